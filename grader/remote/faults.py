@@ -1,0 +1,37 @@
+"""What can go wrong between a check and a submission, each with the status it earns."""
+
+from __future__ import annotations
+
+
+class GraderFault(Exception):
+    """The grader's own failure: never counted for or against a candidate."""
+
+
+class Fault:
+    """What happened, in the candidate's terms.
+
+    status: one of todo, error, timeout, memory, protocol, violation.
+    message: one or two sentences.
+    traceback: the candidate's own frames, as Python prints them, or empty.
+    """
+
+    status: str
+    message: str
+    traceback: str
+
+    def __init__(self, status: str, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.traceback = traceback
+
+
+class CandidateError(Fault, Exception):
+    """The submission raised, or gave something that is not a tensor. The worker lives on."""
+
+
+class WorkerLost(Fault, BaseException):
+    """The worker hung, died or broke the protocol; it has been ended.
+
+    Not an Exception, so that Hypothesis does not repeat what costs a whole deadline each time.
+    """

@@ -1,0 +1,107 @@
+"""One conversation with one worker: a deadline on every answer, and no trust in any."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader import wire
+from grader.remote.faults import CandidateError, WorkerLost
+from grader.remote.server import ForkServer
+
+Values = NDArray[Any]
+_NUMPY_DTYPES = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "?", "uint8": "u1"}
+
+
+def pack(values: Values) -> wire.Array:
+    """A NumPy array as it goes over the wire."""
+    array = np.ascontiguousarray(values)
+    name = str(array.dtype)
+    return wire.Array(name, array.shape, array.astype(_NUMPY_DTYPES[name]).tobytes())
+
+
+def unpack(array: wire.Array) -> Values:
+    """A read-only NumPy view of an array that came over the wire."""
+    return np.frombuffer(array.data, dtype=_NUMPY_DTYPES[array.dtype]).reshape(array.shape)
+
+
+class Worker:
+    """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+        self._pid, self._connection = server.fork()
+        self.alive = True
+
+    def ask(
+        self, question: str, arrays: Sequence[Values] = (), *, seconds: float, **header: Any
+    ) -> tuple[dict[str, Any], list[Values]]:
+        """Ask a question. Raises CandidateError, or WorkerLost after ending the worker."""
+        deadline = time.monotonic() + seconds
+        message = wire.Message({"ask": question, **header}, tuple(pack(array) for array in arrays))
+        try:
+            wire.send(self._connection, message, deadline)
+            answer = wire.receive(self._connection, deadline)
+        except wire.DeadlineError:
+            raise self._lost("timeout", f"no answer within {seconds:g} seconds") from None
+        except wire.ClosedError:
+            raise self._died() from None
+        except wire.WireError as error:
+            raise self._lost("protocol", f"the worker's answer made no sense: {error}") from None
+        self._raise_reported(answer.header)
+        return answer.header, [unpack(array) for array in answer.arrays]
+
+    def close(self) -> int:
+        """End the worker; its exit code."""
+        if not self.alive:
+            return 0
+        self.alive = False
+        self._connection.close()
+        return self._server.end(self._pid)
+
+    def broken(self, what: str) -> WorkerLost:
+        """End a worker whose answer does not fit its question."""
+        return self._lost("protocol", f"the worker's answer does not fit the question: {what}")
+
+    def _lost(self, status: str, message: str) -> WorkerLost:
+        self.close()
+        return WorkerLost(status, message)
+
+    def _died(self) -> WorkerLost:
+        code = self.close()
+        if code == -signal.SIGXCPU:
+            return WorkerLost("timeout", "the submission used up its processor time")
+        if code < 0:
+            name = str(-code)
+            with contextlib.suppress(ValueError):
+                name = signal.Signals(-code).name
+            return WorkerLost("error", f"the process running the submission was ended by {name}")
+        return WorkerLost("error", f"the submission ended its process with exit code {code}")
+
+    def _raise_reported(self, header: dict[str, Any]) -> None:
+        found = header.get("unsendable")
+        if found is not None:
+            text = found.get("found") if isinstance(found, dict) else None
+            raise CandidateError("error", f"expected a plain tensor, found {_text(text, 300)}")
+        error = header.get("error")
+        if error is None:
+            return
+        if not isinstance(error, dict):
+            raise self.broken("an error that says nothing")
+        kind, name = _text(error.get("kind"), 20), _text(error.get("type"), 200)
+        message, traceback = _text(error.get("message"), 4000), _text(error.get("traceback"), 4000)
+        if kind == "todo":
+            raise CandidateError("todo", "not written yet", traceback)
+        if kind == "memory":
+            raise CandidateError("memory", f"out of memory: {message}", traceback)
+        raise CandidateError("error", f"{name}: {message}" if message else name, traceback)
+
+
+def _text(value: object, limit: int) -> str:
+    return value[:limit] if isinstance(value, str) else "something unnamed"

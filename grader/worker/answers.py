@@ -1,0 +1,235 @@
+"""Answers the parent's questions about one submission: build, set, call, sweep, differentiate.
+
+A question is one frame and so is its answer. Whatever goes wrong in the submission comes back as
+an `error` with the candidate's own traceback. Nothing here compares anything with anything.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from grader import wire
+from grader.worker import describe, tensors, trace
+from grader.worker.loader import SubmissionFinder, load
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def prepare() -> None:
+    """What the fork server does once, before any fork: settings only, no operation."""
+    torch.set_num_threads(1)
+
+
+class Answerer:
+    """One worker's side of the conversation, over one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.finder: SubmissionFinder | None = None
+        self.classes: dict[str, Any] = {}
+        self.models: dict[int, Model] = {}
+        self.questions: dict[str, Callable[..., wire.Message]] = {
+            "load": self.load,
+            "build": self.build,
+            "call": self.call,
+            "sweep": self.sweep,
+            "gradient": self.gradient,
+            "trace": self.trace,
+        }
+
+    def serve(self) -> None:
+        """Answer until the parent hangs up."""
+        while True:
+            try:
+                question = wire.receive(self.connection, None)
+            except wire.ClosedError:
+                return
+            wire.send(self.connection, self.answer(question))
+
+    def answer(self, question: wire.Message) -> wire.Message:
+        """The answer to one question; an exception of the submission becomes an `error`."""
+        header = dict(question.header)
+        try:
+            return self.questions[header.pop("ask")](arrays=question.arrays, **header)
+        # A submission may raise SystemExit or KeyboardInterrupt: these too are its own errors.
+        except BaseException as error:
+            names = self.finder.names if self.finder else set()
+            return wire.Message({"error": describe.exception(error, names)})
+
+    def load(
+        self,
+        arrays: tuple[wire.Array, ...],
+        folder: str,
+        files: list[str],
+        main: str,
+        package: str | None,
+        classes: list[str],
+    ) -> wire.Message:
+        """Import the submission; says which of the classes it has."""
+        texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
+        self.finder = SubmissionFinder(folder, texts, package)
+        module = load(self.finder, main)
+        self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
+        return wire.Message(
+            {"classes": {name: describe.callable_(item) for name, item in self.classes.items()}}
+        )
+
+    def build(
+        self,
+        arrays: tuple[wire.Array, ...],
+        model: int,
+        name: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        seed: int,
+        dtype: str,
+        convert: bool,
+    ) -> wire.Message:
+        """Construct a model under `dtype` as default, or convert it to that afterwards."""
+        torch.set_default_dtype(torch.float32 if convert else _DTYPES[dtype])
+        torch.manual_seed(seed)
+        built = self.classes[name](*args, **kwargs)
+        if not isinstance(built, nn.Module):
+            raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
+        if convert:
+            built = built.to(_DTYPES[dtype])
+        self.models[model] = Model(built, torch.get_default_dtype())
+        return wire.Message(
+            describe.model(built, self.classes),
+            tuple(tensors.encode(parameter) for parameter in self.models[model].parameters),
+        )
+
+    def call(
+        self,
+        arrays: tuple[wire.Array, ...],
+        model: int,
+        path: str,
+        train: bool,
+        seed: int,
+        theta: bool,
+        inputs_back: bool,
+    ) -> wire.Message:
+        """Outputs of a module of the model, one for each input, and the inputs as they are after.
+
+        With `theta` the first array holds the values of all parameters.
+        """
+        target = self.models[model]
+        remaining = target.set(arrays, theta)
+        module = target.use(path, train)
+        torch.manual_seed(seed)
+        inputs = [tensors.decode(array) for array in remaining]
+        outputs = [module(x) for x in inputs]
+        problem = tensors.unsendable(outputs)
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        sent = [*outputs, *inputs] if inputs_back else outputs
+        return wire.Message({}, tuple(tensors.encode(output) for output in sent))
+
+    def sweep(
+        self, arrays: tuple[wire.Array, ...], model: int, path: str, step: float
+    ) -> wire.Message:
+        """Outputs of one module with one parameter element after another raised by `step`.
+
+        Arrays: the values of all parameters, the input, the flat indices of the elements.
+        """
+        target = self.models[model]
+        x_array, indices_array = target.set(arrays, True)
+        module = target.use(path, False)
+        x = tensors.decode(x_array)
+        outputs = []
+        with torch.no_grad():
+            for index in tensors.decode(indices_array).tolist():
+                element = target.element(index)
+                before = element.item()
+                element.fill_(before + step)
+                outputs.append(module(x))
+                element.fill_(before)
+        problem = tensors.unsendable(outputs)
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        return wire.Message({}, (tensors.encode(torch.stack(outputs)),))
+
+    def gradient(
+        self, arrays: tuple[wire.Array, ...], model: int, path: str, train: bool, seed: int
+    ) -> wire.Message:
+        """What autograd says of sum(output * weights).
+
+        Arrays: the values of all parameters, the input, the weights. Back come the output, and
+        the gradient of each parameter and of a floating-point input where there is one.
+        """
+        target = self.models[model]
+        x_array, weights_array = target.set(arrays, True)
+        module = target.use(path, train)
+        torch.manual_seed(seed)
+        x = tensors.decode(x_array)
+        if x.is_floating_point():
+            x.requires_grad_(True)
+        for parameter in target.parameters:
+            parameter.grad = None
+        output = module(x)
+        problem = tensors.unsendable([output])
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        if output.requires_grad:
+            output.backward(tensors.decode(weights_array))
+        gradients = [leaf.grad for leaf in [*target.parameters, x]]
+        present = [gradient is not None for gradient in gradients]
+        return wire.Message(
+            {"present": present},
+            tuple(tensors.encode(t) for t in [output, *gradients] if t is not None),
+        )
+
+    def trace(self, arrays: tuple[wire.Array, ...], model: int, device: str) -> wire.Message:
+        """The names of the torch functions that one forward calls. Testimony: may only lower."""
+        target = self.models[model]
+        (x_array,) = target.set(arrays, False)
+        return wire.Message(
+            {"functions": trace.functions(target.module, tensors.decode(x_array), device)}
+        )
+
+
+class Model:
+    """A module of the submission, its parameters in the order in which the parent knows them."""
+
+    def __init__(self, module: nn.Module, default_dtype: torch.dtype) -> None:
+        self.module = module
+        self.default_dtype = default_dtype
+        self.parameters = list(module.parameters())
+        self.values = [parameter.detach() for parameter in self.parameters]
+
+    def set(self, arrays: tuple[wire.Array, ...], theta: bool) -> tuple[wire.Array, ...]:
+        """Put the first array's values into the trainable parameters; the arrays after it."""
+        if not theta:
+            return arrays
+        theta_values = tensors.decode(arrays[0])
+        sizes = [values.numel() for values in self.values]
+        for parameter, values, new in zip(
+            self.parameters, self.values, theta_values.split(sizes), strict=True
+        ):
+            if parameter.requires_grad:
+                values.copy_(new.reshape(values.shape))
+        return arrays[1:]
+
+    def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
+        """The module at `path`, with the model in the mode asked for."""
+        torch.set_default_dtype(self.default_dtype)
+        self.module.train(train)
+        return self.module.get_submodule(path)
+
+    def element(self, index: int) -> torch.Tensor:
+        """A view of one element of the parameters laid end to end."""
+        for values in self.values:
+            if index >= values.numel():
+                index -= values.numel()
+                continue
+            position = []
+            for size in reversed(values.shape):
+                index, place = divmod(index, size)
+                position.append(place)
+            return values[tuple(reversed(position))]
+        raise IndexError(index)

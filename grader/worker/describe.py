@@ -1,0 +1,91 @@
+"""Words about a submission's objects and exceptions, all bounded in length."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch import nn
+
+_MAX_TEXT = 4000  # characters of a message or traceback
+_MAX_FRAMES = 8
+_MAX_MODULES = 4000
+
+
+def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any]:
+    """Kind, type, message and the candidate's own frames of an exception."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own_files
+    ]
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown)"
+    if isinstance(error, SyntaxError):
+        shown = "".join(traceback.format_exception_only(type(error), error))
+    else:
+        shown = "".join(traceback.format_list(frames[-_MAX_FRAMES:]))
+    return {
+        "kind": _kind(error, frames),
+        "type": name[:200],
+        "message": message[:_MAX_TEXT],
+        "traceback": shown[-_MAX_TEXT:],
+    }
+
+
+def _kind(error: BaseException, frames: list[traceback.FrameSummary]) -> str:
+    """todo: an untouched stub; memory: over the limit; exit; error: anything else."""
+    if isinstance(error, NotImplementedError) and frames:
+        line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
+        if "NotImplementedError" in line:
+            return "todo"
+    # torch reports a failed allocation as a RuntimeError with these words.
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "memory"
+    return "exit" if isinstance(error, SystemExit | KeyboardInterrupt) else "error"
+
+
+def callable_(item: object) -> str:
+    """What a name of the submission is: its signature if it is a class."""
+    if not inspect.isclass(item):
+        return f"not a class but {type(item).__name__}"
+    try:
+        return str(inspect.signature(item))[:_MAX_TEXT]
+    except (TypeError, ValueError):
+        return "(...)"
+
+
+def model(module: nn.Module, classes: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters and modules of a model, as the parent's layout search wants them."""
+    kinds = {name: item for name, item in classes.items() if inspect.isclass(item)}
+    modules = list(module.named_modules(remove_duplicate=False))[:_MAX_MODULES]
+    canonical = {id(parameter): name for name, parameter in module.named_parameters()}
+    return {
+        "parameters": [
+            {"name": name, "shape": list(parameter.shape), "trainable": parameter.requires_grad}
+            for name, parameter in module.named_parameters()
+        ],
+        "modules": [
+            {
+                "path": path,
+                "identity": id(child),
+                "kind": next((name for name, kind in kinds.items() if type(child) is kind), None)
+                or next((name for name, kind in kinds.items() if isinstance(child, kind)), None),
+                "type": _type_name(child),
+                "parameters": [canonical[id(parameter)] for parameter in child.parameters()],
+            }
+            for path, child in modules
+        ],
+    }
+
+
+def _type_name(module: nn.Module) -> str:
+    """The nearest class of torch's own that a module is an instance of."""
+    for kind in type(module).__mro__:
+        if kind.__module__.startswith("torch.nn"):
+            return kind.__name__
+    return type(module).__name__

@@ -1,0 +1,96 @@
+"""Turns submitted bytes into real modules, without touching the disk.
+
+Modules are found under their own names (`import layers`), in `sys.modules`, with file names and
+with sources in `linecache`, so dataclasses, tracebacks and `inspect` work as they do at home.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import linecache
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.abc import InspectLoader, MetaPathFinder
+from types import CodeType, ModuleType
+
+# A submission's own files never replace these.
+_RESERVED = frozenset(sys.stdlib_module_names) | {"torch", "numpy"}
+
+
+class SubmissionFinder(MetaPathFinder, InspectLoader):
+    """Finds and loads the modules of one submission.
+
+    files: paths relative to the submission's folder ("layers.py", "model/attention.py") and texts.
+    package: if given, everything is found below a package of that name, for relative imports.
+    """
+
+    def __init__(self, folder: str, files: Mapping[str, bytes], package: str | None) -> None:
+        self.folder = folder
+        self.package = package
+        self.files = dict(files)
+        self.names = {f"{folder}/{path}" for path in files}
+        for path, text in files.items():
+            name = f"{folder}/{path}"
+            lines = text.decode("utf-8", "replace").splitlines(keepends=True)
+            linecache.cache[name] = (len(text), None, lines, name)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a module that is among the submitted files, or None."""
+        relative = self._relative(fullname)
+        if relative is None:
+            return None
+        file, is_package = self._locate(relative)
+        if file is None and not is_package:
+            return None
+        spec = importlib.machinery.ModuleSpec(
+            fullname, self, origin=f"{self.folder}/{file or relative}", is_package=is_package
+        )
+        spec.has_location = file is not None
+        return spec
+
+    def _relative(self, fullname: str) -> str | None:
+        """The path of a module below the folder, without its ending."""
+        parts = fullname.split(".")
+        if self.package is not None and parts[0] == self.package:
+            return "/".join(parts[1:])
+        return None if parts[0] in _RESERVED else "/".join(parts)
+
+    def _locate(self, relative: str) -> tuple[str | None, bool]:
+        """The file of a module, if it has one, and whether it is a package."""
+        init = f"{relative}/__init__.py" if relative else "__init__.py"
+        if init in self.files:
+            return init, True
+        if f"{relative}.py" in self.files:
+            return f"{relative}.py", False
+        folder = f"{relative}/" if relative else ""
+        return None, any(path.startswith(folder) for path in self.files)
+
+    def get_source(self, fullname: str) -> str:
+        """The text of a module, decoded as Python would decode it."""
+        relative = self._relative(fullname)
+        file = None if relative is None else self._locate(relative)[0]
+        return "" if file is None else importlib.util.decode_source(self.files[file])
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The compiled text of a module. Raises SyntaxError."""
+        relative = self._relative(fullname) or ""
+        file = self._locate(relative)[0]
+        name = f"{self.folder}/{file or relative}"
+        source = b"" if file is None else self.files[file]
+        return compile(source, name, "exec", dont_inherit=True)
+
+    def is_package(self, fullname: str) -> bool:
+        """Whether a module is a package (needed by `inspect` and `importlib.resources`)."""
+        relative = self._relative(fullname)
+        return relative is not None and self._locate(relative)[1]
+
+
+def load(finder: SubmissionFinder, main: str) -> ModuleType:
+    """Import the submission's main file (such as "gpt2.py") and return its module."""
+    sys.meta_path.insert(0, finder)
+    name = main.removesuffix(".py").replace("/", ".")
+    return importlib.import_module(name if finder.package is None else f"{finder.package}.{name}")

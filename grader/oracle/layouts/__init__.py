@@ -1,0 +1,13 @@
+"""Finds out which of a submission's numbers is which of GPT-2's weights, without any names.
+
+Every style of writing GPT-2 uses each weight linearly, so raising one element of one parameter
+changes the output in a way that only that weight of GPT-2 could. A search asks the submission
+for these changes and reads off them which element is which weight of which head. What it finds
+is a proposal: the proof is that the float64 oracle with these weights equals the submission.
+"""
+
+from grader.oracle.layouts.attention import AttentionLayout, find_attention
+from grader.oracle.layouts.box import Box, Misfit
+from grader.oracle.layouts.mlp import MlpLayout, find_mlp
+
+__all__ = ["AttentionLayout", "Box", "Misfit", "MlpLayout", "find_attention", "find_mlp"]

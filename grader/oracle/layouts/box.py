@@ -1,0 +1,69 @@
+"""What the searches ask of a submission, and small tools that they share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+ABSENT = -1  # in a layout: there is no such parameter, its value is zero
+
+# Relative sizes. A softmax or norm computed in float32 leaves noise of 1e-7 in the answers; a
+# true effect is of the order of 1, since probing values stay away from zero.
+NOTHING = 1e-5
+SAME = 1e-3
+
+
+class Misfit(Exception):
+    """The answers are not those of any layout of the part. The message says where they stop."""
+
+
+class Box(Protocol):
+    """A function of parameters and inputs, (B, T, C) -> (B, T, C), that answers questions.
+
+    indices: the elements of the flat parameter vector that belong to it.
+    """
+
+    indices: Indices
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """A parameter vector whose trained values are random and away from zero."""
+
+    def call(self, theta: Floats, x: Floats) -> Floats:
+        """The output for parameters theta."""
+
+    def sweep(self, theta: Floats, x: Floats, indices: Indices) -> Floats:
+        """Outputs (n, B, T, C) with one element of theta after another raised by one."""
+
+
+def away_from_zero(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
+    """Random values of either sign with magnitudes from 0.4 to 1."""
+    return rng.uniform(0.4, 1.0, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def groups(vectors: Floats) -> list[Indices]:
+    """Positions of rows that are equal to within SAME of the largest value, group by group."""
+    tolerance = SAME * np.abs(vectors).max(initial=0.0)
+    remaining = np.arange(len(vectors))
+    found = []
+    while remaining.size:
+        distance = np.abs(vectors[remaining] - vectors[remaining[0]]).max(-1)
+        found.append(remaining[distance <= tolerance])
+        remaining = remaining[distance > tolerance]
+    return found
+
+
+def lookup(theta: Floats, indices: Indices) -> Floats:
+    """The values at these indices; zero where ABSENT."""
+    return np.where(indices == ABSENT, 0.0, theta[indices])
+
+
+def in_order(members: Indices, places: Indices, size: int, what: str) -> Indices:
+    """`members` sorted by their places 0 … size-1, each taken once. Raises Misfit."""
+    if not np.array_equal(np.sort(places), np.arange(size)):
+        raise Misfit(f"{what}: {len(places)} weights where {size} are needed")
+    return members[np.argsort(places)]

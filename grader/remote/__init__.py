@@ -5,8 +5,9 @@
 """
 
 from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
+from grader.remote.module import Module, View
 from grader.remote.server import ForkServer
-from grader.remote.subject import Module, Subject
+from grader.remote.subject import Subject
 
 __all__ = [
     "CandidateError",
@@ -15,5 +16,6 @@ __all__ = [
     "GraderFault",
     "Module",
     "Subject",
+    "View",
     "WorkerLost",
 ]

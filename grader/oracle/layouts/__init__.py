@@ -7,7 +7,23 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 """
 
 from grader.oracle.layouts.attention import AttentionLayout, find_attention
+from grader.oracle.layouts.block import BlockLayout, find_block
 from grader.oracle.layouts.box import Box, Misfit
+from grader.oracle.layouts.inline import inline_block
 from grader.oracle.layouts.mlp import MlpLayout, find_mlp
+from grader.oracle.layouts.model import ModelLayout, ModelSizes, find_model
 
-__all__ = ["AttentionLayout", "Box", "Misfit", "MlpLayout", "find_attention", "find_mlp"]
+__all__ = [
+    "AttentionLayout",
+    "BlockLayout",
+    "Box",
+    "Misfit",
+    "MlpLayout",
+    "ModelLayout",
+    "ModelSizes",
+    "find_attention",
+    "find_block",
+    "find_mlp",
+    "find_model",
+    "inline_block",
+]

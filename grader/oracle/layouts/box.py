@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,11 @@ ABSENT = -1  # in a layout: there is no such parameter, its value is zero
 # true effect is of the order of 1, since probing values stay away from zero.
 NOTHING = 1e-5
 SAME = 1e-3
+EXACT = 1e-8
+
+
+# A module inside a model, as a function of the model's parameters and the module's input.
+PartFunction = Callable[[Floats, Floats], Floats]
 
 
 class Misfit(Exception):
@@ -36,8 +42,10 @@ class Box(Protocol):
     def call(self, theta: Floats, x: Floats) -> Floats:
         """The output for parameters theta."""
 
-    def sweep(self, theta: Floats, x: Floats, indices: Indices) -> Floats:
-        """Outputs (n, B, T, C) with one element of theta after another raised by one."""
+    def sweep(
+        self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0
+    ) -> Floats:
+        """Outputs (n, B, T, C) with one element of theta after another raised by `step`."""
 
 
 def away_from_zero(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
@@ -57,6 +65,15 @@ def groups(vectors: Floats) -> list[Indices]:
     return found
 
 
+def difference(computed: Floats, wanted: Floats) -> float:
+    """The largest difference relative to the largest value; infinite if there is a NaN."""
+    if computed.shape != wanted.shape:
+        return float("inf")
+    largest = max(float(np.abs(wanted).max(initial=0.0)), NOTHING)
+    found = float(np.abs(computed - wanted).max(initial=0.0)) / largest
+    return found if np.isfinite(found) else float("inf")
+
+
 def lookup(theta: Floats, indices: Indices) -> Floats:
     """The values at these indices; zero where ABSENT."""
     return np.where(indices == ABSENT, 0.0, theta[indices])
@@ -67,3 +84,16 @@ def in_order(members: Indices, places: Indices, size: int, what: str) -> Indices
     if not np.array_equal(np.sort(places), np.arange(size)):
         raise Misfit(f"{what}: {len(places)} weights where {size} are needed")
     return members[np.argsort(places)]
+
+
+def remember(function: PartFunction) -> PartFunction:
+    """The function with its answers kept: many layouts ask a part the same."""
+    known: dict[tuple[bytes, bytes], Floats] = {}
+
+    def remembered(theta: Floats, x: Floats) -> Floats:
+        key = theta.tobytes(), x.tobytes()
+        if key not in known:
+            known[key] = function(theta, x)
+        return known[key]
+
+    return remembered

@@ -1,0 +1,76 @@
+"""What a check is made of: its facts in a decorator, its verdict as an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Phase, settings
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# No clock decides what is tried, and nothing is kept from run to run: a seed says it all.
+_SETTINGS: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "print_blob": False,
+    "report_multiple_bugs": False,
+    "suppress_health_check": list(HealthCheck),
+    "phases": (Phase.generate, Phase.shrink),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A requirement that a submission is checked against.
+
+    requirement: one sentence in the brief's words; hints: from a nudge to nearly a solution.
+    """
+
+    id: str
+    part: str
+    points: float
+    requirement: str
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest case found: code that runs beside the submission, and what it shows."""
+
+    code: str
+    expected: str
+    found: str
+
+
+class Failure(AssertionError):
+    """The submission does not meet the requirement. The message is for the candidate."""
+
+    def __init__(self, message: str, counterexample: Counterexample | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.counterexample = counterexample
+
+
+class NotRun(Exception):
+    """The check says nothing before something else is mended; the message says what."""
+
+
+def check(
+    id: str, part: str, points: float, hints: Sequence[str], examples: int = 10
+) -> Callable[[_Function], _Function]:
+    """Make a pytest function a check. Its docstring's first line is the requirement.
+
+    examples: how many cases Hypothesis draws, if the function takes any.
+    """
+
+    def mark(function: _Function) -> _Function:
+        requirement = (function.__doc__ or "").strip().splitlines()[0]
+        facts = Check(id, part, points, requirement, tuple(hints))
+        if hasattr(function, "hypothesis"):
+            function = settings(max_examples=examples, **_SETTINGS)(function)
+        function.check = facts  # type: ignore[attr-defined]  # pytest functions carry their facts
+        return function
+
+    return mark

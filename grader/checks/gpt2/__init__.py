@@ -1,0 +1,1 @@
+"""Checks of the four classes of `gpt2.py`."""

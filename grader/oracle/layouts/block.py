@@ -1,0 +1,180 @@
+"""How a block is wired, given functions for its attention and its MLP."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grader.oracle import model
+from grader.oracle.block_forms import DEVIANT_FORMS, GPT2_FORM, BlockForm
+from grader.oracle.layouts.box import (
+    ABSENT,
+    EXACT,
+    NOTHING,
+    SAME,
+    Box,
+    Floats,
+    Indices,
+    Misfit,
+    PartFunction,
+    difference,
+    lookup,
+    remember,
+)
+from grader.oracle.norms import DEVIANT_NORMS, USUAL_EPS, NormFunction
+
+
+@dataclass(frozen=True)
+class NormLayout:
+    """Places of a norm's weight and bias (C,) in the flat vector, and its eps."""
+
+    weight: Indices
+    bias: Indices
+    eps: float = 1e-5
+    eps_outside: bool = False
+
+    def norm(self, theta: Floats) -> model.Norm:
+        """The norm that these parameter values stand for."""
+        weight = np.where(self.weight == ABSENT, 1.0, theta[self.weight])
+        return model.Norm(weight, lookup(theta, self.bias), self.eps, self.eps_outside)
+
+
+@dataclass(frozen=True)
+class BlockLayout:
+    """A block's two norms and its form; GPT-2's if `form` and `norm_cause` say nothing else."""
+
+    norms: tuple[NormLayout, NormLayout]
+    attend: PartFunction
+    feed: PartFunction
+    form: BlockForm = GPT2_FORM
+    norm_function: NormFunction = model.layer_norm
+    norm_cause: str = ""
+
+    def compute(self, theta: Floats, x: Floats) -> Floats:
+        """What a block of this layout gives."""
+        first, second = (
+            lambda h, norm=layout.norm(theta): self.norm_function(h, norm)
+            for layout in self.norms
+        )
+        return self.form.compute(
+            x, lambda u: self.attend(theta, u), lambda u: self.feed(theta, u), first, second
+        )
+
+
+def find_block(
+    box: Box,
+    attend: PartFunction,
+    feed: PartFunction,
+    rest: Indices,
+    embed_dim: int,
+    rng: np.random.Generator,
+) -> BlockLayout:
+    """The layout of a block: GPT-2's if it fits, else the deviation that does.
+
+    attend, feed: what the block's attention and MLP do, given all parameters and an input.
+    rest: rows (n, C) of parameter elements that are neither's: the norms'.
+    Raises Misfit when nothing fits.
+    """
+    theta = box.draw(rng)
+    # Channels of several sizes tell a norm's weight from its bias, and a norm from none.
+    x = rng.normal(0.0, 1.5, (2, 3, embed_dim)) + 0.5
+    y = box.call(theta, x)
+    rows = _active(box, theta, x, rest)
+    parts = remember(attend), remember(feed)
+    for layout in _right_layouts(rows, embed_dim, parts):
+        if difference(layout.compute(theta, x), y) < SAME:
+            fitted = fit_eps(layout, box, rng, embed_dim)
+            return replace(fitted, attend=attend, feed=feed)
+    for layout in _deviant_layouts(rows, embed_dim, parts):
+        if difference(layout.compute(theta, x), y) < SAME:
+            return replace(layout, attend=attend, feed=feed)
+    raise Misfit(
+        "the output is not x + attn(norm(x)) followed by x + mlp(norm(x)), nor any other "
+        "combination of these parts that the grader knows"
+    )
+
+
+def _active(box: Box, theta: Floats, x: Floats, rest: Indices) -> list[Indices]:
+    """The rows whose elements the output feels."""
+    if not rest.size:
+        return []
+    effect = box.sweep(theta, x, rest.ravel()) - box.call(theta, x)
+    felt = np.abs(effect).reshape(*rest.shape, -1).max((1, 2)) > NOTHING
+    return [row for row, active in zip(rest, felt, strict=True) if active]
+
+
+def _right_layouts(
+    rows: list[Indices], size: int, parts: tuple[PartFunction, PartFunction]
+) -> Iterator[BlockLayout]:
+    """Every way in which these rows can be two norms' weights and perhaps biases."""
+    absent = np.full(size, ABSENT, dtype=np.intp)
+    if not 2 <= len(rows) <= 4:
+        return
+    padded: list[Indices | None] = [*rows, *([None] * (4 - len(rows)))]
+    for order in dict.fromkeys(itertools.permutations(range(4))):
+        first, second, bias1, bias2 = (padded[i] for i in order)
+        if first is None or second is None:
+            continue
+        norms = (
+            NormLayout(first, absent if bias1 is None else bias1),
+            NormLayout(second, absent if bias2 is None else bias2),
+        )
+        yield BlockLayout(norms, *parts)
+
+
+def _deviant_layouts(
+    rows: list[Indices], size: int, parts: tuple[PartFunction, PartFunction]
+) -> Iterator[BlockLayout]:
+    """Deviations, with the norms' parameters in the order in which they are declared."""
+    for norms in _declared(rows, size):
+        layout = BlockLayout(norms, *parts)
+        for cause, functions in DEVIANT_NORMS.items():
+            for function in functions:
+                yield replace(layout, norm_cause=cause, norm_function=function)
+        for form in DEVIANT_FORMS:
+            yield replace(layout, form=form)
+
+
+def _declared(rows: list[Indices], size: int) -> Iterator[tuple[NormLayout, NormLayout]]:
+    absent = np.full(size, ABSENT, dtype=np.intp)
+    none = NormLayout(absent, absent)
+    if len(rows) == 4:
+        first, second = NormLayout(rows[0], rows[1]), NormLayout(rows[2], rows[3])
+        yield from ((first, second), (second, first))
+    elif len(rows) == 2:
+        shared = NormLayout(rows[0], rows[1])
+        bare = NormLayout(rows[0], absent), NormLayout(rows[1], absent)
+        yield from ((shared, shared), (shared, none), (none, shared), bare, bare[::-1])
+    elif len(rows) == 1:
+        only = NormLayout(rows[0], absent)
+        yield from ((only, only), (only, none), (none, only))
+    elif not rows:
+        yield (none, none)
+
+
+def fit_eps(
+    layout: BlockLayout, box: Box, rng: np.random.Generator, size: int
+) -> BlockLayout:
+    """The same with the eps that explains what happens to inputs of hardly any variance."""
+    theta = box.draw(rng)
+    x = rng.normal(0.0, 1.0, (4, 1, size)) * np.array([1.0, 1e-1, 1e-2, 1e-3])[:, None, None]
+    y = box.call(theta, x)
+
+    def distance(candidate: tuple[float, bool]) -> float:
+        return difference(_with_eps(layout, *candidate).compute(theta, x), y)
+
+    candidates = [(eps, outside) for outside in (False, True) for eps in USUAL_EPS]
+    best = min(candidates, key=distance)
+    step = 10.0
+    while distance(best) > EXACT and step > 1.0 + 1e-6:
+        near = [(best[0] * step**power, best[1]) for power in np.linspace(-3, 3, 13)]
+        best, step = min([best, *near], key=distance), step**0.5
+    return _with_eps(layout, *best)
+
+
+def _with_eps(layout: BlockLayout, eps: float, outside: bool) -> BlockLayout:
+    first, second = (replace(n, eps=eps, eps_outside=outside) for n in layout.norms)
+    return replace(layout, norms=(first, second))

@@ -1,0 +1,284 @@
+"""How a GPT2 can be put together: the right way, and the ways that are taken for it.
+
+Written over functions, so that a candidate's own blocks can stand in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grader.oracle.model import Floats, Integers, softmax
+
+Function = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a GPT2 is put together from.
+
+    tokens (V, C), positions (rows, C) or None, blocks and final norm as functions, head (V, C)
+    or None, head_bias (V,).
+    """
+
+    tokens: Floats
+    positions: Floats | None
+    blocks: Sequence[Function]
+    norm: Function
+    other_norm: Function
+    head: Floats | None
+    head_bias: Floats
+
+
+Embed = Callable[[Integers, Pieces], Floats]
+Stack = Callable[[Floats, Pieces], Floats]
+Finish = Callable[[Floats, Pieces], Floats]
+
+
+def _rows(pieces: Pieces, indices: Integers) -> Floats:
+    """Rows of the position table; NaN (which equals nothing) where there is no such row."""
+    if pieces.positions is None or indices.max() >= len(pieces.positions):
+        return np.full((*indices.shape, pieces.tokens.shape[1]), np.nan)
+    return pieces.positions[indices]
+
+
+def _times(idx: Integers) -> Integers:
+    return np.arange(idx.shape[1], dtype=np.int64)
+
+
+def add_positions(idx: Integers, pieces: Pieces) -> Floats:
+    """GPT-2's: token embedding plus position embedding."""
+    return pieces.tokens[idx] + _rows(pieces, _times(idx))
+
+
+def run_blocks(x: Floats, pieces: Pieces) -> Floats:
+    """GPT-2's: every block once, in order."""
+    for block in pieces.blocks:
+        x = block(x)
+    return x
+
+
+def norm_and_project(x: Floats, pieces: Pieces) -> Floats:
+    """GPT-2's: final norm, then the head."""
+    return project(pieces.norm(x), pieces)
+
+
+def project(x: Floats, pieces: Pieces) -> Floats:
+    """The head alone; the hidden states themselves where there is none."""
+    return x if pieces.head is None else x @ pieces.head.T + pieces.head_bias
+
+
+@dataclass(frozen=True)
+class ModelForm:
+    """A way of putting a GPT2 together, and what it gets wrong.
+
+    violates: requirements not met, of "tokens", "positions", "layers", "final_norm", "logits".
+    """
+
+    cause: str = ""
+    violates: frozenset[str] = frozenset()
+    formula: str = "head(norm(blocks(token + position)))"
+    embed: Embed = add_positions
+    stack: Stack = run_blocks
+    finish: Finish = norm_and_project
+
+    def compute(self, idx: Integers, pieces: Pieces) -> Floats:
+        """What a model of this form gives for idx (B, T)."""
+        return self.finish(self.stack(self.embed(idx, pieces), pieces), pieces)
+
+
+def _at(position: Callable[[Integers, Pieces], Integers]) -> Embed:
+    """Token embedding plus the rows of the table that `position` names."""
+    return lambda idx, pieces: pieces.tokens[idx] + _rows(pieces, position(idx, pieces))
+
+
+def _table_length(pieces: Pieces) -> int:
+    return 0 if pieces.positions is None else len(pieces.positions)
+
+
+_BATCH = np.s_[:, None]
+GPT2_MODEL = ModelForm()
+
+_EMBEDDINGS: tuple[tuple[str, str, str, Embed], ...] = (
+    ("no-position", "positions", "no position embedding", lambda i, p: p.tokens[i]),
+    (
+        "position-off-by-one",
+        "positions",
+        "positions start at 1",
+        _at(lambda i, p: np.minimum(_times(i) + 1, max(_table_length(p) - 1, 0))),
+    ),
+    (
+        "position-off-by-one",
+        "positions",
+        "positions are one too low",
+        _at(lambda i, p: np.maximum(_times(i) - 1, 0)),
+    ),
+    ("position-reversed", "positions", "positions run backwards", _at(lambda i, p: _times(i)[::-1])),
+    (
+        "position-depends-on-t",
+        "positions",
+        "positions are counted from the end of the table",
+        _at(lambda i, p: _times(i) + _table_length(p) - i.shape[1]),
+    ),
+    (
+        "position-depends-on-t",
+        "positions",
+        "positions are counted back from block_size",
+        _at(lambda i, p: _table_length(p) - 1 - _times(i)),
+    ),
+    ("position-off-by-one", "positions", "position // 2 is used", _at(lambda i, p: _times(i) // 2)),
+    (
+        "position-multiplied",
+        "positions",
+        "token * position",
+        lambda i, p: p.tokens[i] * _rows(p, _times(i)),
+    ),
+    (
+        "position-multiplied",
+        "positions",
+        "token * (1 + position)",
+        lambda i, p: p.tokens[i] * (1 + _rows(p, _times(i))),
+    ),
+    (
+        "position-uses-batch-index",
+        "positions",
+        "the position is the row of the batch",
+        _at(lambda i, p: np.arange(len(i), dtype=np.int64)[_BATCH]),
+    ),
+    (
+        "tied-position-token",
+        "positions",
+        "positions are looked up in the token table",
+        lambda i, p: p.tokens[i] + p.tokens[_times(i)],
+    ),
+    (
+        "embedding-scaled",
+        "tokens",
+        "token * √embed_dim + position",
+        lambda i, p: p.tokens[i] * math.sqrt(p.tokens.shape[1]) + _rows(p, _times(i)),
+    ),
+    (
+        "embedding-scaled",
+        "tokens",
+        "(token + position) * √embed_dim",
+        lambda i, p: add_positions(i, p) * math.sqrt(p.tokens.shape[1]),
+    ),
+    (
+        "vocab-clamp",
+        "tokens",
+        "the last token index is not told from others",
+        lambda i, p: p.tokens[np.minimum(i, len(p.tokens) - 2)] + _rows(p, _times(i)),
+    ),
+    (
+        "leak-via-sequence-mean",
+        "causal",
+        "the mean over the sequence is taken off",
+        lambda i, p: (x := add_positions(i, p)) - x.mean(1, keepdims=True),
+    ),
+    (
+        "batch-mixing",
+        "causal",
+        "the mean over the batch is taken off",
+        lambda i, p: (x := add_positions(i, p)) - x.mean(0, keepdims=True),
+    ),
+)
+
+
+def _with_embedding_again(x: Floats, pieces: Pieces) -> Floats:
+    start = x
+    for number, block in enumerate(pieces.blocks):
+        x = block(x if number == 0 else x + start)
+    return x
+
+
+def _repeat_first(x: Floats, pieces: Pieces) -> Floats:
+    for _ in pieces.blocks:
+        x = pieces.blocks[0](x)
+    return x
+
+
+_STACKS: tuple[tuple[str, str, Stack], ...] = (
+    ("only-first-block", "only the first block", lambda x, p: p.blocks[0](x)),
+    (
+        "ignores-num-layers",
+        "the last block is left out",
+        lambda x, p: run_blocks(x, replace(p, blocks=p.blocks[:-1])),
+    ),
+    (
+        "ignores-num-layers",
+        "the first block is left out",
+        lambda x, p: run_blocks(x, replace(p, blocks=p.blocks[1:])),
+    ),
+    ("ignores-num-layers", "no block is used", lambda x, p: x),
+    ("only-first-block", "the first block is used for every layer", _repeat_first),
+    (
+        "num-layers-plus-one",
+        "the last block is used twice",
+        lambda x, p: p.blocks[-1](run_blocks(x, p)),
+    ),
+    (
+        "num-layers-plus-one",
+        "the first block is used twice",
+        lambda x, p: run_blocks(p.blocks[0](x), p),
+    ),
+    (
+        "num-layers-plus-one",
+        "all blocks are used twice",
+        lambda x, p: run_blocks(run_blocks(x, p), p),
+    ),
+    (
+        "double-residual",
+        "the embedding is added again after the blocks",
+        lambda x, p: run_blocks(x, p) + x,
+    ),
+    ("double-residual", "every block sees the embedding again", _with_embedding_again),
+)
+
+_ENDS: tuple[tuple[str, str, str, Finish], ...] = (
+    ("final-norm-missing", "final_norm", "head(blocks(…)): no final norm", project),
+    (
+        "norm-shared",
+        "final_norm",
+        "the final norm is one of a block's",
+        lambda x, p: project(p.other_norm(x), p),
+    ),
+    (
+        "softmax-on-logits",
+        "logits",
+        "softmax of the logits",
+        lambda x, p: softmax(norm_and_project(x, p)),
+    ),
+    (
+        "log-softmax",
+        "logits",
+        "log-softmax of the logits",
+        lambda x, p: np.log(softmax(norm_and_project(x, p))),
+    ),
+    (
+        "embedding-scaled",
+        "logits",
+        "logits / √embed_dim",
+        lambda x, p: norm_and_project(x, p) / math.sqrt(p.tokens.shape[1]),
+    ),
+    (
+        "embedding-scaled",
+        "logits",
+        "logits * √embed_dim",
+        lambda x, p: norm_and_project(x, p) * math.sqrt(p.tokens.shape[1]),
+    ),
+    (
+        "leak-via-sequence-mean",
+        "causal",
+        "the mean over the sequence is taken off before the final norm",
+        lambda x, p: norm_and_project(x - x.mean(1, keepdims=True), p),
+    ),
+)
+
+DEVIANT_MODELS: tuple[ModelForm, ...] = (
+    *(ModelForm(c, frozenset({v}), f, embed=e) for c, v, f, e in _EMBEDDINGS),
+    *(ModelForm(c, frozenset({"layers"}), f, stack=s) for c, f, s in _STACKS),
+    *(ModelForm(c, frozenset({v}), f, finish=e) for c, v, f, e in _ENDS),
+)

@@ -1,0 +1,76 @@
+"""LayerNorm, and what is taken for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from grader.oracle.model import Floats, Norm, layer_norm
+
+NormFunction = Callable[[Floats, Norm], Floats]
+
+# Constants in use: torch and GPT-2, older TensorFlow code, BERT, and hand-written ones.
+USUAL_EPS = (1e-5, 1e-6, 1e-12, 1e-8, 1e-3)
+SMALL_EPS = 1.001e-3  # the largest that still counts as small
+
+
+def rms_norm(x: Floats, norm: Norm) -> Floats:
+    """x divided by its root mean square, not centred."""
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + norm.eps) * norm.weight + norm.bias
+
+
+def unbiased(x: Floats, norm: Norm) -> Floats:
+    """LayerNorm with the variance divided by C - 1."""
+    deviation = np.sqrt(x.var(-1, ddof=1, keepdims=True) + norm.eps)
+    return (x - x.mean(-1, keepdims=True)) / deviation * norm.weight + norm.bias
+
+
+def unbiased_outside(x: Floats, norm: Norm) -> Floats:
+    """The same with eps added to the deviation."""
+    deviation = x.std(-1, ddof=1, keepdims=True) + norm.eps
+    return (x - x.mean(-1, keepdims=True)) / deviation * norm.weight + norm.bias
+
+
+def not_centred(x: Floats, norm: Norm) -> Floats:
+    """x divided by its standard deviation, not centred."""
+    return x / np.sqrt(x.var(-1, keepdims=True) + norm.eps) * norm.weight + norm.bias
+
+
+def by_variance(x: Floats, norm: Norm) -> Floats:
+    """Centred and divided by the variance, no root taken."""
+    variance = x.var(-1, keepdims=True) + norm.eps
+    return (x - x.mean(-1, keepdims=True)) / variance * norm.weight + norm.bias
+
+
+def over_time(x: Floats, norm: Norm) -> Floats:
+    """Normalised over the sequence in place of the channels."""
+    centred = x - x.mean(1, keepdims=True)
+    return centred / np.sqrt(x.var(1, keepdims=True) + norm.eps) * norm.weight + norm.bias
+
+
+def over_time_and_channels(x: Floats, norm: Norm) -> Floats:
+    """Normalised over sequence and channels together."""
+    centred = x - x.mean((1, 2), keepdims=True)
+    return centred / np.sqrt(x.var((1, 2), keepdims=True) + norm.eps) * norm.weight + norm.bias
+
+
+def without_affine(x: Floats, norm: Norm) -> Floats:
+    """LayerNorm whose weight and bias are not used or not there."""
+    plain = Norm(np.ones_like(norm.weight), np.zeros_like(norm.bias), norm.eps)
+    return layer_norm(x, plain)
+
+
+def running_batch_norm(x: Floats, norm: Norm) -> Floats:
+    """BatchNorm in eval mode with fresh running statistics: mean 0, variance 1."""
+    return x / np.sqrt(1.0 + norm.eps) * norm.weight + norm.bias
+
+
+# cause -> the ways in which it is met.
+DEVIANT_NORMS: dict[str, tuple[NormFunction, ...]] = {
+    "rmsnorm": (rms_norm, not_centred),
+    "layernorm-unbiased-variance": (unbiased, unbiased_outside, by_variance),
+    "layernorm-over-time": (over_time, over_time_and_channels),
+    "layernorm-no-affine": (without_affine,),
+    "batchnorm": (running_batch_norm,),
+}

@@ -1,0 +1,263 @@
+"""A model that lives in a worker: its parameters as one flat vector, and questions to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.remote.faults import CandidateError
+from grader.remote.worker import Values, Worker
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Answer = tuple[dict[str, Any], list[Values]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter's name, shape, place in the flat vector of all, and whether it is trained."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    trainable: bool
+
+    @property
+    def indices(self) -> Indices:
+        """Where this parameter's elements lie in the flat vector, in its own shape."""
+        size = int(np.prod(self.shape, dtype=np.intp))
+        return np.arange(self.start, self.start + size, dtype=np.intp).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module inside a model: its path, the submitted class it is of (if any), its type."""
+
+    path: str
+    identity: int
+    kind: str | None
+    type: str
+    parameters: tuple[str, ...]
+
+
+class Module:
+    """A model in a worker. Its parameters are known here as one flat float64 vector."""
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[..., Answer],
+        worker: Worker,
+        description: Answer,
+        dtype: str,
+    ) -> None:
+        header, values = description
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self._ask = ask
+        self._worker = worker
+        try:
+            self.parameters = _parameters(header["parameters"], values)
+            self.parts = [_part(entry) for entry in header["modules"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise worker.broken(f"the description of {name}") from error
+        flat = [value.astype(np.float64).ravel() for value in values]
+        self.initial: Floats = np.concatenate(flat) if flat else np.zeros(0)
+        self.trainable = np.zeros(self.initial.size, dtype=bool)
+        for parameter in self.parameters:
+            self.trainable[parameter.indices] = parameter.trainable
+
+    @property
+    def alive(self) -> bool:
+        """Whether its worker is."""
+        return self._worker.alive
+
+    def at(self, path: str) -> View:
+        """The module at `path` inside this one, as a function of all its parameters."""
+        return View(self, path)
+
+    def random(self, rng: np.random.Generator, scale: float) -> Floats:
+        """Normal values of that scale for what is trained; the rest as it is."""
+        drawn = rng.normal(0.0, scale, self.initial.size)
+        return np.where(self.trainable, drawn, self.initial)
+
+    def call(
+        self,
+        x: Values,
+        theta: Floats | None = None,
+        *,
+        path: str = "",
+        train: bool = False,
+        seed: int = 0,
+    ) -> Floats:
+        """The output for one input, checked to be of the expected shape and dtype.
+
+        theta: values for all parameters; None leaves them as they were set last.
+        """
+        (output,) = self.outputs([x], theta, path=path, train=train, seed=seed)
+        self.expect_shape(output, x)
+        return output
+
+    def outputs(
+        self,
+        inputs: Sequence[Values],
+        theta: Floats | None = None,
+        *,
+        path: str = "",
+        train: bool = False,
+        seed: int = 0,
+        inputs_back: bool = False,
+    ) -> list[Values]:
+        """What the module gives for each input in turn, then the inputs as they are after."""
+        arrays = [] if theta is None else [theta]
+        _, values = self._ask(
+            "call",
+            [*arrays, *inputs],
+            path=path,
+            train=train,
+            seed=seed,
+            theta=theta is not None,
+            inputs_back=inputs_back,
+        )
+        if len(values) != len(inputs) * (1 + inputs_back):
+            raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
+        return values
+
+    def sweep(
+        self, x: Values, theta: Floats, indices: Indices, *, path: str = "", step: float = 1.0
+    ) -> Floats:
+        """Outputs with one parameter element after another raised by `step`: (n, *output)."""
+        _, values = self._ask(
+            "sweep", [theta, x, indices.astype(np.int64)], path=path, step=step
+        )
+        if len(values) != 1 or values[0].shape[:1] != indices.shape:
+            raise self._worker.broken("not one output for each element")
+        if indices.size:
+            self.expect_shape(values[0][0], x)
+        return values[0]
+
+    def gradient(
+        self,
+        x: Values,
+        theta: Floats,
+        weights: Values,
+        *,
+        path: str = "",
+        train: bool = False,
+        seed: int = 0,
+    ) -> tuple[Floats, list[Values | None]]:
+        """The output, and autograd's gradients of sum(output * weights).
+
+        One gradient (or None) for each parameter, then one for the input.
+        """
+        header, values = self._ask(
+            "gradient", [theta, x, weights], path=path, train=train, seed=seed
+        )
+        present = header.get("present")
+        count = len(self.parameters) + 1
+        if not isinstance(present, list) or len(present) != count or not values:
+            raise self._worker.broken("the list of gradients")
+        if sum(flag is True for flag in present) != len(values) - 1:
+            raise self._worker.broken("the number of gradients")
+        remaining = iter(values[1:])
+        return values[0], [next(remaining) if flag is True else None for flag in present]
+
+    def trace(self, x: Values, device: str = "cpu") -> list[str]:
+        """Names of the torch functions that a forward calls. The model is spent afterwards."""
+        header, _ = self._ask("trace", [x], device=device)
+        names = header.get("functions")
+        if not isinstance(names, list):
+            raise self._worker.broken("the list of functions")
+        return [str(name)[:100] for name in names[:500]]
+
+    def below(self, path: str) -> Indices:
+        """Flat indices of the parameters that belong to the module at `path`."""
+        names = next(part.parameters for part in self.parts if part.path == path)
+        chosen = [p.indices.ravel() for p in self.parameters if p.name in names]
+        return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
+
+    def own(self, kind: str) -> list[Part]:
+        """The distinct outermost modules that are of the submitted class `kind`, in order."""
+        found: list[Part] = []
+        for part in self.parts:
+            inside = any(part.path.startswith(f"{outer.path}.") for outer in found)
+            known = any(part.identity == other.identity for other in found)
+            if part.kind == kind and part.path and not inside and not known:
+                found.append(part)
+        return found
+
+    def expect_shape(self, output: Values, x: Values) -> None:
+        """Raise CandidateError unless the output has the shape and dtype that x calls for."""
+        if x.dtype == np.int64:
+            if output.shape[:-1] != x.shape:
+                expected = (*x.shape, "vocab_size")
+                raise CandidateError(
+                    "error", f"expected logits of shape {expected}, found {output.shape}"
+                )
+        elif output.shape != x.shape:
+            raise CandidateError(
+                "error", f"expected output of shape {x.shape}, found {output.shape}"
+            )
+        if output.dtype != self.dtype:
+            raise CandidateError(
+                "error", f"expected output of dtype {self.dtype}, found {output.dtype}"
+            )
+
+
+class View:
+    """A module inside a model, as a `Box` that the layout searches can ask."""
+
+    def __init__(self, module: Module, path: str) -> None:
+        self.module = module
+        self.path = path
+        self.indices = module.below(path)
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """Parameters of the whole model: random and away from zero where they are trained."""
+        size = self.module.initial.size
+        drawn = rng.uniform(0.4, 1.0, size) * rng.choice([-1.0, 1.0], size)
+        return np.where(self.module.trainable, drawn, self.module.initial)
+
+    def call(self, theta: Floats, x: Values) -> Floats:
+        """The output of this module for parameters theta, finite and of the right shape."""
+        return self._finite(self.module.call(x, theta, path=self.path))
+
+    def sweep(
+        self, theta: Floats, x: Values, indices: Indices, step: float = 1.0
+    ) -> Floats:
+        """Outputs (n, …) with one element of theta after another raised by `step`."""
+        return self._finite(self.module.sweep(x, theta, indices, path=self.path, step=step))
+
+    def _finite(self, output: Floats) -> Floats:
+        if not np.isfinite(output).all():
+            raise CandidateError("error", "the output has NaN or infinite values")
+        return output
+
+
+def _parameters(listing: list[dict[str, Any]], values: list[Values]) -> list[Parameter]:
+    parameters = []
+    start = 0
+    for entry, value in zip(listing, values, strict=True):
+        shape = tuple(int(size) for size in entry["shape"])
+        if shape != value.shape:
+            raise ValueError(f"{shape} is not {value.shape}")
+        parameters.append(
+            Parameter(str(entry["name"])[:300], shape, start, entry["trainable"] is True)
+        )
+        start += value.size
+    return parameters
+
+
+def _part(entry: dict[str, Any]) -> Part:
+    kind = entry["kind"]
+    return Part(
+        str(entry["path"])[:300],
+        int(entry["identity"]),
+        None if kind is None else str(kind)[:100],
+        str(entry["type"])[:100],
+        tuple(str(name)[:300] for name in entry["parameters"]),
+    )

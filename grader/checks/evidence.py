@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,14 +17,15 @@ from grader.oracle.layouts import (
     MlpLayout,
     ModelLayout,
     ModelSizes,
+    NormLayout,
+    branch_ends,
     find_attention,
     find_block,
     find_mlp,
     find_model,
     inline_block,
 )
-from grader.oracle.layouts.box import Indices, PartFunction
-from grader.oracle.model import GELUS, attention, mlp
+from grader.oracle.layouts.box import SAME, Indices, difference
 from grader.remote import CandidateError, Module, Subject
 
 CLASSES = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
@@ -66,23 +67,12 @@ class Evidence:
         """Keep a remark that costs nothing."""
         self.advisories.setdefault(id, message)
 
-    def is_todo(self, name: str) -> bool:
-        """Whether the class still is the stub."""
-        size = {"embed_dim": 4} if name == "MLP" else {"embed_dim": 4, "num_heads": 2,
-                                                      "block_size": 4}
-        try:
-            module = self.subject.build(name, **size)
-            module.call(np.zeros((1, 1, 4)))
-        except CandidateError as fault:
-            return fault.status == "todo"
-        return False
-
     def attention(self, size: Size) -> AttentionLayout:
         """The layout of CausalSelfAttention at this size. Raises Misfit."""
 
         def find() -> AttentionLayout:
             module = self.module("CausalSelfAttention", size)
-            return find_attention(module.at(""), size["embed_dim"], self._rng())
+            return find_attention(module.at(""), size["embed_dim"], self.rng())
 
         return self._find(f"attention {size}", find)
 
@@ -91,7 +81,7 @@ class Evidence:
 
         def find() -> MlpLayout:
             module = self.module("MLP", size)
-            return find_mlp(module.at(""), size["embed_dim"], self._rng())
+            return find_mlp(module.at(""), size["embed_dim"], self.rng())
 
         return self._find(f"mlp {size}", find)
 
@@ -99,8 +89,7 @@ class Evidence:
         """The layout of TransformerBlock over its own attention and MLP. Raises Misfit."""
 
         def find() -> BlockLayout:
-            module = self.module("TransformerBlock", size)
-            return self._find_block(module, size["embed_dim"])
+            return self._find_block(self.module("TransformerBlock", size), size)
 
         return self._find(f"block {size}", find)
 
@@ -108,41 +97,79 @@ class Evidence:
         """The layout of GPT2 over its own blocks. Raises Misfit."""
 
         def find() -> ModelLayout:
-            module = self.module("GPT2", size)
-            paths = [part.path for part in module.own("TransformerBlock")]
-            inside = np.concatenate(
-                [module.below(path) for path in paths] or [np.zeros(0, dtype=np.intp)]
-            )
-            rest = [p.indices for p in module.parameters
-                    if not np.isin(p.indices, inside).any()]
-            sizes = ModelSizes(size["vocab_size"], size["embed_dim"], size["block_size"])
-            blocks = [_function(module, path) for path in paths]
-            return find_model(module.at(""), blocks, None, rest, sizes, self._rng())
+            return self._find_model(self.module("GPT2", size), size)
 
         return self._find(f"model {size}", find)
 
-    def gelu(self, size: Size) -> str | None:
-        """Which GELU the MLP uses, "exact" or "tanh"; None if neither."""
-        layout = self.mlp(size)
-        for name, function in GELUS.items():
-            if np.abs(function(layout.read) - layout.given).max() < 1e-5:
-                return name
-        return None
+    def same_as_fresh(self, module: Module, path: str, name: str, size: Size) -> bool:
+        """Whether the part at `path` is what class `name` gives when built with this size."""
+        fresh = self.module(name, size)
+        places = module.below(path)
+        if places.size != fresh.initial.size:
+            return False
+        rng = self.rng()
+        theta = module.random(rng, 0.5)
+        x = rng.normal(0.0, 1.0, (2, size.get("block_size", 3), size["embed_dim"]))
+        inside = module.call(x, theta, path=path)
+        return difference(inside, fresh.call(x, theta[places])) < SAME
 
-    def _find_block(self, module: Module, size: int) -> BlockLayout:
-        attentions, mlps = module.own("CausalSelfAttention"), module.own("MLP")
-        if len(attentions) == 1 and len(mlps) == 1:
-            attend, feed = attentions[0].path, mlps[0].path
-            inside = np.concatenate([module.below(attend), module.below(feed)])
-            return find_block(
-                module.at(""),
-                _function(module, attend),
-                _function(module, feed),
-                _rows(module, inside, size),
-                size,
-                self._rng(),
+    def branch_ends(self, module: Module, size: Size, path: str = "") -> dict[str, Indices]:
+        """Parameters of a block that, at zero, silence its "attention" or its "mlp" branch."""
+        own = own_parts(module, path)
+        if own is not None:
+            return {"attention": module.below(own[0]), "mlp": module.below(own[1])}
+        rng = self.rng()
+        box = module.at(path)
+        x = rng.normal(0.0, 1.0, (2, 2, size["embed_dim"]))
+        return branch_ends(box, box.draw(rng), x)
+
+    def _find_block(self, module: Module, size: Size) -> BlockLayout:
+        own = own_parts(module, "")
+        if own is None:
+            return inline_block(module.at(""), size["embed_dim"], self.rng())
+        attend, feed = (module.at(path) for path in own)
+        layout = find_block(
+            module.at(""),
+            attend.call,
+            feed.call,
+            _rows(module, np.concatenate([attend.indices, feed.indices]), size["embed_dim"]),
+            size["embed_dim"],
+            self.rng(),
+        )
+        try:
+            attention, mlp = self.attention(size), self.mlp({"embed_dim": size["embed_dim"]})
+            return replace(
+                layout,
+                attention=attention.inside(attend.indices),
+                mlp=mlp.inside(feed.indices),
             )
-        return inline_block(module.at(""), size, self._rng())
+        except (Misfit, IndexError, CandidateError):
+            return layout  # its parts are not GPT-2's, and are judged by themselves
+
+    def _find_model(self, module: Module, size: Size) -> ModelLayout:
+        paths = [part.path for part in module.own("TransformerBlock")]
+        inside = [module.below(path) for path in paths] or [np.zeros(0, dtype=np.intp)]
+        rest = [
+            parameter.indices
+            for parameter in module.parameters
+            if not np.isin(parameter.indices, np.concatenate(inside)).any()
+        ]
+        return find_model(
+            module.at(""),
+            [module.at(path).call for path in paths],
+            self._last_norm(size, inside[-1]),
+            rest,
+            ModelSizes(size["vocab_size"], size["embed_dim"], size["block_size"]),
+            self.rng(),
+        )
+
+    def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:
+        """The second norm of the last block of a GPT2, if it can be told."""
+        block = {key: size[key] for key in ("embed_dim", "num_heads", "block_size")}
+        try:
+            return self.block(block).norms[1].inside(places)
+        except (Misfit, IndexError, CandidateError, NotRun):
+            return None
 
     def _find(self, key: str, find: Callable[[], _Found]) -> _Found:
         """What `find` gives or raises as Misfit, found out once."""
@@ -159,13 +186,36 @@ class Evidence:
         if fault.status != "todo":
             return fault
         for other in CLASSES[: CLASSES.index(name)]:
-            if self.is_todo(other):
+            if self._is_todo(other):
                 return NotRun(f"cannot be checked until {other} is written")
         return fault
 
-    def _rng(self) -> np.random.Generator:
+    def _is_todo(self, name: str) -> bool:
+        size: Size = {"embed_dim": 4}
+        if name != "MLP":
+            size |= {"num_heads": 2, "block_size": 4}
+        try:
+            self.subject.build(name, **size).call(np.zeros((1, 1, 4)))
+        except CandidateError as fault:
+            return fault.status == "todo"
+        return False
+
+    def rng(self) -> np.random.Generator:
+        """A new generator for a search, given by the run's seed."""
         self._searches += 1
         return np.random.default_rng((self.seed, self._searches))
+
+
+def own_parts(module: Module, path: str) -> tuple[str, str] | None:
+    """Paths of the one attention and the one MLP of the submission inside a block, if so."""
+    found = []
+    for kind in ("CausalSelfAttention", "MLP"):
+        paths = [part.path for part in module.own(kind)]
+        inside = [p for p in paths if not path or p.startswith(f"{path}.")]
+        if len(inside) != 1:
+            return None
+        found.append(inside[0])
+    return found[0], found[1]
 
 
 def _twice(find: Callable[[], _Found]) -> _Found | Misfit:
@@ -179,11 +229,6 @@ def _twice(find: Callable[[], _Found]) -> _Found | Misfit:
             return misfit
 
 
-def _function(module: Module, path: str) -> PartFunction:
-    view = module.at(path)
-    return view.call
-
-
 def _rows(module: Module, inside: Indices, size: int) -> Indices:
     """Rows of `size` elements of the parameters that are not `inside`."""
     rows = [np.zeros((0, size), dtype=np.intp)]
@@ -192,6 +237,3 @@ def _rows(module: Module, inside: Indices, size: int) -> Indices:
         if not np.isin(indices, inside).any() and indices.size % size == 0:
             rows.append(indices.reshape(-1, size))
     return np.concatenate(rows)
-
-
-__all__ = ["CLASSES", "Evidence", "Size", "attention", "mlp"]

@@ -25,8 +25,8 @@ class Limits:
     cpu_seconds: processor time over the worker's whole life.
     """
 
-    memory_bytes: int
-    cpu_seconds: int
+    memory_bytes: int = 2 << 30
+    cpu_seconds: int = 120
 
 
 def apply(limits: Limits, connection: int) -> None:

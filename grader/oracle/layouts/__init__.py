@@ -7,9 +7,9 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 """
 
 from grader.oracle.layouts.attention import AttentionLayout, find_attention
-from grader.oracle.layouts.block import BlockLayout, find_block
+from grader.oracle.layouts.block import BlockLayout, NormLayout, find_block
 from grader.oracle.layouts.box import Box, Misfit
-from grader.oracle.layouts.inline import inline_block
+from grader.oracle.layouts.inline import branch_ends, inline_block
 from grader.oracle.layouts.mlp import MlpLayout, find_mlp
 from grader.oracle.layouts.model import ModelLayout, ModelSizes, find_model
 
@@ -21,6 +21,8 @@ __all__ = [
     "MlpLayout",
     "ModelLayout",
     "ModelSizes",
+    "NormLayout",
+    "branch_ends",
     "find_attention",
     "find_block",
     "find_mlp",

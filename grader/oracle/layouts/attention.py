@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from grader.oracle.layouts.box import (
     groups,
     in_order,
     lookup,
+    moved,
 )
 
 _QUERIES = 4  # random query vectors on which score weights are told apart
@@ -51,6 +52,17 @@ class AttentionLayout:
             key_bias=np.zeros(self.query_bias.shape),
             value_bias=lookup(theta, self.value_bias),
             out_bias=lookup(theta, self.out_bias),
+        )
+
+    def inside(self, places: Indices) -> AttentionLayout:
+        """The same layout in a larger model, where the parameters lie at `places`."""
+        return AttentionLayout(
+            *(
+                moved(getattr(self, field.name), places)
+                for field in fields(self)
+                if field.name != "scale"
+            ),
+            scale=self.scale,
         )
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from grader.oracle import model
 from grader.oracle.block_forms import DEVIANT_FORMS, GPT2_FORM, BlockForm
+from grader.oracle.layouts.attention import AttentionLayout
 from grader.oracle.layouts.box import (
     ABSENT,
     EXACT,
@@ -22,8 +23,10 @@ from grader.oracle.layouts.box import (
     PartFunction,
     difference,
     lookup,
+    moved,
     remember,
 )
+from grader.oracle.layouts.mlp import MlpLayout
 from grader.oracle.norms import DEVIANT_NORMS, USUAL_EPS, NormFunction
 
 
@@ -35,6 +38,10 @@ class NormLayout:
     bias: Indices
     eps: float = 1e-5
     eps_outside: bool = False
+
+    def inside(self, places: Indices) -> NormLayout:
+        """The same layout in a larger model, where the parameters lie at `places`."""
+        return replace(self, weight=moved(self.weight, places), bias=moved(self.bias, places))
 
     def norm(self, theta: Floats) -> model.Norm:
         """The norm that these parameter values stand for."""
@@ -52,6 +59,30 @@ class BlockLayout:
     form: BlockForm = GPT2_FORM
     norm_function: NormFunction = model.layer_norm
     norm_cause: str = ""
+    attention: AttentionLayout | None = None  # of the block's own parts, where they are known
+    mlp: MlpLayout | None = None
+
+    def inside(self, places: Indices) -> BlockLayout:
+        """The same layout in a larger model, where the parameters lie at `places`."""
+        first, second = (norm.inside(places) for norm in self.norms)
+        return replace(
+            self,
+            norms=(first, second),
+            attention=self.attention and self.attention.inside(places),
+            mlp=self.mlp and self.mlp.inside(places),
+        )
+
+    @property
+    def is_gpt2(self) -> bool:
+        """Whether the wiring is GPT-2's."""
+        return not self.form.cause and not self.norm_cause
+
+    def weights(self, theta: Floats) -> model.Block | None:
+        """The block's weights, if both parts' layouts are known."""
+        if self.attention is None or self.mlp is None:
+            return None
+        first, second = (norm.norm(theta) for norm in self.norms)
+        return model.Block(first, self.attention.weights(theta), second, self.mlp.weights(theta))
 
     def compute(self, theta: Floats, x: Floats) -> Floats:
         """What a block of this layout gives."""

@@ -79,6 +79,11 @@ def lookup(theta: Floats, indices: Indices) -> Floats:
     return np.where(indices == ABSENT, 0.0, theta[indices])
 
 
+def moved(indices: Indices, places: Indices) -> Indices:
+    """Indices into a part's parameters as indices into those of the whole, given its places."""
+    return np.where(indices == ABSENT, ABSENT, places[indices])
+
+
 def in_order(members: Indices, places: Indices, size: int, what: str) -> Indices:
     """`members` sorted by their places 0 … size-1, each taken once. Raises Misfit."""
     if not np.array_equal(np.sort(places), np.arange(size)):

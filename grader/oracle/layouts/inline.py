@@ -27,40 +27,55 @@ _STEP = 1e-3
 def inline_block(box: Box, embed_dim: int, rng: np.random.Generator) -> BlockLayout:
     """The layout of a pre-norm block, from its parameters alone. Raises Misfit.
 
-    Steps: what reaches one output channel only is the end of the MLP; with that at zero, the same
-    holds for the end of the attention; with either branch dead the other stands alone, and its
-    norm, given the right weight and bias, feeds it whatever input is wanted.
+    With one branch dead the other stands alone, and its norm, given the right weight and bias,
+    feeds it whatever input is wanted.
     """
-    theta = box.draw(rng)
     x = rng.normal(0.0, 1.0, (2, 2, embed_dim))
-    mlp_end = _ends(box, theta, x, box.indices)
-    without_mlp = _zeroed(theta, mlp_end)
-    effect = box.sweep(without_mlp, x, box.indices) - box.call(without_mlp, x)
-    felt = np.abs(effect).max((1, 2, 3)) > NOTHING
-    attention_side = np.setdiff1d(box.indices[felt], mlp_end)
-    attention_end = _ends(box, without_mlp, x, attention_side)
-    without_attention = _zeroed(theta, attention_end)
-    effect = box.sweep(without_attention, x, box.indices) - box.call(without_attention, x)
-    felt = np.abs(effect).max((1, 2, 3)) > NOTHING
-    mlp_side = np.setdiff1d(box.indices[felt], attention_end)
+    theta = box.draw(rng)
+    ends = branch_ends(box, theta, x)
+    without_mlp = _zeroed(theta, ends["mlp"])
+    without_attention = _zeroed(theta, ends["attention"])
+    attention_side = np.setdiff1d(_felt(box, without_mlp, x), ends["mlp"])
+    mlp_side = np.setdiff1d(_felt(box, without_attention, x), ends["attention"])
 
-    first = _norm(box, without_mlp, np.setdiff1d(attention_side, attention_end), embed_dim, rng)
-    second = _norm(box, without_attention, np.setdiff1d(mlp_side, mlp_end), embed_dim, rng)
+    first = _norm(box, without_mlp, np.setdiff1d(attention_side, ends["attention"]), embed_dim, rng)
+    second = _norm(box, without_attention, np.setdiff1d(mlp_side, ends["mlp"]), embed_dim, rng)
     attention = find_attention(
-        _Branch(box, first, attention_side, mlp_end), embed_dim, rng
+        _Branch(box, first, attention_side, ends["mlp"]), embed_dim, rng
     )
-    feed = find_mlp(_Branch(box, second, mlp_side, attention_end), embed_dim, rng)
+    feed = find_mlp(_Branch(box, second, mlp_side, ends["attention"]), embed_dim, rng)
+    gelu = feed.gelu or model.gelu_exact
+    layout = BlockLayout(
+        norms=(first, second),
+        attend=lambda t, u: model.attention(u, attention.weights(t)),
+        feed=lambda t, u: model.mlp(u, feed.weights(t), gelu),
+        attention=attention,
+        mlp=feed,
+    )
+    fitted = fit_eps(layout, box, rng, embed_dim)
     drawn = box.draw(rng)
-    for gelu in model.GELUS.values():
-        layout = BlockLayout(
-            norms=(first, second),
-            attend=lambda t, u: model.attention(u, attention.weights(t)),
-            feed=lambda t, u, gelu=gelu: model.mlp(u, feed.weights(t), gelu),
-        )
-        fitted = fit_eps(layout, box, rng, embed_dim)
-        if difference(fitted.compute(drawn, x), box.call(drawn, x)) < SAME:
-            return fitted
-    raise Misfit("the block's parts are those of GPT-2, but not what it makes of them")
+    if difference(fitted.compute(drawn, x), box.call(drawn, x)) > SAME:
+        raise Misfit("the block's parts are those of GPT-2, but not what it makes of them")
+    return fitted
+
+
+def branch_ends(box: Box, theta: Floats, x: Floats) -> dict[str, Indices]:
+    """The last layers of a pre-norm block's branches, by what they reach.
+
+    What reaches one output channel only is the end of the MLP; with that at zero, the same holds
+    for the end of the attention.
+    """
+    mlp = _ends(box, theta, x, box.indices)
+    without_mlp = _zeroed(theta, mlp)
+    rest = np.setdiff1d(box.indices, mlp)
+    return {"mlp": mlp, "attention": _ends(box, without_mlp, x, rest)}
+
+
+def _felt(box: Box, theta: Floats, x: Floats) -> Indices:
+    """Elements that change the output."""
+    effect = box.sweep(theta, x, box.indices) - box.call(theta, x)
+    felt: Indices = box.indices[np.abs(effect).max((1, 2, 3)) > NOTHING]
+    return felt
 
 
 def _zeroed(theta: Floats, indices: Indices) -> Floats:

@@ -19,6 +19,7 @@ from grader.oracle.layouts.box import (
     groups,
     in_order,
     lookup,
+    moved,
 )
 
 
@@ -44,6 +45,19 @@ class MlpLayout:
             down=theta[self.down],
             down_bias=lookup(theta, self.down_bias),
         )
+
+    def inside(self, places: Indices) -> MlpLayout:
+        """The same layout in a larger model, where the parameters lie at `places`."""
+        weights = (self.up, self.up_bias, self.down, self.down_bias)
+        return MlpLayout(*(moved(w, places) for w in weights), self.read, self.given)
+
+    @property
+    def gelu(self) -> model.Activation | None:
+        """Which GELU the activation is; None if it is another function."""
+        for function in model.GELUS.values():
+            if np.abs(function(self.read) - self.given).max() < NOTHING:
+                return function
+        return None
 
     @property
     def width(self) -> int:

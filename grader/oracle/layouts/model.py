@@ -65,6 +65,23 @@ class ModelLayout:
         """What a model of this layout gives."""
         return self.form.compute(idx, self.pieces(theta))
 
+    @property
+    def is_gpt2(self) -> bool:
+        """Whether the parts are put together as in GPT-2."""
+        return not self.form.cause and not self.norm_cause
+
+    def weights(self, theta: Floats, blocks: Sequence[model.Block]) -> model.Gpt2:
+        """The model's weights, given its blocks'."""
+        assert self.positions is not None, "a GPT-2 has positions"
+        return model.Gpt2(
+            theta[self.tokens],
+            theta[self.positions],
+            blocks,
+            self.norm.norm(theta),
+            theta[self.head],
+            lookup(theta, self.head_bias),
+        )
+
     def pieces(self, theta: Floats) -> Pieces:
         """What the form puts together."""
         final, other = self.norm.norm(theta), self.block_norm.norm(theta)

@@ -1,0 +1,261 @@
+"""What is asked of each of the four classes alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Counterexample, Failure
+from grader.checks.evidence import Evidence, Size
+from grader.checks.experiment import Case, Experiment, show
+from grader.checks.gpt2 import sizes
+from grader.remote import CandidateError, Module
+
+# Relative differences. Right submissions that compute a softmax, a norm or a scale in float32
+# stay below 1e-6; the faintest wrong one is above 1e-3 in some regime. See tests/test_margins.py.
+CLOSE = 1e-5
+# What must not change at all: the measured worst of right submissions is exactly zero.
+UNCHANGED = 1e-10
+_STEP = 1e-3  # of the finite differences with which gradients are compared
+_GRADIENT = 2e-2
+
+
+def check_signature(evidence: Evidence, name: str) -> None:
+    """The class is there, takes the brief's arguments by name and by position, and no others."""
+    found = evidence.subject.found_classes()
+    if name not in found:
+        others = ", ".join(found) or "none of the four classes"
+        raise Failure(f"expected a class {name}, found {others}")
+    if found[name].startswith("not a class"):
+        raise Failure(f"expected {name} to be a class, found {found[name]}")
+    size = sizes.BY_CLASS[name][0]
+    try:
+        by_name = evidence.subject.build(name, **size, dropout_p=0.0)
+        default = evidence.subject.build(name, **size)
+        by_position = evidence.subject.build(name, *size.values(), 0.0)
+    except CandidateError as fault:
+        if fault.status != "error" or not fault.message.startswith("TypeError"):
+            raise
+        raise Failure(
+            f"{name} must be built with ({_arguments(size)}, dropout_p), by name and by position, "
+            f"dropout_p being optional; it has {found[name]}: {fault.message}"
+        ) from None
+    shapes = [[(p.name, p.shape) for p in m.parameters] for m in (by_name, default, by_position)]
+    if shapes[0] != shapes[2]:
+        raise Failure(
+            f"{name} must take ({_arguments(size)}, dropout_p) in this order; built by position "
+            f"its parameters have other shapes than built by name. It has {found[name]}"
+        )
+    x = _example(size)
+    noisy = [default.outputs([x], train=True, seed=seed)[0] for seed in (1, 2)]
+    if found[name] and not np.array_equal(noisy[0], noisy[1], equal_nan=True):
+        claimed = re.search(r"dropout_p[^,)]*=\s*([0-9.]+)", found[name])
+        if claimed is None or float(claimed.group(1)) > 0.0:
+            raise Failure(f"dropout_p must be 0.0 when it is not given; {name} has {found[name]}")
+
+
+def _arguments(size: Size) -> str:
+    return ", ".join(size)
+
+
+def _example(size: Size) -> Any:
+    rng = np.random.default_rng(0)
+    if "vocab_size" in size:
+        return rng.integers(0, size["vocab_size"], (2, 3))
+    return rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))
+
+
+def check_shape(evidence: Evidence, name: str, case: Case) -> None:
+    """Shape and dtype of the output, in float32 and in float64, for any B and T."""
+    ways: tuple[dict[str, Any], ...] = (
+        {},
+        {"dtype": "float32"},
+        {"convert": True, "dtype": "float64"},
+    )
+    for way in ways:
+        experiment = evidence.experiment(name, case, **way)
+        module, x = experiment.module, experiment.x
+        if x.dtype != np.int64:
+            x = x.astype(module.dtype)
+        expected = (*case_shape(case), case.size.get("vocab_size", case.size["embed_dim"]))
+        words = f"shape {expected} and dtype {module.dtype}"
+        try:
+            (output,) = module.outputs([x])
+        except CandidateError as fault:
+            if fault.status == "error" and way and not fault.traceback:
+                raise Failure(f"expected output of {words}: {fault.message}") from None
+            if fault.status == "error" and way and "dtype" in fault.message.lower():
+                raise Failure(
+                    f"with a {module.dtype} model the forward fails: {fault.message}"
+                ) from None
+            raise
+        if output.shape != expected or output.dtype != module.dtype:
+            raise Failure(
+                f"expected output of {words}, found shape {output.shape} and dtype {output.dtype}",
+                _shape_counterexample(experiment, expected, output, way),
+            )
+
+
+def case_shape(case: Case) -> tuple[int, int]:
+    """(B, T) of a case."""
+    return case.batch, case.time
+
+
+def _shape_counterexample(
+    experiment: Experiment, expected: tuple[int, ...], output: Any, way: dict[str, Any]
+) -> Counterexample:
+    dtype = way.get("dtype", "float64")
+    cast = "x" if experiment.x.dtype == np.int64 else f"x.to(torch.{dtype})"
+    return experiment.counterexample(
+        f"y = model.to(torch.{dtype})({cast})",
+        "print(tuple(y.shape), y.dtype)",
+        expected=f"{expected} torch.{dtype}",
+        found=f"{output.shape} torch.{output.dtype}",
+    )
+
+
+def check_deterministic(evidence: Evidence, name: str, case: Case) -> None:
+    """In eval mode the output depends on weights and input alone, and the input stays as it is."""
+    experiment = evidence.experiment(name, case, dropout_p=0.5)
+    x, module = experiment.x, experiment.module
+    other = np.roll(x, 1, axis=-1)[:, : max(1, case.time - 1)]
+    first, _, again, *after = module.outputs(
+        [x, other, x], experiment.theta, seed=1, inputs_back=True
+    )
+    if not np.array_equal(after[0], x):
+        raise Failure(
+            "the forward changed its input",
+            experiment.counterexample(
+                "before = x.clone()", "model(x)", "print(x - before)",
+                expected="zeros", found=show(after[0] - x),
+            ),
+        )
+    (reseeded,) = module.outputs([x], seed=2)
+    for second, what in ((again, "after a call with another input"), (reseeded, "once more")):
+        if not same(first, second):
+            raise Failure(
+                f"in eval mode the same input gave another output when asked {what}",
+                experiment.counterexample(
+                    "print((model(x) - model(x)).abs().max())",
+                    expected="0",
+                    found=show(np.abs(np.asarray(first) - second).max()
+                               if first.shape == second.shape else "another shape"),
+                ),
+            )
+
+
+def check_batch(evidence: Evidence, name: str, case: Case) -> None:
+    """Every row of a batch gives what it gives alone."""
+    experiment = evidence.experiment(name, case)
+    x = experiment.x
+    together, *alone = experiment.module.outputs(
+        [x, *(x[b : b + 1] for b in range(case.batch))], experiment.theta
+    )
+    for b, output in enumerate(alone):
+        if not same(together[b : b + 1], output, CLOSE):
+            raise Failure(
+                f"sequence {b} of the batch gives another output than it gives alone",
+                experiment.counterexample(
+                    f"print(model(x)[{b}] - model(x[{b}:{b + 1}])[0])",
+                    expected="zeros",
+                    found=together[b] - output[0] if together[b].shape == output[0].shape else
+                    "another shape",
+                ),
+            )
+
+
+def same(first: Any, second: Any, tolerance: float = UNCHANGED) -> bool:
+    """Equal in shape and, relative to the largest value, in values. NaN equals nothing."""
+    if first.shape != second.shape:
+        return False
+    scale = max(1.0, float(np.abs(first).max(initial=0.0)))
+    return bool((np.abs(first - second) <= tolerance * scale).all())
+
+
+def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
+    """Autograd's gradients of parameters and input are those of the function computed."""
+    experiment = evidence.experiment(name, case)
+    module, theta, x = experiment.module, experiment.theta, experiment.x
+    output = module.call(x, theta)
+    weights = experiment.rng.normal(0.0, 1.0, output.shape)
+    _, gradients = module.gradient(x, theta, weights)
+    slopes = _slopes(module, theta, x, weights, experiment.rng)
+    scale = max(abs(slope) for _, slope, _ in slopes) if slopes else 1.0
+    if all(gradient is None for gradient in gradients):
+        raise Failure(
+            "no gradient flows through the forward: the output is cut off from the parameters",
+            experiment.counterexample(
+                "print(model(x).requires_grad)", expected="True", found="False"
+            ),
+        )
+    for index, slope, direction in slopes:
+        gradient = gradients[index]
+        told = 0.0 if gradient is None else float((gradient * direction).sum())
+        if abs(told - slope) <= _GRADIENT * max(scale, 1e-6):
+            _note_unused(evidence, name, module, index, gradient, slope)
+            continue
+        what = "the input" if index == len(module.parameters) else module.parameters[index].name
+        raise Failure(
+            f"the gradient of {what} is wrong: along a random direction the output changes by "
+            f"{slope:.4g}, autograd says {'nothing' if gradient is None else f'{told:.4g}'}",
+            experiment.counterexample(
+                "x.requires_grad_(x.is_floating_point())",
+                "model(x).sum().backward()",
+                "print({n: p.grad for n, p in model.named_parameters()})",
+                expected=f"a gradient for {what}",
+                found="none" if gradient is None else "another one",
+            ),
+        )
+
+
+def _slopes(
+    module: Module, theta: Any, x: Any, weights: Any, rng: np.random.Generator
+) -> list[tuple[int, float, Any]]:
+    """(index of the gradient, measured slope, direction) for each parameter and the input."""
+    slopes = []
+    for index, parameter in enumerate(module.parameters):
+        if not parameter.trainable:
+            continue
+        direction = rng.normal(0.0, 1.0, parameter.shape)
+        step = np.zeros_like(theta)
+        step[parameter.indices] = _STEP * direction
+        ahead, behind = (module.call(x, theta + sign * step) for sign in (1, -1))
+        slopes.append((index, _slope(ahead, behind, weights), direction))
+    if x.dtype != np.int64:
+        direction = rng.normal(0.0, 1.0, x.shape)
+        ahead, behind = (module.call(x + sign * _STEP * direction, theta) for sign in (1, -1))
+        slopes.append((len(module.parameters), _slope(ahead, behind, weights), direction))
+    return slopes
+
+
+def _slope(ahead: Any, behind: Any, weights: Any) -> float:
+    return float(((ahead - behind) * weights).sum() / (2 * _STEP))
+
+
+def _note_unused(
+    evidence: Evidence, name: str, module: Module, index: int, gradient: Any, slope: float
+) -> None:
+    if gradient is None and abs(slope) < 1e-9 and index < len(module.parameters):
+        evidence.advise(
+            "unused-parameter",
+            f"{name} has a parameter that its forward never uses: {module.parameters[index].name}",
+        )
+
+
+def relative(found: Any, expected: Any) -> float:
+    """The largest difference, relative to the largest expected value."""
+    scale = max(float(np.abs(expected).max()), 1e-12)
+    return float(np.abs(found - expected).max()) / scale
+
+
+def equality(experiment: Experiment, expected: Any, what: str) -> None:
+    """Fail unless the model's output is what the float64 oracle computes."""
+    found = experiment.module.call(experiment.x, experiment.theta)
+    error = relative(found, expected)
+    if not error <= CLOSE:
+        raise Failure(
+            f"the output differs from {what} with the same weights by {error:.2g} of its size",
+            experiment.counterexample("print(model(x))", expected=expected, found=found),
+        )

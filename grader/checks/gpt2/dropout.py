@@ -1,0 +1,112 @@
+"""Where dropout is felt. It may stand in a part or in the block that uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.evidence import Evidence, Size
+from grader.checks.experiment import Case
+from grader.checks.gpt2 import common
+from grader.remote import Module
+from grader.remote.module import Floats
+from grader.remote.worker import Values
+
+_SEEDS = (11, 12, 13)
+_BRANCHES = {"CausalSelfAttention": "attention", "MLP": "mlp"}
+
+
+def check_part(evidence: Evidence, name: str, case: Case) -> None:
+    """dropout_p acts in train mode in this class, or in the block around it."""
+    check_inert(evidence, name, case)
+    experiment = evidence.experiment(name, case, dropout_p=0.5)
+    if _varies(experiment.module, experiment.theta, experiment.x):
+        return
+    size = {"embed_dim": case.size["embed_dim"], "num_heads": 1, "block_size": 5}
+    if branch_varies(evidence, size, _BRANCHES[name]):
+        evidence.advise(
+            f"dropout-in-block-{_BRANCHES[name]}",
+            f"{name} leaves its dropout to TransformerBlock. That is all right; GPT-2's own code "
+            "has it in the part.",
+        )
+        return
+    raise Failure(
+        f"with dropout_p = 0.5 in train mode {name} gives the same output every time, and no "
+        "dropout in TransformerBlock makes up for it",
+        experiment.counterexample(
+            f"model = {name}({_arguments(case.size)}, dropout_p=0.5).train()",
+            "print((model(x) - model(x)).abs().max())",
+            expected="more than 0",
+            found="0",
+        ),
+    )
+
+
+def check_inert(evidence: Evidence, name: str, case: Case) -> None:
+    """dropout_p does nothing in eval mode, and nothing at all when it is zero."""
+    experiment = evidence.experiment(name, case, dropout_p=0.0)
+    module, theta, x = experiment.module, experiment.theta, experiment.x
+    plain = module.call(x, theta)
+    if any(not common.same(plain, module.call(x, train=True, seed=seed)) for seed in _SEEDS):
+        raise Failure(
+            "with dropout_p = 0 the output in train mode is not that in eval mode",
+            experiment.counterexample(
+                "y = model(x)",
+                "print((model.train()(x) - y).abs().max())",
+                expected="0",
+                found="more",
+            ),
+        )
+    other = evidence.module(name, case.size, dropout_p=0.5)
+    if other.initial.size == theta.size and not common.same(plain, other.call(x, theta)):
+        raise Failure(
+            "in eval mode the output depends on dropout_p",
+            experiment.counterexample(
+                f"other = {name}({_arguments(case.size)}, dropout_p=0.5).eval()",
+                "other.load_state_dict(model.state_dict())",
+                "print((other(x) - model(x)).abs().max())",
+                expected="0",
+                found=np.abs(other.call(x, theta) - plain).max(),
+            ),
+        )
+
+
+def check_passed_on(evidence: Evidence, case: Case) -> None:
+    """What feels dropout_p in a block on its own feels it in a block of GPT2 too."""
+    module = evidence.module("GPT2", case.size, dropout_p=0.5)
+    block = {key: case.size[key] for key in ("embed_dim", "num_heads", "block_size")}
+    for branch in ("attention", "mlp"):
+        if not branch_varies(evidence, block, branch):
+            continue  # that is the block's own fault
+        for part in module.own("TransformerBlock"):
+            if not _branch_varies(evidence, module, block, branch, part.path):
+                raise Failure(
+                    f"with dropout_p = 0.5 in train mode nothing is dropped in {part.path}, on "
+                    f"the {branch} branch"
+                )
+
+
+def branch_varies(evidence: Evidence, size: Size, branch: str) -> bool:
+    """Whether one branch of the block ("attention" or "mlp") feels dropout_p in train mode."""
+    module = evidence.module("TransformerBlock", size, dropout_p=0.5)
+    return _branch_varies(evidence, module, size, branch, "")
+
+
+def _branch_varies(
+    evidence: Evidence, module: Module, size: Size, branch: str, path: str
+) -> bool:
+    rng = np.random.default_rng(5)
+    theta = module.random(rng, 0.5)
+    x = rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))
+    other = "mlp" if branch == "attention" else "attention"
+    theta[evidence.branch_ends(module, size, path)[other]] = 0.0
+    return _varies(module, theta, x, path)
+
+
+def _varies(module: Module, theta: Floats, x: Values, path: str = "") -> bool:
+    outputs = [module.call(x, theta, path=path, train=True, seed=seed) for seed in _SEEDS]
+    return any(not common.same(outputs[0], output) for output in outputs[1:])
+
+
+def _arguments(size: Size) -> str:
+    return ", ".join(f"{key}={value}" for key, value in size.items())

@@ -1,0 +1,32 @@
+"""Sizes at which the four classes are built: small, and no two axes alike where it matters."""
+
+from __future__ import annotations
+
+from grader.checks.evidence import Size
+
+ATTENTION: tuple[Size, ...] = (
+    {"embed_dim": 6, "num_heads": 2, "block_size": 5},
+    {"embed_dim": 6, "num_heads": 3, "block_size": 4},
+    {"embed_dim": 5, "num_heads": 1, "block_size": 7},
+)
+MLP: tuple[Size, ...] = ({"embed_dim": 5}, {"embed_dim": 4})
+# Small, for a block that is written in one piece is searched element by element.
+BLOCK: tuple[Size, ...] = (
+    {"embed_dim": 4, "num_heads": 2, "block_size": 5},
+    {"embed_dim": 4, "num_heads": 1, "block_size": 3},
+)
+MODEL: tuple[Size, ...] = (
+    {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 5},
+    {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 7},
+)
+BY_CLASS = {
+    "CausalSelfAttention": ATTENTION,
+    "MLP": MLP,
+    "TransformerBlock": BLOCK,
+    "GPT2": MODEL,
+}
+
+
+def of_block(size: Size) -> Size:
+    """The size of the blocks of a GPT2 of this size."""
+    return {key: size[key] for key in ("embed_dim", "num_heads", "block_size")}

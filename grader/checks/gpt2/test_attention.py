@@ -1,0 +1,370 @@
+"""Requirements of CausalSelfAttention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+
+from grader.checks.api import Failure, NotRun, check
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases, worst
+from grader.checks.gpt2 import common, dropout, sizes
+from grader.oracle import model as oracle
+from grader.oracle.layouts import Misfit
+
+NAME = "CausalSelfAttention"
+SEQUENCES = cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, LARGE))
+
+
+@check(
+    "attention.signature",
+    NAME,
+    1,
+    hints=(
+        "Compare the constructor with the brief, letter by letter.",
+        "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
+        "def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0)",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """The class takes embed_dim, num_heads, block_size and an optional dropout_p."""
+    common.check_signature(evidence, NAME)
+
+
+@check(
+    "attention.shape",
+    NAME,
+    2,
+    hints=(
+        "What comes in comes out: same shape, same dtype.",
+        "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
+        "Cut the mask to [:T, :T], and make no tensor in forward without taking dtype and device "
+        "from x.",
+    ),
+)
+@given(case=cases(sizes.ATTENTION, times=(1, 7)))
+def test_shape(evidence: Evidence, case: Case) -> None:
+    """The output has the input's shape (B, T, C), dtype and device for any B ≥ 1 and T ≤ block_size."""
+    common.check_shape(evidence, NAME, case)
+
+
+@check(
+    "attention.causal",
+    NAME,
+    8,
+    hints=(
+        "Which positions may position t look at?",
+        "Print the attention weights of one head as a T × T matrix: which triangle is zero?",
+        "Set scores above the diagonal to minus infinity before the softmax; keep the diagonal.",
+    ),
+    examples=16,
+)
+@given(case=cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, HUGE, SMALL)))
+def test_causal(evidence: Evidence, case: Case) -> None:
+    """Each position attends to itself and to every earlier position, and to no later one."""
+    experiment = evidence.experiment(NAME, case)
+    cut = 1 + case.draw % (case.time - 1)
+    fresh = experiment.normal("fresh", experiment.x.shape)
+    changed = experiment.x.copy()
+    changed[:, cut:] = fresh[:, cut:]
+    before, after = experiment.module.outputs([experiment.x, changed], experiment.theta)
+    leak = np.abs(after - before)[:, :cut]
+    if not common.same(before[:, :cut], after[:, :cut]):
+        row, t, _ = worst(leak)
+        raise Failure(
+            f"position {t} sees the future: new random vectors from position {cut} on change its "
+            f"output by {leak.max():.3g}",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {cut}:] = fresh[:, {cut}:]",
+                f"print((model(changed) - model(x))[{row}, :{cut}])",
+                expected="zeros",
+                found=(after - before)[row, :cut],
+            ),
+        )
+    if case.regime is not HUGE:
+        _check_gradient(evidence, case, cut)
+    if case.regime is UNIT:
+        _check_visible(evidence, case)
+
+
+def _check_gradient(evidence: Evidence, case: Case, cut: int) -> None:
+    experiment = evidence.experiment(NAME, case)
+    weights = experiment.rng.normal(0.0, 1.0, experiment.x.shape)
+    weights[:, cut:] = 0.0
+    _, gradients = experiment.module.gradient(experiment.x, experiment.theta, weights)
+    gradient = gradients[-1]
+    if gradient is not None and np.abs(gradient[:, cut:]).max() > common.UNCHANGED:
+        raise Failure(
+            f"the outputs before position {cut} have a gradient with respect to inputs from "
+            f"position {cut} on",
+            experiment.counterexample(
+                "x.requires_grad_()",
+                f"model(x)[:, :{cut}].sum().backward()",
+                f"print(x.grad[:, {cut}:])",
+                expected="zeros",
+                found=gradient[:, cut:],
+            ),
+        )
+
+
+def _check_visible(evidence: Evidence, case: Case) -> None:
+    experiment = evidence.experiment(NAME, case)
+    fresh = experiment.normal("fresh", experiment.x.shape)
+    inputs = [experiment.x]
+    for s in range(case.time):
+        inputs.append(experiment.x.copy())
+        inputs[-1][:, s] = fresh[:, s]
+    before, *after = experiment.module.outputs(inputs, experiment.theta)
+    for s, output in enumerate(after):
+        felt = np.abs(output - before).max(-1)[:, s:]  # (B, positions from s on)
+        if felt.min() > common.UNCHANGED:
+            continue
+        t = s + int(felt.min(0).argmin())
+        raise Failure(
+            f"position {t} does not see position {s}, though it is "
+            f"{'the same one' if s == t else 'an earlier one'}",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {s}] = fresh[:, {s}]",
+                f"print((model(changed) - model(x))[:, {t}])",
+                expected="anything but zeros",
+                found=(output - before)[:, t],
+            ),
+        )
+
+
+@check(
+    "attention.rows_sum_to_one",
+    NAME,
+    3,
+    hints=(
+        "Attention is a weighted average: what must the weights of one position sum to?",
+        "Print weights.sum(-1), after masking and after everything else you do to them.",
+        "Softmax over the last axis (the keys), and after masking, so that nothing is lost.",
+    ),
+)
+@given(case=SEQUENCES)
+def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
+    """The attention weights of a position over its past sum to one."""
+    experiment = evidence.experiment(NAME, case)
+    constant = np.repeat(experiment.x[:, :1], case.time, axis=1)
+    alone, together = experiment.module.outputs([constant[:, :1], constant], experiment.theta)
+    expected = np.repeat(alone, case.time, axis=1)
+    if not common.same(expected, together, common.CLOSE):
+        raise Failure(
+            "with the same vector at every position, every output must be the one that this "
+            "vector gives alone, since averaging equal things changes nothing",
+            experiment.counterexample(
+                "x = x[:, :1].expand_as(x).contiguous()",
+                "print(model(x) - model(x[:, :1]))",
+                expected="zeros",
+                found=together - expected,
+            ),
+        )
+
+
+@check(
+    "attention.order",
+    NAME,
+    2,
+    hints=(
+        "Does attention itself know where a token stands?",
+        "Swap two past vectors: the last output should not care. What in your code does?",
+        "Heads and time must not be mixed: view(B, T, H, D) and then transpose, never "
+        "view(B, H, T, D).",
+    ),
+)
+@given(case=cases(sizes.ATTENTION[:1] + sizes.ATTENTION[2:], times=(3, 5), regimes=(UNIT,)))
+def test_order(evidence: Evidence, case: Case) -> None:
+    """The order of the past makes no difference to a position's output."""
+    experiment = evidence.experiment(NAME, case)
+    shuffled = experiment.x.copy()
+    shuffled[:, :-1] = np.roll(shuffled[:, :-1], 1, axis=1)
+    before, after = experiment.module.outputs([experiment.x, shuffled], experiment.theta)
+    if not common.same(before[:, -1], after[:, -1], common.CLOSE):
+        raise Failure(
+            "the last position's output changes when the positions before it change places",
+            experiment.counterexample(
+                "shuffled = x.clone()",
+                "shuffled[:, :-1] = x[:, :-1].roll(1, dims=1)",
+                "print((model(shuffled) - model(x))[:, -1])",
+                expected="zeros",
+                found=(after - before)[:, -1],
+            ),
+        )
+
+
+@check(
+    "attention.batch",
+    NAME,
+    2,
+    hints=(
+        "Sequences in a batch have nothing to do with one another.",
+        "Run one sequence alone and in a batch, and compare.",
+        "Look for a mean, a softmax or a reshape over axis 0.",
+    ),
+)
+@given(case=cases(sizes.ATTENTION, batches=(2, 3), regimes=(UNIT,)))
+def test_batch(evidence: Evidence, case: Case) -> None:
+    """The sequences of a batch are independent of one another."""
+    common.check_batch(evidence, NAME, case)
+
+
+@check(
+    "attention.heads",
+    NAME,
+    4,
+    hints=(
+        "How many different weighted averages does your attention form for one position?",
+        "Print the shape of the scores: is there an axis of size num_heads in it?",
+        "Split C into (num_heads, C / num_heads) and move heads beside the batch before q @ kᵀ.",
+    ),
+    examples=6,
+)
+@given(case=cases(sizes.ATTENTION, times=(2, 2), regimes=(UNIT,)))
+def test_heads(evidence: Evidence, case: Case) -> None:
+    """There are exactly num_heads heads, each of embed_dim / num_heads channels."""
+    # For positions x + u and x, output(x) minus what x gives alone is a sum over heads of
+    # weight(x) * (a fixed vector): as x varies it spans one dimension a head.
+    experiment = evidence.experiment(NAME, case)
+    size, heads = case.size["embed_dim"], case.size["num_heads"]
+    last = experiment.rng.normal(0.0, 1.5, (60, 1, size))
+    step = experiment.rng.normal(0.0, 1.5, (1, 1, size))
+    alone, pairs = experiment.module.outputs(
+        [last, np.concatenate([last + step, last], axis=1)],
+        experiment.module.random(experiment.rng, 0.8),
+    )
+    strengths = np.linalg.svd((pairs[:, 1] - alone[:, 0]), compute_uv=False)
+    found = int((strengths > common.CLOSE * strengths[0]).sum()) if strengths[0] > 0 else 0
+    if found != heads:
+        raise Failure(
+            f"expected {heads} independent attention patterns for num_heads={heads}, "
+            f"embed_dim={size}; found {found}"
+        )
+
+
+@check(
+    "attention.projections",
+    NAME,
+    3,
+    hints=(
+        "What is learned in an attention, and how many matrices is that?",
+        "Count the elements of your parameters: four C × C matrices, plus biases if you like.",
+        "Queries, keys and values are three separate projections of x; a fourth mixes the heads.",
+    ),
+)
+def test_projections(evidence: Evidence) -> None:
+    """Queries, keys and values are learned projections of the input, and so is the output."""
+    for size in sizes.ATTENTION:
+        try:
+            evidence.attention(size)
+        except Misfit as misfit:
+            raise Failure(
+                "the parameters cannot be read as query, key, value and output projections: "
+                f"{misfit} (embed_dim={size['embed_dim']}, num_heads={size['num_heads']})"
+            ) from None
+
+
+@check(
+    "attention.scale",
+    NAME,
+    4,
+    hints=(
+        "How does the variance of a dot product grow with the number of terms?",
+        "Print the factor by which you multiply q @ kᵀ, and the width of one head.",
+        "Divide the scores by the square root of head_dim = embed_dim / num_heads.",
+    ),
+)
+def test_scale(evidence: Evidence) -> None:
+    """The scores are scaled by 1/√head_dim before the softmax."""
+    for size in sizes.ATTENTION:
+        try:
+            layout = evidence.attention(size)
+        except Misfit as misfit:
+            raise NotRun(
+                f"cannot be measured before queries and keys can be told apart: {misfit}"
+            ) from None
+        head_dim = size["embed_dim"] // size["num_heads"]
+        if abs(layout.scale * math.sqrt(head_dim) - 1.0) > 1e-3:
+            raise Failure(
+                f"expected a factor of 1/√{head_dim} = {1 / math.sqrt(head_dim):.4f} for "
+                f"head_dim = {size['embed_dim']}/{size['num_heads']} = {head_dim}, "
+                f"measured {layout.scale:.4f}"
+            )
+
+
+@check(
+    "attention.equals",
+    NAME,
+    5,
+    hints=(
+        "All parts may be there and yet be put together differently.",
+        "Compute one head of one position by hand for T = 2 and compare.",
+        "softmax(q kᵀ / √head_dim, masked) v, heads side by side again, then the output "
+        "projection.",
+    ),
+    examples=20,
+)
+@given(case=cases(sizes.ATTENTION))
+def test_equals(evidence: Evidence, case: Case) -> None:
+    """With the same weights, the output is that of GPT-2's attention."""
+    try:
+        layout = evidence.attention(case.size)
+    except Misfit as misfit:
+        raise Failure(f"no reading of the parameters makes this GPT-2's attention: {misfit}") from None
+    experiment = evidence.experiment(NAME, case)
+    expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
+    common.equality(experiment, expected, "GPT-2's attention")
+
+
+@check(
+    "attention.dropout",
+    NAME,
+    2,
+    hints=(
+        "What does dropout_p do in your class, in train and in eval mode?",
+        "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
+        "nn.Dropout(dropout_p) on the attention weights or on the output; nothing when p is 0.",
+    ),
+)
+@given(case=cases(sizes.ATTENTION[:2], times=(3, 4), regimes=(UNIT,)))
+def test_dropout(evidence: Evidence, case: Case) -> None:
+    """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
+    dropout.check_part(evidence, NAME, case)
+
+
+@check(
+    "attention.deterministic",
+    NAME,
+    2,
+    hints=(
+        "Does anything but weights and input go into your output?",
+        "Call the module twice in eval mode with the same x, then look at x itself.",
+        "No randomness outside dropout, no state kept between calls, no in-place change of x.",
+    ),
+)
+@given(case=SEQUENCES)
+def test_deterministic(evidence: Evidence, case: Case) -> None:
+    """In eval mode the same input gives the same output, and is not changed."""
+    common.check_deterministic(evidence, NAME, case)
+
+
+@check(
+    "attention.gradients",
+    NAME,
+    2,
+    hints=(
+        "Could this module learn?",
+        "Call backward() on the sum of the output and print every parameter's grad.",
+        "Nothing between parameters and output may leave the graph: no detach, no .data, no "
+        "numpy, no no_grad.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.ATTENTION, times=(3, 4), regimes=(UNIT,)))
+def test_gradients(evidence: Evidence, case: Case) -> None:
+    """Gradients reach every parameter and the input."""
+    common.check_gradients(evidence, NAME, case)

@@ -1,0 +1,344 @@
+"""Requirements of GPT2, judged on the candidate's own blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+
+from grader.checks.api import Failure, NotRun, check
+from grader.checks.evidence import Evidence, Size
+from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
+from grader.checks.gpt2 import common, dropout, sizes
+from grader.oracle import model as oracle
+from grader.oracle.layouts import Misfit, ModelLayout
+from grader.oracle.model_forms import GPT2_MODEL
+from grader.oracle.norms import SMALL_EPS
+from grader.remote import CandidateError
+
+NAME = "GPT2"
+SEQUENCES = cases(sizes.MODEL, times=(2, 7), regimes=(UNIT, LARGE))
+
+
+@check(
+    "gpt2.signature",
+    NAME,
+    1,
+    hints=(
+        "Compare the constructor with the brief, letter by letter.",
+        "Six arguments, the last with a default.",
+        "def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, "
+        "dropout_p=0.0)",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """The class takes vocab_size, embed_dim, num_heads, num_layers, block_size, and dropout_p."""
+    common.check_signature(evidence, NAME)
+
+
+@check(
+    "gpt2.shape",
+    NAME,
+    2,
+    hints=(
+        "What shape do logits have, and for which positions are they wanted?",
+        "Print logits.shape for T = 1 and for T = block_size.",
+        "One row of vocab_size logits for every position: (B, T, vocab_size), a plain tensor.",
+    ),
+)
+@given(case=cases(sizes.MODEL, times=(1, 7)))
+def test_shape(evidence: Evidence, case: Case) -> None:
+    """Logits have shape (B, T, vocab_size) for any B ≥ 1 and any 1 ≤ T ≤ block_size."""
+    common.check_shape(evidence, NAME, case)
+
+
+def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]]:
+    """The model's layouts, or a Failure that says what it computes in place of GPT-2."""
+    layouts = []
+    for size in sizes.MODEL:
+        try:
+            layout = evidence.model(size)
+        except Misfit as misfit:
+            raise Failure(f"this cannot be shown of the model: {misfit}") from None
+        if requirement in layout.form.violates:
+            raise Failure(
+                f"found: {layout.form.formula}. The brief asks for: {GPT2_MODEL.formula}"
+            )
+        layouts.append((size, layout))
+    return layouts
+
+
+@check(
+    "gpt2.tokens",
+    NAME,
+    2,
+    hints=(
+        "How does a token index become a vector?",
+        "Change one row of the token table: for which tokens do the logits change?",
+        "nn.Embedding(vocab_size, embed_dim), trained, and added as it is.",
+    ),
+)
+def test_tokens(evidence: Evidence) -> None:
+    """Every token has a learned embedding of its own, added as it is."""
+    for size, layout in _meets(evidence, "tokens"):
+        module = evidence.module(NAME, size)
+        if not module.trainable[layout.tokens].all():
+            raise Failure("the token embedding is frozen: its weights are not trained")
+
+
+@check(
+    "gpt2.positions",
+    NAME,
+    4,
+    hints=(
+        "How does the model know where a token stands?",
+        "Feed the same token at every position of a long sequence: are the logits all different?",
+        "A learned table of block_size rows; position t = 0, 1, … adds row t to the token.",
+    ),
+)
+def test_positions(evidence: Evidence) -> None:
+    """Every position up to block_size has a learned embedding of its own, added to the token's."""
+    for size, layout in _meets(evidence, "positions"):
+        module = evidence.module(NAME, size)
+        if layout.positions is None or not module.trainable[layout.positions].all():
+            raise Failure("the position embedding is not learned: its weights are not trained")
+
+
+@check(
+    "gpt2.layers",
+    NAME,
+    4,
+    hints=(
+        "How many sets of weights do num_layers blocks have?",
+        "Count model.parameters() for num_layers = 1, 2 and 3.",
+        "nn.ModuleList([TransformerBlock(…) for _ in range(num_layers)]), each called once.",
+    ),
+)
+def test_layers(evidence: Evidence) -> None:
+    """There are exactly num_layers blocks, each with weights of its own and each used once."""
+    for size in sizes.MODEL:
+        module = evidence.module(NAME, size)
+        blocks = module.own("TransformerBlock")
+        if len(blocks) != size["num_layers"]:
+            raise Failure(
+                f"expected {size['num_layers']} registered TransformerBlocks for "
+                f"num_layers={size['num_layers']}, found {len(blocks)}"
+            )
+        names = [name for block in blocks for name in block.parameters]
+        if len(set(names)) != len(names):
+            raise Failure("some of the blocks share their weights")
+    _meets(evidence, "layers")
+
+
+@check(
+    "gpt2.final_norm",
+    NAME,
+    3,
+    hints=(
+        "What happens between the last block and the head?",
+        "Print mean and standard deviation of what the head receives.",
+        "One more LayerNorm of its own, after the last block.",
+    ),
+)
+def test_final_norm(evidence: Evidence) -> None:
+    """A LayerNorm of its own stands between the last block and the head."""
+    for _, layout in _meets(evidence, "final_norm"):
+        if layout.norm_cause:
+            raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
+        if layout.norm.eps > SMALL_EPS:
+            raise Failure(
+                f"expected a small eps such as 1e-5 in the final norm, measured {layout.norm.eps:.3g}"
+            )
+
+
+@check(
+    "gpt2.logits",
+    NAME,
+    2,
+    hints=(
+        "What does cross_entropy expect: logits or probabilities?",
+        "Sum exp(logits) over the vocabulary: it should be nothing special.",
+        "Return the head's output as it is: no softmax, no scaling.",
+    ),
+)
+def test_logits(evidence: Evidence) -> None:
+    """The output is raw logits over the vocabulary, a linear function of the normed stream."""
+    for size, layout in _meets(evidence, "logits"):
+        if (layout.head_bias >= 0).any():
+            evidence.advise("head-bias", "The head has a bias; GPT-2's has none. Both are right.")
+        if not evidence.module(NAME, size).trainable[layout.head].all():
+            raise Failure("the head is frozen: its weights are not trained")
+
+
+@check(
+    "gpt2.causal",
+    NAME,
+    2,
+    hints=(
+        "Which tokens may the logits at position t depend on?",
+        "Change the last token: do the logits before it change?",
+        "Nothing outside attention may mix positions or sequences.",
+    ),
+)
+@given(case=cases(sizes.MODEL, times=(2, 7), batches=(2, 3), regimes=(UNIT,)))
+def test_causal(evidence: Evidence, case: Case) -> None:
+    """The logits at a position depend on its own sequence up to there, and on nothing else."""
+    experiment = evidence.experiment(NAME, case)
+    x = experiment.x
+    cut = 1 + case.draw % (case.time - 1)
+    changed = x.copy()
+    changed[:, cut:] = (x[:, cut:] + 1 + case.draw % 5) % case.size["vocab_size"]
+    before, after = experiment.module.outputs([x, changed], experiment.theta)
+    experiment.module.expect_shape(before, x)
+    if not common.same(before[:, :cut], after[:, :cut]):
+        if _blocks_leak(evidence, case):
+            raise NotRun("the blocks themselves let the future through")
+        row, t, _ = worst((after - before)[:, :cut])
+        raise Failure(
+            f"the logits at position {t} change when tokens from position {cut} on do",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {cut}:] = (x[:, {cut}:] + {1 + case.draw % 5}) "
+                f"% {case.size['vocab_size']}",
+                f"print((model(changed) - model(x))[{row}, {t}])",
+                expected="zeros",
+                found=(after - before)[row, t],
+            ),
+        )
+    common.check_batch(evidence, NAME, case)
+
+
+def _blocks_leak(evidence: Evidence, case: Case) -> bool:
+    """Whether the model is GPT-2 over its own blocks, so that the leak is theirs."""
+    try:
+        return evidence.model(case.size).is_gpt2
+    except Misfit:
+        return False
+
+
+@check(
+    "gpt2.parts",
+    NAME,
+    1,
+    hints=(
+        "Do the blocks know what the model was told?",
+        "Print the blocks' sizes for another num_heads.",
+        "Pass embed_dim, num_heads and block_size on as they came.",
+    ),
+)
+def test_parts(evidence: Evidence) -> None:
+    """The blocks inside have the sizes that the model was given."""
+    for size in sizes.MODEL:
+        module = evidence.module(NAME, size)
+        for part in module.own("TransformerBlock"):
+            block = sizes.of_block(size)
+            if not evidence.same_as_fresh(module, part.path, "TransformerBlock", block):
+                raise Failure(
+                    "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
+                    f"block_size) with the model's own sizes ({block})"
+                )
+
+
+@check(
+    "gpt2.equals",
+    NAME,
+    1,
+    hints=(
+        "All parts may be there and yet be put together differently.",
+        "Compute the logits of one token by hand from the model's own parts and compare.",
+        "token + position, the blocks in order, final norm, head.",
+    ),
+    examples=12,
+)
+@given(case=cases(sizes.MODEL, times=(1, 7)))
+def test_equals(evidence: Evidence, case: Case) -> None:
+    """With the same weights, the logits are those of GPT-2."""
+    try:
+        layout = evidence.model(case.size)
+    except Misfit as misfit:
+        raise Failure(f"no reading of the parameters makes this GPT-2: {misfit}") from None
+    if not layout.is_gpt2:
+        raise NotRun("the model is put together in another way, see above")
+    experiment = evidence.experiment(NAME, case)
+    expected = layout.compute(experiment.theta, experiment.x)
+    common.equality(experiment, expected, "GPT-2's over the same blocks")
+    _compare_whole(evidence, layout, experiment.theta, experiment.x, expected, case.size)
+
+
+def _compare_whole(
+    evidence: Evidence,
+    layout: ModelLayout,
+    theta: np.ndarray,
+    idx: np.ndarray,
+    expected: np.ndarray,
+    size: Size,
+) -> None:
+    """Where the layout of every part is known: the float64 oracle from end to end."""
+    try:
+        block = evidence.block(sizes.of_block(size))
+    except (Misfit, CandidateError):
+        return  # the block is judged by itself
+    module = evidence.module(NAME, size)
+    weights = []
+    for part in module.own("TransformerBlock"):
+        places = module.below(part.path)
+        known = block.inside(places).weights(theta) if block.is_gpt2 else None
+        if known is None:
+            return
+        weights.append(known)
+    gelu = block.mlp.gelu if block.mlp else None
+    if gelu is None:
+        return
+    whole = oracle.gpt2(idx, layout.weights(theta, weights), gelu)
+    if common.relative(whole, expected) > common.CLOSE:
+        raise NotRun("a part of the model is not GPT-2's, see there")
+
+
+@check(
+    "gpt2.dropout",
+    NAME,
+    1,
+    hints=(
+        "Does the model's dropout_p arrive in the blocks?",
+        "In train mode with dropout_p = 0.5, call one of the model's own blocks twice.",
+        "Pass dropout_p on to every block.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.MODEL, times=(3, 3), regimes=(UNIT,)))
+def test_dropout(evidence: Evidence, case: Case) -> None:
+    """dropout_p reaches the blocks in train mode and does nothing in eval mode."""
+    dropout.check_inert(evidence, NAME, case)
+    dropout.check_passed_on(evidence, case)
+
+
+@check(
+    "gpt2.deterministic",
+    NAME,
+    1,
+    hints=(
+        "Does anything but weights and tokens go into your logits?",
+        "Call the model twice in eval mode with the same idx, then look at idx itself.",
+        "No randomness outside dropout, no state kept between calls, no in-place change of idx.",
+    ),
+)
+@given(case=SEQUENCES)
+def test_deterministic(evidence: Evidence, case: Case) -> None:
+    """In eval mode the same tokens give the same logits, and are not changed."""
+    common.check_deterministic(evidence, NAME, case)
+
+
+@check(
+    "gpt2.gradients",
+    NAME,
+    1,
+    hints=(
+        "Could this model learn?",
+        "Call backward() on the sum of the logits and print every parameter's grad.",
+        "Nothing between parameters and logits may leave the graph.",
+    ),
+    examples=1,
+)
+@given(case=cases(sizes.MODEL, times=(4, 4), regimes=(UNIT,)))
+def test_gradients(evidence: Evidence, case: Case) -> None:
+    """Gradients reach every parameter."""
+    common.check_gradients(evidence, NAME, case)

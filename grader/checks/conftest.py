@@ -32,18 +32,16 @@ def _evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
     path = request.config.getoption("--submission")
     if not path:
         raise pytest.UsageError("say what to check: pytest grader/checks --submission PATH")
-    server = ForkServer(Limits())
     submission = read(Path(path), "gpt2.py")
-    subject = Subject(submission, server, CLASSES, timeout=10.0)
-    yield Evidence(subject, request.config.getoption("--seed"))
-    subject.close()
-    server.close()
+    with ForkServer(Limits()) as server, Subject(submission, server, CLASSES, 10.0) as subject:
+        yield Evidence(subject, request.config.getoption("--seed"))
 
 
 @pytest.fixture(autouse=True)
 def _group(request: pytest.FixtureRequest, evidence: Evidence) -> None:
     """The checks of one file share a worker of their own."""
     evidence.subject.enter(request.path.stem)
+    evidence.subject.begin_check()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from grader.checks.api import NotRun
 from grader.checks.experiment import Case, Experiment
+from grader.oracle import model as oracle
 from grader.oracle.layouts import (
     AttentionLayout,
     BlockLayout,
@@ -39,6 +41,7 @@ class Evidence:
 
     subject: Subject
     seed: int
+    policy: str = "from-scratch"
     advisories: dict[str, str] = field(default_factory=dict)
     _known: dict[str, Any] = field(default_factory=dict)
     _positional: set[str] = field(default_factory=set)
@@ -62,6 +65,17 @@ class Evidence:
         return Experiment(
             self.module(name, case.size, **options), case, self.subject.submission.main
         )
+
+    @property
+    def judged_by(self) -> dict[str, str]:
+        """For each part, whether it was shown equal to the oracle under a layout that was found."""
+        judged = {}
+        for name, kind in zip(CLASSES, ("attention", "mlp", "block", "model"), strict=True):
+            found = [v for k, v in self._known.items() if k.startswith(f"{kind} ")]
+            if found:
+                misfit = any(isinstance(v, Misfit) for v in found)
+                judged[name] = "properties" if misfit else "equality"
+        return judged
 
     def advise(self, id: str, message: str) -> None:
         """Keep a remark that costs nothing."""
@@ -136,15 +150,38 @@ class Evidence:
             size["embed_dim"],
             self.rng(),
         )
+        attention, mlp = self._proven_parts(size)
+        if attention is None or mlp is None:
+            return layout  # its parts are not GPT-2's, and are judged by themselves
         try:
-            attention, mlp = self.attention(size), self.mlp({"embed_dim": size["embed_dim"]})
             return replace(
                 layout,
                 attention=attention.inside(attend.indices),
                 mlp=mlp.inside(feed.indices),
             )
-        except (Misfit, IndexError, CandidateError):
-            return layout  # its parts are not GPT-2's, and are judged by themselves
+        except IndexError:  # built with other options than on their own: see block.parts
+            return layout
+
+    def _proven_parts(self, size: Size) -> tuple[AttentionLayout | None, MlpLayout | None]:
+        """The layouts of CausalSelfAttention and MLP as far as they equal the oracle's."""
+        narrow = {"embed_dim": size["embed_dim"]}
+        rng = self.rng()
+        x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
+        attention, mlp = None, None
+        with suppress(Misfit, CandidateError):
+            layout, module = self.attention(size), self.module("CausalSelfAttention", size)
+            theta = module.random(rng, 0.5)
+            expected = oracle.attention(x, layout.weights(theta))
+            if difference(module.call(x, theta), expected) < SAME:
+                attention = layout
+        with suppress(Misfit, CandidateError):
+            found, module = self.mlp(narrow), self.module("MLP", narrow)
+            theta = module.random(rng, 0.5)
+            if found.gelu and difference(
+                module.call(x, theta), oracle.mlp(x, found.weights(theta), found.gelu)
+            ) < SAME:
+                mlp = found
+        return attention, mlp
 
     def _find_model(self, module: Module, size: Size) -> ModelLayout:
         paths = [part.path for part in module.own("TransformerBlock")]

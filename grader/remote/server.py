@@ -65,6 +65,12 @@ class ForkServer:
         self._control.sendall(COMMAND.pack(REAP, pid))
         return os.waitstatus_to_exitcode(self._reply()[1])
 
+    def __enter__(self) -> ForkServer:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """End the server and all its workers."""
         self._control.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,12 +35,23 @@ class Subject:
         self._load_fault: WorkerLost | CandidateError | None = None
         self._hung: set[str] = set()
         self._count = 0
+        self._check_ends = time.monotonic() + timeout
+
+    def begin_check(self) -> None:
+        """From now on a new check's time runs."""
+        self._check_ends = time.monotonic() + self.timeout
 
     def enter(self, group: str) -> None:
         """From now on questions go to the worker of this group of checks."""
         if group != self._group:
             self.close()
             self._group = group
+
+    def __enter__(self) -> Subject:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the current worker, if there is one."""
@@ -97,7 +109,9 @@ class Subject:
     def _ask(
         self, worker: Worker, class_: str, question: str, arrays: Sequence[Values], **header: Any
     ) -> Answer:
-        seconds = min(_IMPATIENT_SECONDS, self.timeout) if class_ in self._hung else self.timeout
+        seconds = max(self._check_ends - time.monotonic(), 0.0)
+        if class_ in self._hung:
+            seconds = min(_IMPATIENT_SECONDS, seconds)
         try:
             return worker.ask(question, arrays, seconds=seconds, **header)
         except WorkerLost as lost:

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence, Size
-from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
+from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases, worst
 from grader.checks.gpt2 import common, dropout, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit, ModelLayout
@@ -261,26 +261,19 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     experiment = evidence.experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's over the same blocks")
-    _compare_whole(evidence, layout, experiment.theta, experiment.x, expected, case.size)
+    _compare_whole(evidence, layout, experiment)
 
 
-def _compare_whole(
-    evidence: Evidence,
-    layout: ModelLayout,
-    theta: np.ndarray,
-    idx: np.ndarray,
-    expected: np.ndarray,
-    size: Size,
-) -> None:
+def _compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experiment) -> None:
     """Where the layout of every part is known: the float64 oracle from end to end."""
+    size, theta = experiment.case.size, experiment.theta
     try:
         block = evidence.block(sizes.of_block(size))
     except (Misfit, CandidateError):
         return  # the block is judged by itself
-    module = evidence.module(NAME, size)
     weights = []
-    for part in module.own("TransformerBlock"):
-        places = module.below(part.path)
+    for part in experiment.module.own("TransformerBlock"):
+        places = experiment.module.below(part.path)
         known = block.inside(places).weights(theta) if block.is_gpt2 else None
         if known is None:
             return
@@ -288,9 +281,8 @@ def _compare_whole(
     gelu = block.mlp.gelu if block.mlp else None
     if gelu is None:
         return
-    whole = oracle.gpt2(idx, layout.weights(theta, weights), gelu)
-    if common.relative(whole, expected) > common.CLOSE:
-        raise NotRun("a part of the model is not GPT-2's, see there")
+    whole = oracle.gpt2(experiment.x, layout.weights(theta, weights), gelu)
+    common.equality(experiment, whole, "GPT-2's")
 
 
 @check(

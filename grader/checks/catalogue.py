@@ -1,0 +1,44 @@
+"""Which exercises there are, and which checks each one has, without running any."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.checks.api import Check
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: its name, the file a candidate fills, its check files in order."""
+
+    name: str
+    file: str
+    modules: tuple[str, ...]
+
+    @property
+    def paths(self) -> list[str]:
+        """The check files, in the order in which they run."""
+        return [str(FOLDER / self.name / f"{module}.py") for module in self.modules]
+
+    def checks(self) -> dict[str, Check]:
+        """The checks by the names of their functions ("test_mlp::test_width"), in order."""
+        found = {}
+        for name in self.modules:
+            module = importlib.import_module(f"grader.checks.{self.name}.{name}")
+            for key, item in vars(module).items():
+                if key.startswith("test_") and hasattr(item, "check"):
+                    found[f"{name}::{key}"] = item.check
+        return found
+
+
+EXERCISES = {
+    "gpt2": Exercise(
+        "gpt2",
+        "gpt2.py",
+        ("test_policy", "test_attention", "test_mlp", "test_block", "test_model"),
+    )
+}

@@ -1,0 +1,69 @@
+"""What a submission may use, and what of it deserves a word."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.checks.api import Failure, check
+from grader.checks.evidence import Evidence
+from grader.checks.gpt2 import sizes
+from grader.remote import CandidateError
+from grader.submission import FORBIDDEN_NAMES
+
+NAME = "Submission"
+_SDPA = "scaled_dot_product_attention"
+
+
+@check(
+    "submission.from_scratch",
+    NAME,
+    0,
+    hints=(
+        "The exercise is to write the Transformer.",
+        "Look at your imports, and for nn.MultiheadAttention and nn.Transformer….",
+        "torch and the standard library only, and of torch no ready-made attention or Transformer "
+        "layer; nn.Linear, nn.LayerNorm, nn.Embedding and the like are all right.",
+    ),
+)
+def test_from_scratch(evidence: Evidence) -> None:
+    """Only torch and the standard library are used, and no ready-made Transformer of torch's."""
+    found = [f"{v.file}, line {v.line}: {v.what}" for v in evidence.subject.submission.violations]
+    found += _seen_at_work(evidence)
+    if found and evidence.policy == "from-scratch":
+        raise Failure("not allowed under the policy from-scratch: " + "; ".join(found))
+    for what in found:
+        evidence.advise("not-from-scratch", f"allowed by --policy any: {what}")
+
+
+def _seen_at_work(evidence: Evidence) -> list[str]:
+    """Forbidden modules inside the model, and forbidden functions that it calls."""
+    size = sizes.MODEL[0]
+    idx = np.zeros((1, 3), dtype=np.int64)
+    try:
+        model = evidence.module("GPT2", size)
+        found = [f"{p.path} is torch's {p.type}" for p in model.parts if p.type in FORBIDDEN_NAMES]
+        called = {name.rsplit(".", 1)[-1] for name in model.trace(idx)}
+    except CandidateError:
+        return []  # a model that does not run is judged elsewhere
+    if _SDPA in called:
+        evidence.advise(
+            "fused-attention",
+            "F.scaled_dot_product_attention computes the attention. That is allowed; be ready to "
+            "write it out.",
+        )
+    _try_another_device(evidence)
+    return found + [f"calls torch's {name}" for name in sorted(called & FORBIDDEN_NAMES)]
+
+
+def _try_another_device(evidence: Evidence) -> None:
+    """Run the model on torch's "meta" device, where a tensor made on the CPU does not fit in."""
+    model = evidence.module("GPT2", sizes.MODEL[0], seed=1)
+    try:
+        model.trace(np.zeros((1, 3), dtype=np.int64), "meta")
+    except CandidateError as fault:
+        if "meta" in fault.message and "cpu" in fault.message:
+            evidence.advise(
+                "device",
+                "Some tensor is made on the CPU whatever the model's device is, so this would "
+                f"fail on a GPU: {fault.message[:300]}",
+            )

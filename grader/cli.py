@@ -1,0 +1,103 @@
+"""The command `grader`: its commands and options, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from grader import __version__
+
+PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
+_EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="grader")
+def main() -> None:
+    """Judge GPT-2 exercises: prove them right, or say what is wrong.
+
+    Example: grader grade solutions/gpt2.py
+    """
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("exercises"))
+@click.option("--exercise", default="gpt2", show_default=True, help="Which exercise to grade.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write the report as JSON to this file.")
+@click.option("--seed", type=click.IntRange(0), help="Draw the same cases as an earlier run.")
+@click.option("--policy", type=click.Choice(["from-scratch", "any"]), default="from-scratch",
+              show_default=True, help="Whether ready-made Transformers and other libraries count.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True,
+              help="Seconds for each check.")
+def grade(
+    path: Path,
+    exercise: str,
+    json_file: Path | None,
+    seed: int | None,
+    policy: str,
+    timeout: float,
+) -> None:
+    """Grade PATH, a file or a folder with gpt2.py (default: exercises/).
+
+    Exit codes: 0 everything passed, 1 something did not, 2 the input was unusable, 3 the grader
+    itself failed.
+
+    Example: grader grade exercises/gpt2.py --json report.json
+    """
+    # Imported here, so that --help and mistyped commands answer at once.
+    from rich.console import Console
+
+    from grader.checks.catalogue import EXERCISES
+    from grader.grading import Options
+    from grader.grading import grade as run
+    from grader.report import json_report, terminal
+    from grader.submission import UnusableInput
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if exercise not in EXERCISES:
+        _unusable(f"there is no exercise {exercise!r}; there is: {', '.join(EXERCISES)}")
+    options = Options(exercise, seed, timeout, policy)
+    try:
+        if console.is_terminal:
+            with console.status("loading torch …") as status:
+                report = run(path, options,
+                             lambda r: status.update(f"{r.check.part}: {r.check.id}"))
+        else:
+            report = run(path, options)
+    except UnusableInput as error:
+        _unusable(str(error))
+    terminal.show(report, console)
+    if json_file is not None:
+        try:
+            json_report.write(report, json_file)
+        except OSError as error:
+            _unusable(f"the report could not be written to {json_file}: {error.strerror}")
+    sys.exit(_EXIT_CODES[report.verdict])
+
+
+@main.command(name="list")
+def list_() -> None:
+    """List exercises and their checks, with points and requirements.
+
+    Example: grader list
+    """
+    from grader.checks.catalogue import EXERCISES
+
+    for exercise in EXERCISES.values():
+        checks = exercise.checks().values()
+        click.echo(f"{exercise.name}  ({exercise.file}, {sum(c.points for c in checks):g} points)")
+        part = ""
+        for check in checks:
+            if check.part != part:
+                part = check.part
+                points = sum(c.points for c in checks if c.part == part)
+                click.echo(f"\n  {part}  {points:g}")
+            click.echo(f"    {check.points:>2g}  {check.id:<26} {check.requirement}")
+
+
+def _unusable(message: str) -> None:
+    click.echo(f"grader: {message}", err=True)
+    sys.exit(UNUSABLE)

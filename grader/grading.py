@@ -1,0 +1,174 @@
+"""One grading from beginning to end: submission in, report out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis.errors import Flaky
+
+from grader.checks import conftest
+from grader.checks.api import Check, Counterexample, Failure, NotRun
+from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
+from grader.checks.evidence import CLASSES, Evidence
+from grader.remote import Fault, ForkServer, Subject
+from grader.report.model import CheckResult, Report
+from grader.report.text import clean, shorten
+from grader.submission import Submission, read
+from grader.worker import lockdown
+
+Progress = Callable[[CheckResult], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    seed: of everything drawn; None draws one. timeout: seconds for each check.
+    policy: "from-scratch" or "any".
+    """
+
+    exercise: str = "gpt2"
+    seed: int | None = None
+    timeout: float = 10.0
+    policy: str = "from-scratch"
+
+
+def grade(
+    path: Path,
+    options: Options,
+    progress: Progress = lambda result: None,
+    server: ForkServer | None = None,
+) -> Report:
+    """Grade a file or folder. Raises UnusableInput if there is nothing to grade.
+
+    server: one that is already warm, which stays open; otherwise one is started and closed.
+    """
+    if server is None:
+        with ForkServer(lockdown.Limits()) as own:
+            return grade(path, options, progress, own)
+    started = time.monotonic()
+    exercise = EXERCISES[options.exercise]
+    seed = secrets.randbelow(10_000) if options.seed is None else options.seed
+    submission = read(path, exercise.file)
+    evidence = None
+    if submission.syntax_error:
+        results = _all_fail(exercise, submission.syntax_error)
+    else:
+        with Subject(submission, server, CLASSES, options.timeout) as subject:
+            evidence = Evidence(subject, seed, options.policy)
+            results = _run(exercise, evidence, progress)
+    return _report(exercise, submission, seed, options, results, evidence, started)
+
+
+def _report(
+    exercise: Exercise,
+    submission: Submission,
+    seed: int,
+    options: Options,
+    results: tuple[CheckResult, ...],
+    evidence: Evidence | None,
+    started: float,
+) -> Report:
+    return Report(
+        exercise=exercise.name,
+        path=submission.path,
+        sha256=submission.sha256,
+        seed=seed,
+        policy=options.policy,
+        isolation_level=lockdown.LEVEL,
+        isolation_mechanisms=lockdown.MECHANISMS,
+        results=results,
+        advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
+        judged_by=evidence.judged_by if evidence else {},
+        seconds=time.monotonic() - started,
+    )
+
+
+def _all_fail(exercise: Exercise, message: str) -> tuple[CheckResult, ...]:
+    return tuple(
+        CheckResult(check, "error", clean(message)) for check in exercise.checks().values()
+    )
+
+
+def _run(
+    exercise: Exercise, evidence: Evidence, progress: Progress
+) -> tuple[CheckResult, ...]:
+    """Run the exercise's checks under pytest. Every check gets exactly one result."""
+    checks = exercise.checks()
+    recorder = _Recorder(evidence, checks, progress)
+    # Nothing from around the submission takes part: no ini file, no plugin, no environment.
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]
+    arguments += [str(FOLDER), "--assert=plain", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    arguments += ["--capture=no", f"--seed={evidence.seed}", *exercise.paths]
+    pytest.main(arguments, plugins=[recorder])
+    missing = "the check did not run; this is a fault of the grader"
+    return tuple(
+        recorder.results.get(name) or CheckResult(check, "internal", missing)
+        for name, check in checks.items()
+    )
+
+
+class _Recorder:
+    """A pytest plugin that turns what a check raised into a result."""
+
+    def __init__(self, evidence: Evidence, checks: dict[str, Check], progress: Progress) -> None:
+        self.evidence = evidence
+        self.checks = checks
+        self.progress = progress
+        self.results: dict[str, CheckResult] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[conftest.EVIDENCE] = self.evidence
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> object:
+        name = f"{item.path.stem}::{item.name}"
+        raised = call.excinfo.value if call.excinfo else None
+        if name in self.checks and (call.when == "call" or raised is not None):
+            self.results[name] = _result(self.checks[name], raised, call.duration)
+            self.progress(self.results[name])
+        return (yield)
+
+
+def _result(check: Check, raised: BaseException | None, seconds: float) -> CheckResult:
+    """What a check's exception means, the submission's words cleaned and cut."""
+    if raised is None:
+        return CheckResult(check, "pass", seconds=seconds)
+    if isinstance(raised, Failure):
+        return CheckResult(
+            check,
+            "fail",
+            clean(raised.message),
+            counterexample=_clean(raised.counterexample),
+            seconds=seconds,
+        )
+    if isinstance(raised, NotRun):
+        return CheckResult(check, "not-run", clean(str(raised)), seconds=seconds)
+    if isinstance(raised, Fault):
+        return CheckResult(
+            check, raised.status, clean(raised.message), clean(raised.traceback), seconds=seconds
+        )
+    if isinstance(raised, Flaky):
+        message = "the same question was answered differently when it was asked again"
+        return CheckResult(check, "fail", message, seconds=seconds)
+    message = f"{type(raised).__name__}: {raised}"
+    return CheckResult(check, "internal", shorten(clean(message), 1000), seconds=seconds)
+
+
+def _clean(found: Counterexample | None) -> Counterexample | None:
+    if found is None:
+        return None
+    return Counterexample(found.code, clean(found.expected), clean(found.found))
+
+

@@ -1,0 +1,1 @@
+"""One result, many forms. A report never reads the submission."""

@@ -1,0 +1,130 @@
+"""What came out of a grading, before it takes any form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from grader.checks.api import Check, Counterexample
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's outcome. status: pass fail error timeout memory protocol violation todo not-run
+    internal."""
+
+    check: Check
+    status: str
+    message: str = ""
+    traceback: str = ""
+    counterexample: Counterexample | None = None
+    seconds: float = 0.0
+
+    @property
+    def points(self) -> float:
+        """All of the check's points or none."""
+        return self.check.points if self.status == "pass" else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """As in the JSON report."""
+        found = self.counterexample
+        return {
+            "id": self.check.id,
+            "part": self.check.part,
+            "requirement": self.check.requirement,
+            "status": self.status,
+            "points": self.points,
+            "max_points": self.check.points,
+            "message": self.message,
+            "traceback": self.traceback,
+            "counterexample": None
+            if found is None
+            else {"code": found.code, "expected": found.expected, "found": found.found},
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is said about one submission."""
+
+    exercise: str
+    path: str
+    sha256: str
+    seed: int
+    policy: str
+    isolation_level: str
+    isolation_mechanisms: tuple[str, ...]
+    results: tuple[CheckResult, ...]
+    advisories: dict[str, str] = field(default_factory=dict)
+    judged_by: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """`pass` if every check passed, `internal` if the grader failed, else `fail`."""
+        statuses = {result.status for result in self.results}
+        if "internal" in statuses or not self.results:
+            return "internal"
+        return "pass" if statuses == {"pass"} else "fail"
+
+    @property
+    def score(self) -> float:
+        """Points reached."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def max_score(self) -> float:
+        """Points to be had."""
+        return sum(result.check.points for result in self.results)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been written yet."""
+        return {r.status for r in self.results if r.check.points} <= {"todo", "not-run"}
+
+    def parts(self) -> dict[str, tuple[CheckResult, ...]]:
+        """Results by part, in order; checks without points are no part's."""
+        names = dict.fromkeys(r.check.part for r in self.results if r.check.points)
+        return {name: tuple(r for r in self.results if r.check.part == name) for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain JSON values, schema version 1."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "exercise": self.exercise,
+            "passed": self.verdict == "pass",
+            "verdict": self.verdict,
+            "score": self.score,
+            "max_score": self.max_score,
+            "seed": self.seed,
+            "policy": self.policy,
+            "submission": {"path": self.path, "sha256": self.sha256},
+            "isolation": {
+                "level": self.isolation_level,
+                "mechanisms": list(self.isolation_mechanisms),
+            },
+            "parts": [
+                {
+                    "name": name,
+                    "score": total(results),
+                    "max_score": sum(r.check.points for r in results),
+                    "judged_by": self.judged_by.get(name, ""),
+                }
+                for name, results in self.parts().items()
+            ],
+            "checks": [result.as_json() for result in self.results],
+            "diagnoses": [],
+            "advisories": [
+                {"id": id, "message": message} for id, message in self.advisories.items()
+            ],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def total(results: Iterable[CheckResult]) -> float:
+    """Points reached in these checks."""
+    return sum(result.points for result in results)

@@ -1,0 +1,121 @@
+"""The report on a terminal: the verdict first, what to do next last."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from grader.report.model import CheckResult, Report, total
+
+_STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
+_BAR = 20  # characters
+_WAITING = ("todo", "not-run")
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report."""
+    console.print(_headline(report))
+    console.print(_parts(report))
+    problems = [r for r in report.results if r.status not in ("pass", *_WAITING)]
+    for result in problems:
+        console.print(_problem(result, console))
+    waiting = [r for r in report.results if r.status in _WAITING]
+    if waiting and not report.untouched:
+        console.print(_waiting(waiting))
+    for id, message in report.advisories.items():
+        console.print(Text.assemble(("note ", "yellow"), f"{message} ", (f"[{id}]", "dim")))
+    console.print(_footer(report))
+    console.print(_next_step(report, problems))
+
+
+def _headline(report: Report) -> Text:
+    verdict = "TODO" if report.untouched else report.verdict.upper()
+    style = "bold yellow" if report.untouched else _STYLES[report.verdict]
+    return Text.assemble(
+        (f"{verdict}", style),
+        (f"  {report.score:g} of {report.max_score:g} points", "bold"),
+        f"  {report.exercise}: {report.path}",
+    )
+
+
+def _parts(report: Report) -> Padding:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, results in report.parts().items():
+        score, top = total(results), sum(r.check.points for r in results)
+        filled = round(_BAR * score / top)
+        statuses = {r.status for r in results}
+        word = "todo" if statuses <= set(_WAITING) else f"{sum(r.status == 'pass' for r in results)} of {len(results)} checks"
+        bar = Text("━" * filled, "green") + Text("━" * (_BAR - filled), "bright_black")
+        judged = report.judged_by.get(name, "")
+        table.add_row(name, bar, f"{score:g} of {top:g}", word, Text(judged, "dim"))
+    return Padding(table, (1, 0, 1, 2))
+
+
+def _problem(result: CheckResult, console: Console) -> RenderableType:
+    head = Text.assemble(
+        ("✗ " if _unicode(console) else "x ", "bold red"),
+        (result.check.id, "bold"),
+        (f"  {result.status}" if result.status != "fail" else "", "red"),
+        (f"  0 of {result.check.points:g}", "dim"),
+    )
+    lines: list[RenderableType] = [
+        Text.assemble(("asked  ", "dim"), result.check.requirement),
+        Text.assemble(("found  ", "dim"), result.message),
+    ]
+    if result.traceback:
+        lines.append(Text(result.traceback.rstrip(), "red"))
+    found = result.counterexample
+    if found is not None:
+        code = Syntax(found.code, "python", theme="ansi_dark", background_color="default",
+                      word_wrap=True)
+        lines.append(Padding(code, (1, 0, 1, 2)))
+        lines.append(Text.assemble(("should print  ", "dim"), _indent(found.expected, 14)))
+        lines.append(Text.assemble(("prints        ", "dim"), _indent(found.found, 14)))
+    return Group(head, Padding(Group(*lines), (0, 0, 1, 2)))
+
+
+def _unicode(console: Console) -> bool:
+    return "utf" in (console.encoding or "")
+
+
+def _indent(text: str, width: int) -> str:
+    return text.replace("\n", "\n" + " " * width)
+
+
+def _waiting(waiting: list[CheckResult]) -> Text:
+    text = Text("not judged: ", "dim")
+    shown = [f"{r.check.id} ({'not written yet' if r.status == 'todo' else r.message})"
+             for r in waiting]
+    text.append("; ".join(shown) + "\n")
+    return text
+
+
+def _footer(report: Report) -> Text:
+    return Text(
+        f"seed {report.seed}, isolation {report.isolation_level} "
+        f"({', '.join(report.isolation_mechanisms)}), {report.seconds:.1f} s",
+        "dim",
+    )
+
+
+def _next_step(report: Report, problems: list[CheckResult]) -> Text:
+    if report.verdict == "pass":
+        return Text("Next: nothing is left to do here. Explain your choices to somebody.")
+    if report.verdict == "internal":
+        return Text(
+            f"Next: the grader itself failed, which counts neither for nor against the submission. "
+            f"Please report this with the seed, {report.seed}."
+        )
+    if report.untouched:
+        return Text(
+            f"Next: open {report.path}, read the brief beside it (README.md), write "
+            "CausalSelfAttention, and run this again."
+        )
+    if problems:
+        first = problems[0]
+        return Text(f"Next: mend {first.check.id}, then run this again with --seed {report.seed}.")
+    part = next(r.check.part for r in report.results if r.status == "todo")
+    return Text(f"Next: write {part}, and run this again.")

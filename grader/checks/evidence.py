@@ -27,7 +27,7 @@ from grader.oracle.layouts import (
     find_model,
     inline_block,
 )
-from grader.oracle.layouts.box import SAME, Indices, difference
+from grader.oracle.layouts.box import CLOSE, SAME, Indices, PartFunction, difference
 from grader.remote import CandidateError, Module, Subject
 
 CLASSES = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
@@ -163,29 +163,43 @@ class Evidence:
             return layout
 
     def _proven_parts(self, size: Size) -> tuple[AttentionLayout | None, MlpLayout | None]:
-        """The layouts of CausalSelfAttention and MLP as far as they equal the oracle's."""
+        """The layouts of CausalSelfAttention and MLP, as far as they equal the oracle's."""
         narrow = {"embed_dim": size["embed_dim"]}
-        rng = self.rng()
-        x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
         attention, mlp = None, None
         with suppress(Misfit, CandidateError):
-            layout, module = self.attention(size), self.module("CausalSelfAttention", size)
-            theta = module.random(rng, 0.5)
-            expected = oracle.attention(x, layout.weights(theta))
-            if difference(module.call(x, theta), expected) < SAME:
+            layout = self.attention(size)
+            if self._equals(
+                self.module("CausalSelfAttention", size),
+                size,
+                lambda theta, x: oracle.attention(x, layout.weights(theta)),
+            ):
                 attention = layout
         with suppress(Misfit, CandidateError):
-            found, module = self.mlp(narrow), self.module("MLP", narrow)
-            theta = module.random(rng, 0.5)
-            if found.gelu and difference(
-                module.call(x, theta), oracle.mlp(x, found.weights(theta), found.gelu)
-            ) < SAME:
+            found = self.mlp(narrow)
+            gelu = found.gelu
+            if gelu is not None and self._equals(
+                self.module("MLP", narrow),
+                size,
+                lambda theta, x: oracle.mlp(x, found.weights(theta), gelu),
+            ):
                 mlp = found
         return attention, mlp
 
+    def _equals(self, module: Module, size: Size, expected: PartFunction) -> bool:
+        """Whether a part equals the oracle with moderate and with large weights, for any T."""
+        rng = self.rng()
+        for scale, time in ((0.5, size["block_size"]), (2.0, max(1, size["block_size"] - 1))):
+            x = rng.normal(0.0, 1.0, (2, time, size["embed_dim"]))
+            theta = module.random(rng, scale)
+            if difference(module.call(x, theta), expected(theta, x)) > CLOSE:
+                return False
+        return True
+
     def _find_model(self, module: Module, size: Size) -> ModelLayout:
         paths = [part.path for part in module.own("TransformerBlock")]
-        inside = [module.below(path) for path in paths] or [np.zeros(0, dtype=np.intp)]
+        if not paths:
+            raise Misfit("no TransformerBlock is registered in the model")
+        inside = [module.below(path) for path in paths]
         rest = [
             parameter.indices
             for parameter in module.parameters

@@ -125,6 +125,8 @@ class Module:
         )
         if len(values) != len(inputs) * (1 + inputs_back):
             raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
+        if not all(np.isfinite(value).all() for value in values):
+            raise CandidateError("fail", "the output has NaN or infinite values")
         return values
 
     def sweep(
@@ -138,6 +140,8 @@ class Module:
             raise self._worker.broken("not one output for each element")
         if indices.size:
             self.expect_shape(values[0][0], x)
+        if not np.isfinite(values[0]).all():
+            raise CandidateError("fail", "the output has NaN or infinite values")
         return values[0]
 
     def gradient(
@@ -166,13 +170,14 @@ class Module:
         remaining = iter(values[1:])
         return values[0], [next(remaining) if flag is True else None for flag in present]
 
-    def trace(self, x: Values, device: str = "cpu") -> list[str]:
-        """Names of the torch functions that a forward calls. The model is spent afterwards."""
-        header, _ = self._ask("trace", [x], device=device)
-        names = header.get("functions")
-        if not isinstance(names, list):
+    def trace(self, x: Values) -> tuple[list[str], list[str]]:
+        """Names of the torch functions that a forward calls, and of those that would mix devices."""
+        header, _ = self._ask("trace", [x])
+        lists = [header.get("functions"), header.get("stranded")]
+        if not all(isinstance(names, list) for names in lists):
             raise self._worker.broken("the list of functions")
-        return [str(name)[:100] for name in names[:500]]
+        called, stranded = ([str(n)[:100] for n in names[:500]] for names in lists if names is not None)
+        return called, stranded
 
     def below(self, path: str) -> Indices:
         """Flat indices of the parameters that belong to the module at `path`."""
@@ -223,19 +228,14 @@ class View:
         return np.where(self.module.trainable, drawn, self.module.initial)
 
     def call(self, theta: Floats, x: Values) -> Floats:
-        """The output of this module for parameters theta, finite and of the right shape."""
-        return self._finite(self.module.call(x, theta, path=self.path))
+        """The output of this module for parameters theta."""
+        return self.module.call(x, theta, path=self.path)
 
     def sweep(
         self, theta: Floats, x: Values, indices: Indices, step: float = 1.0
     ) -> Floats:
         """Outputs (n, …) with one element of theta after another raised by `step`."""
-        return self._finite(self.module.sweep(x, theta, indices, path=self.path, step=step))
-
-    def _finite(self, output: Floats) -> Floats:
-        if not np.isfinite(output).all():
-            raise CandidateError("error", "the output has NaN or infinite values")
-        return output
+        return self.module.sweep(x, theta, indices, path=self.path, step=step)
 
 
 def _parameters(listing: list[dict[str, Any]], values: list[Values]) -> list[Parameter]:

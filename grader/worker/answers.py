@@ -176,7 +176,7 @@ class Answerer:
         if problem is not None:
             return wire.Message({"unsendable": problem})
         if output.requires_grad:
-            output.backward(tensors.decode(weights_array))
+            (output * tensors.decode(weights_array)).sum().backward()
         gradients = [leaf.grad for leaf in [*target.parameters, x]]
         present = [gradient is not None for gradient in gradients]
         return wire.Message(
@@ -184,13 +184,13 @@ class Answerer:
             tuple(tensors.encode(t) for t in [output, *gradients] if t is not None),
         )
 
-    def trace(self, arrays: tuple[wire.Array, ...], model: int, device: str) -> wire.Message:
-        """The names of the torch functions that one forward calls. Testimony: may only lower."""
+    def trace(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
+        """The names of the torch functions that one forward calls, and of those that would fail
+        on another device.
+        """
         target = self.models[model]
-        (x_array,) = target.set(arrays, False)
-        return wire.Message(
-            {"functions": trace.functions(target.module, tensors.decode(x_array), device)}
-        )
+        functions, stranded = trace.run(target.module, tensors.decode(arrays[0]))
+        return wire.Message({"functions": functions, "stranded": stranded})
 
 
 class Model:

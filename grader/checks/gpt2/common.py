@@ -11,11 +11,9 @@ from grader.checks.api import Counterexample, Failure
 from grader.checks.evidence import Evidence, Size
 from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
+from grader.oracle.layouts.box import CLOSE
 from grader.remote import CandidateError, Module
 
-# Relative differences. Right submissions that compute a softmax, a norm or a scale in float32
-# stay below 1e-6; the faintest wrong one is above 1e-3 in some regime. See tests/test_margins.py.
-CLOSE = 1e-5
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
 _STEP = 1e-3  # of the finite differences with which gradients are compared

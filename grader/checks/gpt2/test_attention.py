@@ -13,6 +13,7 @@ from grader.checks.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases, wors
 from grader.checks.gpt2 import common, dropout, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
+from grader.oracle.layouts.box import CLOSE
 
 NAME = "CausalSelfAttention"
 SEQUENCES = cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, LARGE))
@@ -153,7 +154,7 @@ def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
     constant = np.repeat(experiment.x[:, :1], case.time, axis=1)
     alone, together = experiment.module.outputs([constant[:, :1], constant], experiment.theta)
     expected = np.repeat(alone, case.time, axis=1)
-    if not common.same(expected, together, common.CLOSE):
+    if not common.same(expected, together, CLOSE):
         raise Failure(
             "with the same vector at every position, every output must be the one that this "
             "vector gives alone, since averaging equal things changes nothing",
@@ -184,7 +185,7 @@ def test_order(evidence: Evidence, case: Case) -> None:
     shuffled = experiment.x.copy()
     shuffled[:, :-1] = np.roll(shuffled[:, :-1], 1, axis=1)
     before, after = experiment.module.outputs([experiment.x, shuffled], experiment.theta)
-    if not common.same(before[:, -1], after[:, -1], common.CLOSE):
+    if not common.same(before[:, -1], after[:, -1], CLOSE):
         raise Failure(
             "the last position's output changes when the positions before it change places",
             experiment.counterexample(
@@ -238,7 +239,7 @@ def test_heads(evidence: Evidence, case: Case) -> None:
         experiment.module.random(experiment.rng, 0.8),
     )
     strengths = np.linalg.svd((pairs[:, 1] - alone[:, 0]), compute_uv=False)
-    found = int((strengths > common.CLOSE * strengths[0]).sum()) if strengths[0] > 0 else 0
+    found = int((strengths > CLOSE * strengths[0]).sum()) if strengths[0] > 0 else 0
     if found != heads:
         raise Failure(
             f"expected {heads} independent attention patterns for num_heads={heads}, "

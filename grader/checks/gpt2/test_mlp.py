@@ -11,6 +11,7 @@ from grader.checks.experiment import LARGE, UNIT, Case, cases
 from grader.checks.gpt2 import common, dropout, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
+from grader.oracle.layouts.box import CLOSE
 
 NAME = "MLP"
 SEQUENCES = cases(sizes.MLP, times=(2, 5), regimes=(UNIT, LARGE))
@@ -64,7 +65,7 @@ def test_position_wise(evidence: Evidence, case: Case) -> None:
     x = experiment.x
     alone = x.reshape(-1, 1, case.size["embed_dim"])
     together, apart = experiment.module.outputs([x, alone], experiment.theta)
-    if not common.same(together.reshape(apart.shape), apart, common.CLOSE):
+    if not common.same(together.reshape(apart.shape), apart, CLOSE):
         raise Failure(
             "a position gives another output in a sequence than alone",
             experiment.counterexample(

@@ -19,6 +19,10 @@ NOTHING = 1e-5
 SAME = 1e-3
 EXACT = 1e-8
 
+# Two outputs are equal. Right submissions that compute a softmax, a norm or a scale in float32
+# stay below 1e-6; the faintest wrong one is above 1e-3 in some regime. See tests/test_margins.py.
+CLOSE = 1e-5
+
 
 # A module inside a model, as a function of the model's parameters and the module's input.
 PartFunction = Callable[[Floats, Floats], Floats]

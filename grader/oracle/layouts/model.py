@@ -153,31 +153,41 @@ def _layouts(
     sizes: ModelSizes,
 ) -> Iterator[ModelLayout]:
     """Every way in which parameters of these shapes can be embeddings, norm and head."""
-    size, vocab = sizes.embed_dim, sizes.vocab_size
+    size, vocab, length = sizes.embed_dim, sizes.vocab_size, sizes.block_size
     absent = np.full(size, ABSENT, dtype=np.intp)
     squeezed = [indices.squeeze() for indices in rest]
-    tables = [t for i in squeezed for t in _as_table(i, vocab, size)]
-    position_tables: list[Indices | None] = [
-        i if i.shape[1] == size else i.T
-        for i in squeezed
-        if i.ndim == 2 and size in i.shape and vocab not in i.shape and i.size // size > 2
+    tables = [t for i in squeezed for t in _tables(i, size)]
+    tokens = [t for table in tables for t in _runs(table, vocab)]
+    positions: list[Indices | None] = [
+        p for table in tables if len(table) != vocab for p in _runs(table, length)
     ]
-    rows = [row for i in squeezed if i.shape[-1:] == (size,) and i.size <= 2 * size
-            for row in i.reshape(-1, size)]
+    rows = [row for table in tables if len(table) <= 2 for row in table]
+    if not rows:  # packed with something else: at the beginning or at the end
+        rows = [row for t in tables if len(t) not in (vocab, length) for row in (*t[:2], *t[-2:])]
     biases = [i for i in squeezed if i.shape == (vocab,)] or [np.full(vocab, ABSENT, dtype=np.intp)]
     norms = [NormLayout(w, b) for w, b in itertools.permutations(rows, 2)]
     norms = norms or [NormLayout(row, absent) for row in rows] or [NormLayout(absent, absent)]
     other = block_norm or NormLayout(absent, absent)
-    for tokens, positions, norm, bias, head in itertools.product(
-        tables, position_tables or [None], norms, biases, tables
+    for token, position, norm, bias, head in itertools.product(
+        tokens, positions or [None], norms, biases, tokens
     ):
-        yield ModelLayout(tokens, positions, norm, head, bias, blocks, other)
+        yield ModelLayout(token, position, norm, head, bias, blocks, other)
 
 
-def _as_table(indices: Indices, rows: int, columns: int) -> list[Indices]:
-    if indices.shape == (rows, columns):
-        return [indices]
-    return [indices.T] if indices.shape == (columns, rows) else []
+def _tables(indices: Indices, size: int) -> list[Indices]:
+    """A parameter as rows of `size`, if it can be read so."""
+    if indices.ndim == 1 and indices.size % size == 0:
+        return [indices.reshape(-1, size)]
+    if indices.ndim != 2 or size not in indices.shape:
+        return []
+    return [indices if indices.shape[1] == size else indices.T]
+
+
+def _runs(table: Indices, count: int) -> list[Indices]:
+    """The first and the last `count` rows of a table."""
+    if len(table) < count:
+        return []
+    return [table] if len(table) == count else [table[:count], table[-count:]]
 
 
 def _fit_eps(

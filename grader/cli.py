@@ -10,6 +10,7 @@ import click
 from grader import __version__
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
+_PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
 _EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
 
 
@@ -56,7 +57,7 @@ def grade(
     from grader.report import json_report, terminal
     from grader.submission import UnusableInput
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     if exercise not in EXERCISES:
         _unusable(f"there is no exercise {exercise!r}; there is: {', '.join(EXERCISES)}")
     options = Options(exercise, seed, timeout, policy)

@@ -78,6 +78,7 @@ def _report(
     return Report(
         exercise=exercise.name,
         path=submission.path,
+        file=f"{submission.folder}/{submission.main}",
         sha256=submission.sha256,
         seed=seed,
         policy=options.policy,

@@ -53,6 +53,7 @@ class Report:
 
     exercise: str
     path: str
+    file: str
     sha256: str
     seed: int
     policy: str
@@ -102,7 +103,7 @@ class Report:
             "max_score": self.max_score,
             "seed": self.seed,
             "policy": self.policy,
-            "submission": {"path": self.path, "sha256": self.sha256},
+            "submission": {"path": self.path, "file": self.file, "sha256": self.sha256},
             "isolation": {
                 "level": self.isolation_level,
                 "mechanisms": list(self.isolation_mechanisms),

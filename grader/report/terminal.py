@@ -20,8 +20,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_headline(report))
     console.print(_parts(report))
     problems = [r for r in report.results if r.status not in ("pass", *_WAITING)]
-    for result in problems:
-        console.print(_problem(result, console))
+    for alike in _grouped(problems):
+        console.print(_problem(alike, console))
     waiting = [r for r in report.results if r.status in _WAITING]
     if waiting and not report.untouched:
         console.print(_waiting(waiting))
@@ -47,42 +47,61 @@ def _parts(report: Report) -> Padding:
         score, top = total(results), sum(r.check.points for r in results)
         filled = round(_BAR * score / top)
         statuses = {r.status for r in results}
-        word = "todo" if statuses <= set(_WAITING) else f"{sum(r.status == 'pass' for r in results)} of {len(results)} checks"
+        passed = sum(r.status == "pass" for r in results)
+        word = "todo" if statuses <= set(_WAITING) else f"{passed} of {len(results)} checks"
         bar = Text("━" * filled, "green") + Text("━" * (_BAR - filled), "bright_black")
         judged = report.judged_by.get(name, "")
         table.add_row(name, bar, f"{score:g} of {top:g}", word, Text(judged, "dim"))
-    return Padding(table, (1, 0, 1, 2))
+    return Padding(table, (1, 0, 1, 2), expand=False)
 
 
-def _problem(result: CheckResult, console: Console) -> RenderableType:
+def _grouped(problems: list[CheckResult]) -> list[list[CheckResult]]:
+    """Problems that were met with the very same words are told once."""
+    groups: dict[object, list[CheckResult]] = {}
+    for result in problems:
+        key = (result.status, result.message, result.traceback)
+        groups.setdefault(key, []).append(result)
+    return list(groups.values())
+
+
+def _problem(alike: list[CheckResult], console: Console) -> RenderableType:
+    result = alike[0]
+    lost = sum(r.check.points for r in alike)
     head = Text.assemble(
         ("✗ " if _unicode(console) else "x ", "bold red"),
         (result.check.id, "bold"),
         (f"  {result.status}" if result.status != "fail" else "", "red"),
-        (f"  0 of {result.check.points:g}", "dim"),
+        (f"  0 of {lost:g}", "dim"),
     )
     lines: list[RenderableType] = [
-        Text.assemble(("asked  ", "dim"), result.check.requirement),
-        Text.assemble(("found  ", "dim"), result.message),
+        _labelled("asked", result.check.requirement),
+        _labelled("found", result.message),
     ]
+    if len(alike) > 1:
+        lines.append(_labelled("also", ", ".join(r.check.id for r in alike[1:])))
     if result.traceback:
-        lines.append(Text(result.traceback.rstrip(), "red"))
+        lines.append(Padding(Text(result.traceback.rstrip(), "red"), (0, 0, 0, 7)))
     found = result.counterexample
     if found is not None:
         code = Syntax(found.code, "python", theme="ansi_dark", background_color="default",
                       word_wrap=True)
-        lines.append(Padding(code, (1, 0, 1, 2)))
-        lines.append(Text.assemble(("should print  ", "dim"), _indent(found.expected, 14)))
-        lines.append(Text.assemble(("prints        ", "dim"), _indent(found.found, 14)))
-    return Group(head, Padding(Group(*lines), (0, 0, 1, 2)))
+        lines.append(Padding(code, (1, 0), expand=False))
+        lines.append(_labelled("should print", found.expected))
+        lines.append(_labelled("prints", found.found, width=12))
+    return Group(head, Padding(Group(*lines), (0, 0, 1, 2), expand=False))
+
+
+def _labelled(label: str, text: str, width: int = 5) -> Table:
+    """A label and, beside it, a text that wraps under itself."""
+    row = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    row.add_column(style="dim", min_width=width, no_wrap=True)
+    row.add_column(overflow="fold")
+    row.add_row(label, Text(text))
+    return row
 
 
 def _unicode(console: Console) -> bool:
     return "utf" in (console.encoding or "")
-
-
-def _indent(text: str, width: int) -> str:
-    return text.replace("\n", "\n" + " " * width)
 
 
 def _waiting(waiting: list[CheckResult]) -> Text:
@@ -111,7 +130,7 @@ def _next_step(report: Report, problems: list[CheckResult]) -> Text:
         )
     if report.untouched:
         return Text(
-            f"Next: open {report.path}, read the brief beside it (README.md), write "
+            f"Next: open {report.file}, read the brief beside it (README.md), write "
             "CausalSelfAttention, and run this again."
         )
     if problems:

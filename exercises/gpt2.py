@@ -94,5 +94,5 @@ class GPT2(nn.Module):
         raise NotImplementedError
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        """idx: (B, T) token indices in [0, V) -> logits: (B, T, V), before any softmax"""
+        """idx: (B, T) token indices in [0, V) -> raw logits: (B, T, V)"""
         raise NotImplementedError

@@ -26,13 +26,27 @@ def main() -> None:
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("exercises"))
 @click.option("--exercise", default="gpt2", show_default=True, help="Which exercise to grade.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False),
-              help="Also write the report as JSON to this file.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the report as JSON to this file.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Draw the same cases as an earlier run.")
-@click.option("--policy", type=click.Choice(["from-scratch", "any"]), default="from-scratch",
-              show_default=True, help="Whether ready-made Transformers and other libraries count.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True,
-              help="Seconds for each check.")
+@click.option(
+    "--policy",
+    type=click.Choice(["from-scratch", "any"]),
+    default="from-scratch",
+    show_default=True,
+    help="Whether ready-made Transformers and other libraries count.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds for each check.",
+)
 def grade(
     path: Path,
     exercise: str,
@@ -64,8 +78,9 @@ def grade(
     try:
         if console.is_terminal:
             with console.status("loading torch …") as status:
-                report = run(path, options,
-                             lambda r: status.update(f"{r.check.part}: {r.check.id}"))
+                report = run(
+                    path, options, lambda r: status.update(f"{r.check.part}: {r.check.id}")
+                )
         else:
             report = run(path, options)
     except UnusableInput as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,25 +98,35 @@ def _all_fail(exercise: Exercise, message: str) -> tuple[CheckResult, ...]:
     )
 
 
-def _run(
-    exercise: Exercise, evidence: Evidence, progress: Progress
-) -> tuple[CheckResult, ...]:
+def _run(exercise: Exercise, evidence: Evidence, progress: Progress) -> tuple[CheckResult, ...]:
     """Run the exercise's checks under pytest. Every check gets exactly one result."""
     checks = exercise.checks()
     recorder = _Recorder(evidence, checks, progress)
     # Nothing from around the submission takes part: no ini file, no plugin, no environment.
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        os.environ.pop(name, None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]
     arguments += [str(FOLDER), "--assert=plain", "-p", "no:cacheprovider", "-p", "no:terminal"]
     arguments += ["--capture=no", f"--seed={evidence.seed}", *exercise.paths]
-    pytest.main(arguments, plugins=[recorder])
+    with _pytest_alone():
+        pytest.main(arguments, plugins=[recorder])
     missing = "the check did not run; this is a fault of the grader"
     return tuple(
         recorder.results.get(name) or CheckResult(check, "internal", missing)
         for name, check in checks.items()
     )
+
+
+@contextmanager
+def _pytest_alone() -> Iterator[None]:
+    """No plugins or options from the environment while pytest runs."""
+    before = dict(os.environ)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 class _Recorder:
@@ -131,9 +142,7 @@ class _Recorder:
         config.stash[conftest.EVIDENCE] = self.evidence
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> object:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> object:
         name = f"{item.path.stem}::{item.name}"
         raised = call.excinfo.value if call.excinfo else None
         if name in self.checks and (call.when == "call" or raised is not None):
@@ -171,5 +180,3 @@ def _clean(found: Counterexample | None) -> Counterexample | None:
     if found is None:
         return None
     return Counterexample(found.code, clean(found.expected), clean(found.found))
-
-

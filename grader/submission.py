@@ -101,7 +101,9 @@ def _read_file(path: Path) -> bytes:
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnusableInput(f"{path}: not a regular file. Give a Python file or a folder.")
     if path.suffix != ".py":
-        raise UnusableInput(f"{path}: not a Python file. Give a file that ends in .py, or a folder.")
+        raise UnusableInput(
+            f"{path}: not a Python file. Give a file that ends in .py, or a folder."
+        )
     with path.open("rb") as file:
         text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:

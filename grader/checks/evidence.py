@@ -53,12 +53,12 @@ class Evidence:
         arguments = {**size, **options}
         if name not in self._positional:
             try:
-                return self.subject.build(name, **build, **arguments)
+                return self.subject.build(name, kwargs=arguments, **build)
             except CandidateError as fault:
                 if "unexpected keyword argument" not in fault.message:
                     raise self._explained(name, fault) from None
                 self._positional.add(name)
-        return self.subject.build(name, *arguments.values(), **build)
+        return self.subject.build(name, args=list(arguments.values()), **build)
 
     def experiment(self, name: str, case: Case, **options: Any) -> Experiment:
         """A case on a model of class `name`."""
@@ -246,7 +246,7 @@ class Evidence:
         if name != "MLP":
             size |= {"num_heads": 2, "block_size": 4}
         try:
-            self.subject.build(name, **size).call(np.zeros((1, 1, 4)))
+            self.subject.build(name, kwargs=size).call(np.zeros((1, 1, 4)))
         except CandidateError as fault:
             return fault.status == "todo"
         return False

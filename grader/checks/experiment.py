@@ -85,8 +85,9 @@ class Experiment:
         case = self.case
         if "vocab_size" in case.size:
             shape = (case.batch, case.time)
-            self._lines.append(f"x = torch.from_numpy(rng.integers(0, {case.size['vocab_size']}, "
-                               f"{shape}))")
+            self._lines.append(
+                f"x = torch.from_numpy(rng.integers(0, {case.size['vocab_size']}, {shape}))"
+            )
             return self.rng.integers(0, case.size["vocab_size"], shape)
         return self.normal("x", (case.batch, case.time, case.size["embed_dim"]))
 
@@ -144,4 +145,3 @@ def worst(difference: Values) -> tuple[int, ...]:
     """Where the largest absolute value lies."""
     flat = int(np.nanargmax(np.abs(difference))) if np.isfinite(difference).any() else 0
     return tuple(int(i) for i in np.unravel_index(flat, difference.shape))
-

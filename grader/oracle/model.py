@@ -82,7 +82,7 @@ class Gpt2:
 
 def gelu_exact(z: Floats) -> Floats:
     """z·Φ(z), Φ the normal distribution function."""
-    return z * 0.5 * (1.0 + _erf(z / math.sqrt(2.0)).astype(np.float64))
+    return z * 0.5 * (1.0 + np.asarray(_erf(z / math.sqrt(2.0)), dtype=np.float64))
 
 
 def gelu_tanh(z: Floats) -> Floats:

@@ -116,7 +116,12 @@ _EMBEDDINGS: tuple[tuple[str, str, str, Embed], ...] = (
         "positions are one too low",
         _at(lambda i, p: np.maximum(_times(i) - 1, 0)),
     ),
-    ("position-reversed", "positions", "positions run backwards", _at(lambda i, p: _times(i)[::-1])),
+    (
+        "position-reversed",
+        "positions",
+        "positions run backwards",
+        _at(lambda i, p: _times(i)[::-1]),
+    ),
     (
         "position-depends-on-t",
         "positions",

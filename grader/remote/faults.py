@@ -10,7 +10,7 @@ class GraderFault(Exception):
 class Fault:
     """What happened, in the candidate's terms.
 
-    status: one of todo, error, timeout, memory, protocol, violation.
+    status: one of fail, todo, error, timeout, memory, protocol, violation.
     message: one or two sentences.
     traceback: the candidate's own frames, as Python prints them, or empty.
     """
@@ -20,7 +20,7 @@ class Fault:
     traceback: str
 
     def __init__(self, status: str, message: str, traceback: str = "") -> None:
-        super().__init__(message)
+        BaseException.__init__(self, message)  # type: ignore[arg-type]  # see the subclasses
         self.status = status
         self.message = message
         self.traceback = traceback

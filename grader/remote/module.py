@@ -98,9 +98,7 @@ class Module:
 
         theta: values for all parameters; None leaves them as they were set last.
         """
-        (output,) = self.outputs([x], theta, path=path, train=train, seed=seed)
-        self.expect_shape(output, x)
-        return output
+        return self.outputs([x], theta, path=path, train=train, seed=seed)[0]
 
     def outputs(
         self,
@@ -111,8 +109,12 @@ class Module:
         train: bool = False,
         seed: int = 0,
         inputs_back: bool = False,
+        any_shape: bool = False,
     ) -> list[Values]:
-        """What the module gives for each input in turn, then the inputs as they are after."""
+        """What the module gives for each input in turn, finite and (else any_shape) as expected.
+
+        inputs_back: then the inputs as they are afterwards.
+        """
         arrays = [] if theta is None else [theta]
         _, values = self._ask(
             "call",
@@ -127,15 +129,16 @@ class Module:
             raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
         if not all(np.isfinite(value).all() for value in values):
             raise CandidateError("fail", "the output has NaN or infinite values")
+        if not any_shape:
+            for output, x in zip(values, inputs, strict=False):
+                self.expect_shape(output, x)
         return values
 
     def sweep(
         self, x: Values, theta: Floats, indices: Indices, *, path: str = "", step: float = 1.0
     ) -> Floats:
         """Outputs with one parameter element after another raised by `step`: (n, *output)."""
-        _, values = self._ask(
-            "sweep", [theta, x, indices.astype(np.int64)], path=path, step=step
-        )
+        _, values = self._ask("sweep", [theta, x, indices.astype(np.int64)], path=path, step=step)
         if len(values) != 1 or values[0].shape[:1] != indices.shape:
             raise self._worker.broken("not one output for each element")
         if indices.size:
@@ -171,13 +174,15 @@ class Module:
         return values[0], [next(remaining) if flag is True else None for flag in present]
 
     def trace(self, x: Values) -> tuple[list[str], list[str]]:
-        """Names of the torch functions that a forward calls, and of those that would mix devices."""
+        """Names of torch functions that a forward calls, and of those that would mix devices."""
         header, _ = self._ask("trace", [x])
-        lists = [header.get("functions"), header.get("stranded")]
-        if not all(isinstance(names, list) for names in lists):
-            raise self._worker.broken("the list of functions")
-        called, stranded = ([str(n)[:100] for n in names[:500]] for names in lists if names is not None)
-        return called, stranded
+        lists = []
+        for key in ("functions", "stranded"):
+            names = header.get(key)
+            if not isinstance(names, list):
+                raise self._worker.broken("the list of functions")
+            lists.append([str(name)[:100] for name in names[:500]])
+        return lists[0], lists[1]
 
     def below(self, path: str) -> Indices:
         """Flat indices of the parameters that belong to the module at `path`."""
@@ -198,18 +203,16 @@ class Module:
     def expect_shape(self, output: Values, x: Values) -> None:
         """Raise CandidateError unless the output has the shape and dtype that x calls for."""
         if x.dtype == np.int64:
-            if output.shape[:-1] != x.shape:
-                expected = (*x.shape, "vocab_size")
-                raise CandidateError(
-                    "error", f"expected logits of shape {expected}, found {output.shape}"
-                )
-        elif output.shape != x.shape:
+            fits, expected = output.shape[:-1] == x.shape, f"{x.shape} and a last axis"
+        else:
+            fits, expected = output.shape == x.shape, str(x.shape)
+        if not fits:
             raise CandidateError(
-                "error", f"expected output of shape {x.shape}, found {output.shape}"
+                "fail", f"expected output of shape {expected}, found {output.shape}"
             )
         if output.dtype != self.dtype:
             raise CandidateError(
-                "error", f"expected output of dtype {self.dtype}, found {output.dtype}"
+                "fail", f"expected output of dtype {self.dtype}, found {output.dtype}"
             )
 
 
@@ -231,9 +234,7 @@ class View:
         """The output of this module for parameters theta."""
         return self.module.call(x, theta, path=self.path)
 
-    def sweep(
-        self, theta: Floats, x: Values, indices: Indices, step: float = 1.0
-    ) -> Floats:
+    def sweep(self, theta: Floats, x: Values, indices: Indices, step: float = 1.0) -> Floats:
         """Outputs (n, …) with one element of theta after another raised by `step`."""
         return self.module.sweep(x, theta, indices, path=self.path, step=step)
 

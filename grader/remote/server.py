@@ -35,7 +35,7 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         numbers = [str(number) for number in asdict(limits).values()]
         # Sleeping between parallel regions, not spinning, and one thread: workers are many.
-        environment = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         for name in ("HOME", "SYSTEMROOT", "LD_LIBRARY_PATH"):
             if name in os.environ:
                 environment[name] = os.environ[name]

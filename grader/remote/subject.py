@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,18 +68,19 @@ class Subject:
     def build(
         self,
         name: str,
-        *args: Any,
+        args: Sequence[float] = (),
+        kwargs: Mapping[str, float] | None = None,
+        *,
         dtype: str = "float64",
         convert: bool = False,
         seed: int = 0,
-        **kwargs: Any,
     ) -> Module:
         """A model of class `name`, kept for the next call with the same arguments.
 
         convert: build in float32 and convert with `.to(dtype)`, as a user would; otherwise the
         default dtype is `dtype` while the model is built and used.
         """
-        key = repr((name, args, dtype, convert, seed, sorted(kwargs.items())))
+        key = repr((name, list(args), dtype, convert, seed, sorted((kwargs or {}).items())))
         worker = self._live_worker()
         if key in self._models:
             return self._models[key]
@@ -98,7 +99,7 @@ class Subject:
             (),
             name=name,
             args=list(args),
-            kwargs=kwargs,
+            kwargs=dict(kwargs or {}),
             seed=seed,
             dtype=dtype,
             convert=convert,

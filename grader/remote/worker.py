@@ -88,7 +88,7 @@ class Worker:
         found = header.get("unsendable")
         if found is not None:
             text = found.get("found") if isinstance(found, dict) else None
-            raise CandidateError("error", f"expected a plain tensor, found {_text(text, 300)}")
+            raise CandidateError("fail", f"expected a plain tensor, found {_text(text, 300)}")
         error = header.get("error")
         if error is None:
             return

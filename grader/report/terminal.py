@@ -83,8 +83,9 @@ def _problem(alike: list[CheckResult], console: Console) -> RenderableType:
         lines.append(Padding(Text(result.traceback.rstrip(), "red"), (0, 0, 0, 7)))
     found = result.counterexample
     if found is not None:
-        code = Syntax(found.code, "python", theme="ansi_dark", background_color="default",
-                      word_wrap=True)
+        code = Syntax(
+            found.code, "python", theme="ansi_dark", background_color="default", word_wrap=True
+        )
         lines.append(Padding(code, (1, 0), expand=False))
         lines.append(_labelled("should print", found.expected))
         lines.append(_labelled("prints", found.found, width=12))
@@ -106,8 +107,9 @@ def _unicode(console: Console) -> bool:
 
 def _waiting(waiting: list[CheckResult]) -> Text:
     text = Text("not judged: ", "dim")
-    shown = [f"{r.check.id} ({'not written yet' if r.status == 'todo' else r.message})"
-             for r in waiting]
+    shown = [
+        f"{r.check.id} ({'not written yet' if r.status == 'todo' else r.message})" for r in waiting
+    ]
     text.append("; ".join(shown) + "\n")
     return text
 

@@ -208,9 +208,8 @@ class Model:
             return arrays
         theta_values = tensors.decode(arrays[0])
         sizes = [values.numel() for values in self.values]
-        for parameter, values, new in zip(
-            self.parameters, self.values, theta_values.split(sizes), strict=True
-        ):
+        parts = torch.split(theta_values, sizes)
+        for parameter, values, new in zip(self.parameters, self.values, parts, strict=True):
             if parameter.requires_grad:
                 values.copy_(new.reshape(values.shape))
         return arrays[1:]

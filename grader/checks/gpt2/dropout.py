@@ -92,9 +92,7 @@ def branch_varies(evidence: Evidence, size: Size, branch: str) -> bool:
     return _branch_varies(evidence, module, size, branch, "")
 
 
-def _branch_varies(
-    evidence: Evidence, module: Module, size: Size, branch: str, path: str
-) -> bool:
+def _branch_varies(evidence: Evidence, module: Module, size: Size, branch: str, path: str) -> bool:
     rng = np.random.default_rng(5)
     theta = module.random(rng, 0.5)
     x = rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))

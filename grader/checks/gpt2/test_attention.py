@@ -47,7 +47,7 @@ def test_signature(evidence: Evidence) -> None:
 )
 @given(case=cases(sizes.ATTENTION, times=(1, 7)))
 def test_shape(evidence: Evidence, case: Case) -> None:
-    """The output has the input's shape (B, T, C), dtype and device for any B ≥ 1 and T ≤ block_size."""
+    """The output has the input's shape (B, T, C), dtype and device, for any T up to block_size."""
     common.check_shape(evidence, NAME, case)
 
 
@@ -315,7 +315,9 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     try:
         layout = evidence.attention(case.size)
     except Misfit as misfit:
-        raise Failure(f"no reading of the parameters makes this GPT-2's attention: {misfit}") from None
+        raise Failure(
+            f"no reading of the parameters makes this GPT-2's attention: {misfit}"
+        ) from None
     experiment = evidence.experiment(NAME, case)
     expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
     common.equality(experiment, expected, "GPT-2's attention")

@@ -108,7 +108,9 @@ def test_norms(evidence: Evidence) -> None:
         module = evidence.module(NAME, size)
         for norm in layout.norms:
             if norm.eps > SMALL_EPS:
-                raise Failure(f"expected a small eps such as 1e-5 in the norm, measured {norm.eps:.3g}")
+                raise Failure(
+                    f"expected a small eps such as 1e-5 in the norm, measured {norm.eps:.3g}"
+                )
             if not module.trainable[norm.weight].all():
                 raise Failure("the norms' weights are not trainable")
             _note_eps(evidence, norm.eps, norm.eps_outside)
@@ -184,7 +186,9 @@ def _check_inline(evidence: Evidence, size: Size) -> None:
     try:
         layout = evidence.block(size)
     except Misfit as misfit:
-        raise Failure(f"no attention and MLP of the brief's can be seen in the block: {misfit}") from None
+        raise Failure(
+            f"no attention and MLP of the brief's can be seen in the block: {misfit}"
+        ) from None
     if layout.attention and layout.attention.heads != size["num_heads"]:
         raise Failure(
             f"expected {size['num_heads']} heads in the block, found {layout.attention.heads}"

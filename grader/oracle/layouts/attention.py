@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,13 +56,15 @@ class AttentionLayout:
 
     def inside(self, places: Indices) -> AttentionLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
-        return AttentionLayout(
-            *(
-                moved(getattr(self, field.name), places)
-                for field in fields(self)
-                if field.name != "scale"
-            ),
-            scale=self.scale,
+        return replace(
+            self,
+            query=moved(self.query, places),
+            key=moved(self.key, places),
+            value=moved(self.value, places),
+            out=moved(self.out, places),
+            query_bias=moved(self.query_bias, places),
+            value_bias=moved(self.value_bias, places),
+            out_bias=moved(self.out_bias, places),
         )
 
     @property
@@ -158,9 +160,7 @@ def _biases(box: Box, members: Indices, directions: Floats, constant: Floats) ->
     return places
 
 
-def _spread(
-    box: Box, members: Indices, constant: Floats, tolerance: float, size: int
-) -> Indices:
+def _spread(box: Box, members: Indices, constant: Floats, tolerance: float, size: int) -> Indices:
     """Output biases by the channel that each one shifts."""
     places = np.full(size, ABSENT, dtype=np.intp)
     for member in members:
@@ -177,9 +177,7 @@ class _Score:
     profile: Floats  # (queries, C): change of score difference, by query and changed coordinate
 
 
-def _find_scores(
-    box: Box, size: int, units: _Units, rng: np.random.Generator
-) -> AttentionLayout:
+def _find_scores(box: Box, size: int, units: _Units, rng: np.random.Generator) -> AttentionLayout:
     """Open a window on the attention weights of each unit, and watch the score weights act.
 
     With two tokens x1 = x2 + e_b, the logit of the last row's weight on x1 is

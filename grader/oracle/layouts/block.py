@@ -86,12 +86,13 @@ class BlockLayout:
 
     def compute(self, theta: Floats, x: Floats) -> Floats:
         """What a block of this layout gives."""
-        first, second = (
-            lambda h, norm=layout.norm(theta): self.norm_function(h, norm)
-            for layout in self.norms
-        )
+        first, second = (layout.norm(theta) for layout in self.norms)
         return self.form.compute(
-            x, lambda u: self.attend(theta, u), lambda u: self.feed(theta, u), first, second
+            x,
+            lambda u: self.attend(theta, u),
+            lambda u: self.feed(theta, u),
+            lambda h: self.norm_function(h, first),
+            lambda h: self.norm_function(h, second),
         )
 
 
@@ -186,9 +187,7 @@ def _declared(rows: list[Indices], size: int) -> Iterator[tuple[NormLayout, Norm
         yield (none, none)
 
 
-def fit_eps(
-    layout: BlockLayout, box: Box, rng: np.random.Generator, size: int
-) -> BlockLayout:
+def fit_eps(layout: BlockLayout, box: Box, rng: np.random.Generator, size: int) -> BlockLayout:
     """The same with the eps that explains what happens to inputs of hardly any variance."""
     theta = box.draw(rng)
     x = rng.normal(0.0, 1.0, (4, 1, size)) * np.array([1.0, 1e-1, 1e-2, 1e-3])[:, None, None]

@@ -46,9 +46,7 @@ class Box(Protocol):
     def call(self, theta: Floats, x: Floats) -> Floats:
         """The output for parameters theta."""
 
-    def sweep(
-        self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0
-    ) -> Floats:
+    def sweep(self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0) -> Floats:
         """Outputs (n, B, T, C) with one element of theta after another raised by `step`."""
 
 

@@ -40,9 +40,7 @@ def inline_block(box: Box, embed_dim: int, rng: np.random.Generator) -> BlockLay
 
     first = _norm(box, without_mlp, np.setdiff1d(attention_side, ends["attention"]), embed_dim, rng)
     second = _norm(box, without_attention, np.setdiff1d(mlp_side, ends["mlp"]), embed_dim, rng)
-    attention = find_attention(
-        _Branch(box, first, attention_side, ends["mlp"]), embed_dim, rng
-    )
+    attention = find_attention(_Branch(box, first, attention_side, ends["mlp"]), embed_dim, rng)
     feed = find_mlp(_Branch(box, second, mlp_side, ends["attention"]), embed_dim, rng)
     gelu = feed.gelu or model.gelu_exact
     layout = BlockLayout(
@@ -175,14 +173,14 @@ class _Branch:
         return self.box.draw(rng)
 
     def call(self, theta: Floats, x: Floats) -> Floats:
-        return np.concatenate([
-            self.box.call(self._fed(theta, row), self._stream(row)) - self._stream(row)
-            for row in x
-        ])
+        return np.concatenate(
+            [
+                self.box.call(self._fed(theta, row), self._stream(row)) - self._stream(row)
+                for row in x
+            ]
+        )
 
-    def sweep(
-        self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0
-    ) -> Floats:
+    def sweep(self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0) -> Floats:
         answers = [
             self.box.sweep(self._fed(theta, row), self._stream(row), indices, step)
             - self._stream(row)

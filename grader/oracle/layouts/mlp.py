@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grader.oracle import model
 from grader.oracle.layouts.box import (
@@ -48,8 +49,13 @@ class MlpLayout:
 
     def inside(self, places: Indices) -> MlpLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
-        weights = (self.up, self.up_bias, self.down, self.down_bias)
-        return MlpLayout(*(moved(w, places) for w in weights), self.read, self.given)
+        return replace(
+            self,
+            up=moved(self.up, places),
+            up_bias=moved(self.up_bias, places),
+            down=moved(self.down, places),
+            down_bias=moved(self.down_bias, places),
+        )
 
     @property
     def gelu(self) -> model.Activation | None:
@@ -77,7 +83,7 @@ def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
         x[[coordinate, size + coordinate], 0, coordinate] = 0.0
     effect = (box.sweep(theta, x, box.indices) - box.call(theta, x))[:, :, 0]  # (n, samples, C)
     tolerance = NOTHING * max(float(np.abs(effect).max(initial=0.0)), NOTHING)
-    channels = (np.abs(effect) > tolerance).any(1)  # (n, C)
+    channels: NDArray[np.bool_] = np.abs(effect).max(axis=1) > tolerance  # (n, C)
     last_layer = np.flatnonzero(channels.sum(1) == 1)
     first_layer = np.flatnonzero(channels.sum(1) > 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -88,7 +89,7 @@ class ModelLayout:
         return Pieces(
             tokens=theta[self.tokens],
             positions=None if self.positions is None else theta[self.positions],
-            blocks=[lambda x, block=block: block(theta, x) for block in self.blocks],
+            blocks=[partial(block, theta) for block in self.blocks],
             norm=lambda x: self.norm_function(x, final),
             other_norm=lambda x: model.layer_norm(x, other),
             head=theta[self.head],
@@ -190,9 +191,7 @@ def _runs(table: Indices, count: int) -> list[Indices]:
     return [table] if len(table) == count else [table[:count], table[-count:]]
 
 
-def _fit_eps(
-    layout: ModelLayout, box: ModelBox, theta: Floats, idx: Integers
-) -> ModelLayout:
+def _fit_eps(layout: ModelLayout, box: ModelBox, theta: Floats, idx: Integers) -> ModelLayout:
     """The same with the eps that explains hidden states of hardly any variance."""
     quiet = theta * 1e-2
     for norm in (layout.norm, layout.block_norm):

@@ -1,0 +1,34 @@
+"""The submissions with known verdicts, and what their headers say must come out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent / "submissions"
+_HEADER = re.compile(r"^# (verdict|part|cause|style): (.+)$")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A submission, and its header: verdict, style, and for a wrong one part and cause."""
+
+    path: Path
+    header: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+
+def known(folder: str) -> list[Known]:
+    """All submissions of "accepted" or "wrong": files, or folders with a gpt2.py."""
+    paths = sorted(p for p in (FOLDER / folder).iterdir() if p.suffix == ".py" or p.is_dir())
+    return [Known(path, _header(path)) for path in paths if path.name != "__pycache__"]
+
+
+def _header(path: Path) -> dict[str, str]:
+    main = path / "gpt2.py" if path.is_dir() else path
+    lines = main.read_text(encoding="utf-8").splitlines()
+    return dict(m.groups() for m in map(_HEADER.match, lines[:6]) if m)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.grading import Options, grade
+from grader.remote import ForkServer
+from grader.report.model import Report
+from grader.worker.lockdown import Limits
+from tests.bank import ROOT
+
+Grade = Callable[..., Report]
+
+
+@pytest.fixture(scope="session", name="server")
+def _server() -> Iterator[ForkServer]:
+    with ForkServer(Limits()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="judge")
+def _judge(server: ForkServer) -> Grade:
+    """grade(path, seed=0, …) with a warm fork server."""
+
+    def judge(path: Path, **options: Any) -> Report:
+        return grade(path, Options(**{"seed": 0, **options}), server=server)
+
+    return judge
+
+
+@pytest.fixture(name="write")
+def _write(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a text as gpt2.py in a folder of its own."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "gpt2.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session", name="reference")
+def _reference() -> str:
+    return (ROOT / "solutions" / "gpt2.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture(name="command")
+def _command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `grader …` as a process of its own."""
+
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "grader", *map(str, arguments)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return command
+
+
+def without_times(report: dict[str, Any]) -> str:
+    """A JSON report as text, with every time taken out."""
+    checks = [{k: v for k, v in check.items() if k != "seconds"} for check in report["checks"]]
+    return json.dumps({**report, "seconds": 0, "checks": checks}, sort_keys=True)

@@ -1,0 +1,38 @@
+"""Known verdicts: every right submission passes with 100 points, no wrong one passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bank import Known, known
+from tests.conftest import Grade
+
+ACCEPTED, WRONG = known("accepted"), known("wrong")
+
+
+@pytest.mark.parametrize("submission", ACCEPTED + WRONG, ids=str)
+def test_verdict(judge: Grade, submission: Known) -> None:
+    report = judge(submission.path)
+    problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
+    assert report.verdict == submission.header["verdict"], problems
+    if report.verdict == "pass":
+        assert report.score == report.max_score == 100
+    else:
+        assert submission.header["part"] in {r.check.part for r in report.results if not _passed(r)}
+
+
+def _passed(result: object) -> bool:
+    return getattr(result, "status", None) == "pass"
+
+
+def test_bank_is_large_enough() -> None:
+    assert len(ACCEPTED) >= 40
+    assert len(WRONG) >= 70
+
+
+@pytest.mark.parametrize("submission", ACCEPTED + WRONG, ids=str)
+def test_header_says_what_must_come_out(submission: Known) -> None:
+    folder, header = submission.path.parent.name, submission.header
+    expected = {"verdict", "style"} | ({"part", "cause"} if folder == "wrong" else set())
+    assert set(header) == expected
+    assert header["verdict"] == {"accepted": "pass", "wrong": "fail"}[folder]

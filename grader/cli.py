@@ -62,29 +62,34 @@ def grade(
 
     Example: grader grade exercises/gpt2.py --json report.json
     """
-    # Imported here, so that --help and mistyped commands answer at once.
-    from rich.console import Console
+    # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
+    # the fork server while the rest is imported.
+    from grader.remote import ForkServer
+    from grader.worker.lockdown import Limits
 
-    from grader.checks.catalogue import EXERCISES
-    from grader.grading import Options
-    from grader.grading import grade as run
-    from grader.report import json_report, terminal
-    from grader.submission import UnusableInput
+    with ForkServer(Limits()) as server:
+        from rich.console import Console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-    if exercise not in EXERCISES:
-        _unusable(f"there is no exercise {exercise!r}; there is: {', '.join(EXERCISES)}")
-    options = Options(exercise, seed, timeout, policy)
-    try:
-        if console.is_terminal:
+        from grader.checks.catalogue import EXERCISES
+        from grader.grading import Options
+        from grader.grading import grade as run
+        from grader.report import json_report, terminal
+        from grader.submission import UnusableInput
+
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+        if exercise not in EXERCISES:
+            _unusable(f"there is no exercise {exercise!r}; there is: {', '.join(EXERCISES)}")
+        options = Options(exercise, seed, timeout, policy)
+        try:
             with console.status("loading torch …") as status:
                 report = run(
-                    path, options, lambda r: status.update(f"{r.check.part}: {r.check.id}")
+                    path,
+                    options,
+                    lambda result: status.update(f"{result.check.part}: {result.check.id}"),
+                    server,
                 )
-        else:
-            report = run(path, options)
-    except UnusableInput as error:
-        _unusable(str(error))
+        except UnusableInput as error:
+            _unusable(str(error))
     terminal.show(report, console)
     if json_file is not None:
         try:

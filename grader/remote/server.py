@@ -75,7 +75,8 @@ class ForkServer:
         """End the server and all its workers."""
         self._control.close()
         try:
-            self._process.wait(5)
+            # One that is still loading has no workers to end.
+            self._process.wait(5 if self._ready else 0)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

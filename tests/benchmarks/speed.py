@@ -1,0 +1,54 @@
+"""How long a whole `grader grade` takes against `import torch`, and what the parent needs.
+
+    python -m tests.benchmarks.speed [RUNS]
+
+Both commands run as whole processes, in turn; medians are compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+from tests.bank import ROOT
+
+IMPORT = [sys.executable, "-c", "import torch"]
+GRADE = [sys.executable, "-m", "grader", "grade", "solutions/gpt2.py", "--seed", "0"]
+# The peak of the process itself: its children, where torch lives, are counted apart.
+PEAK = (
+    "import resource, sys; sys.argv = ['grader', 'grade', 'solutions/gpt2.py', '--seed', '0']\n"
+    "from grader.cli import main\n"
+    "try: main()\n"
+    "except SystemExit: pass\n"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+)
+
+
+def seconds(command: list[str]) -> float:
+    """Wall time of one run."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds(IMPORT)
+    pairs = [(seconds(IMPORT), seconds(GRADE)) for _ in range(runs)]
+    importing, grading = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratios = sorted(grade / load for load, grade in pairs)
+    print(f"import torch      {importing:6.2f} s   (median of {runs})")
+    print(f"grader grade      {grading:6.2f} s")
+    print(f"ratio of medians  {grading / importing:6.2f}     (asked: at most 2.5)")
+    print(f"ratios in turn    {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    megabytes = int(done.stdout.split()[-1]) / (1024 if sys.platform != "darwin" else 1024**2)
+    print(f"parent's peak     {megabytes:6.0f} MB  (asked: under 200)")
+
+
+if __name__ == "__main__":
+    main()

@@ -96,6 +96,24 @@ def check_shape(evidence: Evidence, name: str, case: Case) -> None:
             )
 
 
+def check_long(evidence: Evidence, name: str) -> None:
+    """A sequence much longer than the others, of length block_size: no size is built in."""
+    size = sizes.LONG[name]
+    rng = np.random.default_rng(evidence.seed)
+    time = size["block_size"]
+    x = (
+        rng.integers(0, size["vocab_size"], (1, time))
+        if "vocab_size" in size
+        else rng.normal(0.0, 1.0, (1, time, size["embed_dim"]))
+    )
+    try:
+        evidence.module(name, size).call(x)
+    except CandidateError as fault:
+        if fault.status == "todo":
+            raise
+        raise Failure(f"fails for T = block_size = {time}: {fault.message}") from None
+
+
 def case_shape(case: Case) -> tuple[int, int]:
     """(B, T) of a case."""
     return case.batch, case.time

@@ -19,6 +19,11 @@ MODEL: tuple[Size, ...] = (
     {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 5},
     {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 7},
 )
+# Longer than a constant that somebody might have built in while trying things out.
+LONG: dict[str, Size] = {
+    "CausalSelfAttention": {"embed_dim": 4, "num_heads": 2, "block_size": 130},
+    "GPT2": {"vocab_size": 7, "embed_dim": 4, "num_heads": 2, "num_layers": 1, "block_size": 130},
+}
 BY_CLASS = {
     "CausalSelfAttention": ATTENTION,
     "MLP": MLP,

@@ -37,7 +37,7 @@ def test_signature(evidence: Evidence) -> None:
 @check(
     "attention.shape",
     NAME,
-    2,
+    1,
     hints=(
         "What comes in comes out: same shape, same dtype.",
         "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
@@ -49,6 +49,21 @@ def test_signature(evidence: Evidence) -> None:
 def test_shape(evidence: Evidence, case: Case) -> None:
     """The output has the input's shape (B, T, C), dtype and device, for any T up to block_size."""
     common.check_shape(evidence, NAME, case)
+
+
+@check(
+    "attention.block_size",
+    NAME,
+    1,
+    hints=(
+        "Is any length written into your code as a number?",
+        "Try block_size = 130 with T = 130.",
+        "Make the mask from block_size, or from T in forward.",
+    ),
+)
+def test_block_size(evidence: Evidence) -> None:
+    """A sequence may be as long as block_size, whatever block_size is."""
+    common.check_long(evidence, NAME)
 
 
 @check(

@@ -11,7 +11,7 @@ from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases, worst
 from grader.checks.gpt2 import common, dropout, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit, ModelLayout
-from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.layouts.box import ABSENT, CLOSE, difference
 from grader.oracle.model_forms import GPT2_MODEL
 from grader.oracle.norms import SMALL_EPS
 from grader.remote import CandidateError
@@ -100,6 +100,13 @@ def test_positions(evidence: Evidence) -> None:
         module = evidence.module(NAME, size)
         if layout.positions is None or not module.trainable[layout.positions].all():
             raise Failure("the position embedding is not learned: its weights are not trained")
+        if len(layout.positions) > size["block_size"]:
+            evidence.advise(
+                "long-position-table",
+                f"The position table has {len(layout.positions)} rows for block_size = "
+                f"{size['block_size']}; the last ones are never used.",
+            )
+    common.check_long(evidence, NAME)
 
 
 @check(
@@ -143,6 +150,8 @@ def test_final_norm(evidence: Evidence) -> None:
     for _, layout in _meets(evidence, "final_norm"):
         if layout.norm_cause:
             raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
+        if (layout.norm.weight == ABSENT).any():
+            raise Failure("the final norm has no learnable weight")
         if layout.norm.eps > SMALL_EPS:
             raise Failure(
                 "expected a small eps such as 1e-5 in the final norm, measured "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
+from grader.checks import matching
 from grader.checks.api import NotRun
 from grader.checks.experiment import Case, Experiment
 from grader.oracle import model as oracle
@@ -140,7 +142,7 @@ class Evidence:
     def _find_block(self, module: Module, size: Size) -> BlockLayout:
         own = own_parts(module, "")
         if own is None:
-            return inline_block(module.at(""), size["embed_dim"], self.rng())
+            return self._find_inline(module, size)
         attend, feed = (module.at(path) for path in own)
         layout = find_block(
             module.at(""),
@@ -161,6 +163,47 @@ class Evidence:
             )
         except IndexError:  # built with other options than on their own: see block.parts
             return layout
+
+    def _find_inline(self, module: Module, size: Size) -> BlockLayout:
+        """A block in one piece: read element by element, else by its own classes' shapes."""
+        try:
+            return inline_block(module.at(""), size["embed_dim"], self.rng())
+        except Misfit as misfit:
+            narrow = {"embed_dim": size["embed_dim"]}
+            parts = [self.module("CausalSelfAttention", size), self.module("MLP", narrow)]
+            pool = [parameter.indices for parameter in module.parameters]
+            shapes = [p.shape for part in parts for p in part.parameters]
+            cut = len(parts[0].parameters)
+            for chosen in matching.assignments(pool, shapes):
+                attend, feed = (matching.places(pool, c) for c in (chosen[:cut], chosen[cut:]))
+                with suppress(Misfit):
+                    layout = find_block(
+                        module.at(""),
+                        _part(parts[0], attend),
+                        _part(parts[1], feed),
+                        _rows(module, np.concatenate([attend, feed]), size["embed_dim"]),
+                        size["embed_dim"],
+                        self.rng(),
+                        only_right=True,
+                    )
+                    return self._with_own_gelu(module, size, layout, feed)
+            raise misfit
+
+    def _with_own_gelu(
+        self, module: Module, size: Size, layout: BlockLayout, places: Indices
+    ) -> BlockLayout:
+        """A block in one piece may have another GELU than the class MLP: the one that fits best."""
+        candidates = [layout]
+        with suppress(Misfit):
+            mlp = self.mlp({"embed_dim": size["embed_dim"]}).inside(places)
+            for gelu in oracle.GELUS.values():
+                feed = partial(_oracle_mlp, mlp, gelu)
+                candidates.append(replace(layout, feed=feed))
+        rng = self.rng()
+        x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
+        theta = module.random(rng, 1.0)
+        y = module.call(x, theta)
+        return min(candidates, key=lambda layout: difference(layout.compute(theta, x), y))
 
     def _proven_parts(self, size: Size) -> tuple[AttentionLayout | None, MlpLayout | None]:
         """The layouts of CausalSelfAttention and MLP, as far as they equal the oracle's."""
@@ -198,27 +241,54 @@ class Evidence:
     def _find_model(self, module: Module, size: Size) -> ModelLayout:
         paths = [part.path for part in module.own("TransformerBlock")]
         if not paths:
-            raise Misfit("no TransformerBlock is registered in the model")
+            return self._find_unrolled(module, size)
         inside = [module.below(path) for path in paths]
-        rest = [
-            parameter.indices
-            for parameter in module.parameters
-            if not np.isin(parameter.indices, np.concatenate(inside)).any()
-        ]
-        return find_model(
+        return self._find_over(module, size, [module.at(path).call for path in paths], inside)
+
+    def _find_over(
+        self,
+        module: Module,
+        size: Size,
+        blocks: Sequence[PartFunction],
+        inside: Sequence[Indices],
+        only_right: bool = False,
+    ) -> ModelLayout:
+        """The layout of a GPT2 over these blocks, whose parameters lie `inside`."""
+        taken = np.concatenate(inside)
+        rest = []
+        for parameter in module.parameters:
+            free = ~np.isin(parameter.indices, taken)
+            if free.all():
+                rest.append(parameter.indices)
+            elif free.any():  # rows that are left of a table shared with the blocks
+                rest.append(parameter.indices[free.reshape(len(free), -1).all(1)])
+        layout = find_model(
             module.at(""),
-            [module.at(path).call for path in paths],
+            blocks,
             self._last_norm(size, inside[-1]),
             rest,
             ModelSizes(size["vocab_size"], size["embed_dim"], size["block_size"]),
             self.rng(),
+            only_right,
         )
+        return replace(layout, inside=tuple(inside))
+
+    def _find_unrolled(self, module: Module, size: Size) -> ModelLayout:
+        """A GPT2 that has no TransformerBlocks but their weights: as if it had."""
+        fresh = self.module("TransformerBlock", block_size_of(size))
+        shapes = [parameter.shape for parameter in fresh.parameters]
+        for pools in matching.layers(module, size["num_layers"]):
+            for chosen in matching.assignments(pools[0], shapes):
+                inside = [matching.places(pool, chosen) for pool in pools]
+                blocks = [_part(fresh, at) for at in inside]
+                with suppress(Misfit):
+                    return self._find_over(module, size, blocks, inside, only_right=True)
+        raise Misfit("no TransformerBlock is registered in the model")
 
     def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:
         """The second norm of the last block of a GPT2, if it can be told."""
-        block = {key: size[key] for key in ("embed_dim", "num_heads", "block_size")}
         try:
-            return self.block(block).norms[1].inside(places)
+            return self.block(block_size_of(size)).norms[1].inside(places)
         except (Misfit, IndexError, CandidateError, NotRun):
             return None
 
@@ -257,6 +327,11 @@ class Evidence:
         return np.random.default_rng((self.seed, self._searches))
 
 
+def block_size_of(size: Size) -> Size:
+    """The size of the blocks of a GPT2 of this size."""
+    return {key: size[key] for key in ("embed_dim", "num_heads", "block_size")}
+
+
 def own_parts(module: Module, path: str) -> tuple[str, str] | None:
     """Paths of the one attention and the one MLP of the submission inside a block, if so."""
     found = []
@@ -278,6 +353,17 @@ def _twice(find: Callable[[], _Found]) -> _Found | Misfit:
             return find()
         except Misfit as misfit:
             return misfit
+
+
+def _part(fresh: Module, places: Indices) -> PartFunction:
+    """A fresh part as a function of a larger model's parameters, its own being at `places`."""
+    return lambda theta, x: fresh.call(x, theta[places])
+
+
+def _oracle_mlp(
+    layout: MlpLayout, gelu: oracle.Activation, theta: oracle.Floats, x: oracle.Floats
+) -> oracle.Floats:
+    return oracle.mlp(x, layout.weights(theta), gelu)
 
 
 def _rows(module: Module, inside: Indices, size: int) -> Indices:

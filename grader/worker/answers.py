@@ -25,7 +25,7 @@ def prepare() -> None:
     """What the fork server does once, before any fork: settings only, no operation."""
     torch.set_num_threads(1)
     # Compiling needs a compiler, seconds, and files to write; what is compiled computes the same.
-    torch.compile = _not_compiled  # type: ignore[assignment]  # a stand-in with the same use
+    torch.compile = _not_compiled
 
 
 def _not_compiled(model: Any = None, **options: Any) -> Any:

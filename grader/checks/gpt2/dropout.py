@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from grader.checks.api import Failure
-from grader.checks.evidence import Evidence, Size
+from grader.checks.evidence import Evidence, Size, block_size_of
 from grader.checks.experiment import Case
 from grader.checks.gpt2 import common
 from grader.remote import Module
@@ -74,7 +74,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
 def check_passed_on(evidence: Evidence, case: Case) -> None:
     """What feels dropout_p in a block on its own feels it in a block of GPT2 too."""
     module = evidence.module("GPT2", case.size, dropout_p=0.5)
-    block = {key: case.size[key] for key in ("embed_dim", "num_heads", "block_size")}
+    block = block_size_of(case.size)
     for branch in ("attention", "mlp"):
         if not branch_varies(evidence, block, branch):
             continue  # that is the block's own fault

@@ -5,9 +5,9 @@ from __future__ import annotations
 from grader.checks.evidence import Size
 
 ATTENTION: tuple[Size, ...] = (
-    {"embed_dim": 6, "num_heads": 2, "block_size": 5},
+    {"embed_dim": 6, "num_heads": 2, "block_size": 7},
     {"embed_dim": 6, "num_heads": 3, "block_size": 4},
-    {"embed_dim": 5, "num_heads": 1, "block_size": 7},
+    {"embed_dim": 5, "num_heads": 1, "block_size": 5},
 )
 MLP: tuple[Size, ...] = ({"embed_dim": 5}, {"embed_dim": 4})
 # Small, for a block that is written in one piece is searched element by element.
@@ -15,9 +15,10 @@ BLOCK: tuple[Size, ...] = (
     {"embed_dim": 4, "num_heads": 2, "block_size": 5},
     {"embed_dim": 4, "num_heads": 1, "block_size": 3},
 )
+# With attentions of the sizes above, and no axis as long as one that counts layers.
 MODEL: tuple[Size, ...] = (
-    {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 5},
-    {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 7},
+    {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 7},
+    {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 5},
 )
 # Longer than a constant that somebody might have built in while trying things out.
 LONG: dict[str, Size] = {
@@ -30,8 +31,3 @@ BY_CLASS = {
     "TransformerBlock": BLOCK,
     "GPT2": MODEL,
 }
-
-
-def of_block(size: Size) -> Size:
-    """The size of the blocks of a GPT2 of this size."""
-    return {key: size[key] for key in ("embed_dim", "num_heads", "block_size")}

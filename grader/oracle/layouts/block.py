@@ -103,8 +103,9 @@ def find_block(
     rest: Indices,
     embed_dim: int,
     rng: np.random.Generator,
+    only_right: bool = False,
 ) -> BlockLayout:
-    """The layout of a block: GPT-2's if it fits, else the deviation that does.
+    """The layout of a block: GPT-2's if it fits, else (or only_right) the deviation that does.
 
     attend, feed: what the block's attention and MLP do, given all parameters and an input.
     rest: rows (n, C) of parameter elements that are neither's: the norms'.
@@ -120,7 +121,7 @@ def find_block(
         if difference(layout.compute(theta, x), y) < SAME:
             fitted = fit_eps(layout, box, rng, embed_dim)
             return replace(fitted, attend=attend, feed=feed)
-    for layout in _deviant_layouts(rows, embed_dim, parts):
+    for layout in () if only_right else _deviant_layouts(rows, embed_dim, parts):
         if difference(layout.compute(theta, x), y) < SAME:
             return replace(layout, attend=attend, feed=feed)
     raise Misfit(

@@ -61,6 +61,7 @@ class ModelLayout:
     form: ModelForm = GPT2_MODEL
     norm_function: NormFunction = model.layer_norm
     norm_cause: str = ""
+    inside: Sequence[Indices] = ()  # where the parameters of each block lie
 
     def compute(self, theta: Floats, idx: Integers) -> Floats:
         """What a model of this layout gives."""
@@ -104,8 +105,9 @@ def find_model(
     rest: Sequence[Indices],
     sizes: ModelSizes,
     rng: np.random.Generator,
+    only_right: bool = False,
 ) -> ModelLayout:
-    """The layout of a GPT2: the right form if it fits, else the deviation that does.
+    """The layout of a GPT2: the right form if it fits, else (or only_right) the deviation.
 
     blocks: what each block does; block_norm: the last norm inside them, if it is known.
     rest: the places of each parameter that belongs to no block, in the parameter's shape.
@@ -128,7 +130,8 @@ def find_model(
     remembered = [remember(block) for block in blocks]
     layouts = list(_layouts(rest, remembered, block_norm, sizes))
     right = [layout for layout in layouts if layout.positions is not None]
-    variants = itertools.chain(right, (v for layout in layouts for v in _deviants(layout)))
+    deviant = (v for layout in layouts for v in _deviants(layout))
+    variants = right if only_right else itertools.chain(right, deviant)
     for layout in variants:
         if fits(layout):
             fitted = _fit_eps(layout, box, theta, idx)

@@ -35,6 +35,7 @@ from grader.remote import CandidateError, Module, Subject
 CLASSES = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
 Size = dict[str, int]
 _Found = TypeVar("_Found")
+_OF_MODEL = ("vocab_size", "embed_dim", "num_layers", "block_size")
 
 
 @dataclass
@@ -267,7 +268,7 @@ class Evidence:
             blocks,
             self._last_norm(size, inside[-1]),
             rest,
-            ModelSizes(size["vocab_size"], size["embed_dim"], size["block_size"]),
+            ModelSizes(**{key: size[key] for key in _OF_MODEL}),
             self.rng(),
             only_right,
         )

@@ -21,7 +21,7 @@ class Pieces:
     """What a GPT2 is put together from.
 
     tokens (V, C), positions (rows, C) or None, blocks and final norm as functions, head (V, C)
-    or None, head_bias (V,).
+    or None, head_bias (V,), num_layers as the model was told.
     """
 
     tokens: Floats
@@ -31,6 +31,7 @@ class Pieces:
     other_norm: Function
     head: Floats | None
     head_bias: Floats
+    num_layers: int
 
 
 Embed = Callable[[Integers, Pieces], Floats]
@@ -200,7 +201,7 @@ def _with_embedding_again(x: Floats, pieces: Pieces) -> Floats:
 
 
 def _repeat_first(x: Floats, pieces: Pieces) -> Floats:
-    for _ in pieces.blocks:
+    for _ in range(pieces.num_layers):
         x = pieces.blocks[0](x)
     return x
 
@@ -218,7 +219,7 @@ _STACKS: tuple[tuple[str, str, Stack], ...] = (
         lambda x, p: run_blocks(x, replace(p, blocks=p.blocks[1:])),
     ),
     ("ignores-num-layers", "no block is used", lambda x, p: x),
-    ("only-first-block", "the first block is used for every layer", _repeat_first),
+    ("blocks-shared", "the first block is used for every layer", _repeat_first),
     (
         "num-layers-plus-one",
         "the last block is used twice",

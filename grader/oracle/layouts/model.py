@@ -44,6 +44,7 @@ class ModelSizes:
 
     vocab_size: int
     embed_dim: int
+    num_layers: int
     block_size: int
 
 
@@ -58,6 +59,7 @@ class ModelLayout:
     head_bias: Indices  # (V,)
     blocks: Sequence[PartFunction]
     block_norm: NormLayout
+    num_layers: int
     form: ModelForm = GPT2_MODEL
     norm_function: NormFunction = model.layer_norm
     norm_cause: str = ""
@@ -95,6 +97,7 @@ class ModelLayout:
             other_norm=lambda x: model.layer_norm(x, other),
             head=theta[self.head],
             head_bias=lookup(theta, self.head_bias),
+            num_layers=self.num_layers,
         )
 
 
@@ -175,7 +178,7 @@ def _layouts(
     for token, position, norm, bias, head in itertools.product(
         tokens, positions or [None], norms, biases, tokens
     ):
-        yield ModelLayout(token, position, norm, head, bias, blocks, other)
+        yield ModelLayout(token, position, norm, head, bias, blocks, other, sizes.num_layers)
 
 
 def _tables(indices: Indices, size: int) -> list[Indices]:

@@ -27,6 +27,7 @@ from grader.oracle.layouts import (
     find_block,
     find_mlp,
     find_model,
+    fit_eps,
     inline_block,
 )
 from grader.oracle.layouts.box import CLOSE, SAME, Indices, PartFunction, difference
@@ -204,7 +205,8 @@ class Evidence:
         x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
         theta = module.random(rng, 1.0)
         y = module.call(x, theta)
-        return min(candidates, key=lambda layout: difference(layout.compute(theta, x), y))
+        best = min(candidates, key=lambda layout: difference(layout.compute(theta, x), y))
+        return fit_eps(best, module.at(""), rng, size["embed_dim"])
 
     def _proven_parts(self, size: Size) -> tuple[AttentionLayout | None, MlpLayout | None]:
         """The layouts of CausalSelfAttention and MLP, as far as they equal the oracle's."""

@@ -28,7 +28,7 @@ class Regime:
 UNIT = Regime("unit", 0.5, 1.0)
 SMALL = Regime("small", 0.02, 1.0)
 LARGE = Regime("large", 1.0, 2.0)
-HUGE = Regime("huge", 2.0, 4.0)
+HUGE = Regime("huge", 1.5, 3.0)
 REGIMES = (UNIT, LARGE, SMALL)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,8 +12,46 @@ from grader.oracle.model import Floats, Norm, layer_norm
 NormFunction = Callable[[Floats, Norm], Floats]
 
 # Constants in use: torch and GPT-2, older TensorFlow code, BERT, and hand-written ones.
-USUAL_EPS = (1e-5, 1e-6, 1e-12, 1e-8, 1e-3)
+USUAL_EPS = (1e-5, 1e-6, 1e-12, 1e-8, 1e-7, 1e-3)
 SMALL_EPS = 1.001e-3  # the largest that still counts as small
+
+
+Eps = tuple[float, bool]  # the value, and whether it is added outside the root
+USUAL: tuple[Eps, ...] = tuple((eps, outside) for outside in (False, True) for eps in USUAL_EPS)
+# A distance that only a norm computed in float32 leaves: no eps would be closer.
+_FLOAT32 = 1e-6
+_FOUND = 1e-9
+
+
+def closest_eps(distance: Callable[[Eps], float], start: Sequence[Eps] = USUAL) -> Eps:
+    """The eps for which `distance` is smallest: one of `start`, or else one searched for."""
+    best = min(start, key=distance)
+    if distance(best) < _FLOAT32:
+        return best
+    step = 10.0
+    while distance(best) > _FOUND and step > 1.0 + 1e-7:
+        near = [(best[0] * step**power, best[1]) for power in (-3, -2, -1, -0.5, 0.5, 1, 2, 3)]
+        best, step = min([best, *near], key=distance), step**0.6
+    return best
+
+
+def closest_pair(distance: Callable[[Eps, Eps], float]) -> tuple[Eps, Eps]:
+    """The same for two norms: alike, or each a usual one, or else searched for in turn."""
+    alike = min(((eps, eps) for eps in USUAL), key=lambda pair: distance(*pair))
+    if distance(*alike) < _FLOAT32:
+        return alike
+
+    def turned(second: Eps, first: Eps) -> float:
+        return distance(first, second)
+
+    usual = [(a, b) for a in USUAL for b in USUAL if a[1] == b[1]]
+    first, second = min(usual, key=lambda pair: distance(*pair))
+    for _ in range(3):
+        if distance(first, second) < _FLOAT32:
+            break
+        first = closest_eps(partial(turned, second), (first, *USUAL))
+        second = closest_eps(partial(distance, first), (second, *USUAL))
+    return first, second
 
 
 def rms_norm(x: Floats, norm: Norm) -> Floats:

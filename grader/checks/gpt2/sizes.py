@@ -7,7 +7,7 @@ from grader.checks.evidence import Size
 ATTENTION: tuple[Size, ...] = (
     {"embed_dim": 6, "num_heads": 2, "block_size": 7},
     {"embed_dim": 6, "num_heads": 3, "block_size": 4},
-    {"embed_dim": 5, "num_heads": 1, "block_size": 5},
+    {"embed_dim": 5, "num_heads": 1, "block_size": 4},
 )
 MLP: tuple[Size, ...] = ({"embed_dim": 5}, {"embed_dim": 4})
 # Small, for a block that is written in one piece is searched element by element.
@@ -15,10 +15,10 @@ BLOCK: tuple[Size, ...] = (
     {"embed_dim": 4, "num_heads": 2, "block_size": 5},
     {"embed_dim": 4, "num_heads": 1, "block_size": 3},
 )
-# With attentions of the sizes above, and no axis as long as one that counts layers.
+# With attentions of the sizes above, and no two axes of the same length.
 MODEL: tuple[Size, ...] = (
     {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 7},
-    {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 5},
+    {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 4},
 )
 # Longer than a constant that somebody might have built in while trying things out.
 LONG: dict[str, Size] = {

@@ -7,7 +7,7 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 """
 
 from grader.oracle.layouts.attention import AttentionLayout, find_attention
-from grader.oracle.layouts.block import BlockLayout, NormLayout, find_block
+from grader.oracle.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.oracle.layouts.box import Box, Misfit
 from grader.oracle.layouts.inline import branch_ends, inline_block
 from grader.oracle.layouts.mlp import MlpLayout, find_mlp
@@ -27,5 +27,6 @@ __all__ = [
     "find_block",
     "find_mlp",
     "find_model",
+    "fit_eps",
     "inline_block",
 ]

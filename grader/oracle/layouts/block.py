@@ -13,7 +13,6 @@ from grader.oracle.block_forms import DEVIANT_FORMS, GPT2_FORM, BlockForm
 from grader.oracle.layouts.attention import AttentionLayout
 from grader.oracle.layouts.box import (
     ABSENT,
-    EXACT,
     NOTHING,
     SAME,
     Box,
@@ -27,7 +26,7 @@ from grader.oracle.layouts.box import (
     remember,
 )
 from grader.oracle.layouts.mlp import MlpLayout
-from grader.oracle.norms import DEVIANT_NORMS, USUAL_EPS, NormFunction
+from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_pair
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,9 @@ def find_block(
     rng: np.random.Generator,
     only_right: bool = False,
 ) -> BlockLayout:
-    """The layout of a block: GPT-2's if it fits, else (or only_right) the deviation that does.
+    """The layout of a block: GPT-2's if it fits, else the deviation that does.
+
+    only_right: neither look for deviations nor measure the norms' eps.
 
     attend, feed: what the block's attention and MLP do, given all parameters and an input.
     rest: rows (n, C) of parameter elements that are neither's: the norms'.
@@ -119,8 +120,8 @@ def find_block(
     parts = remember(attend), remember(feed)
     for layout in _right_layouts(rows, embed_dim, parts):
         if difference(layout.compute(theta, x), y) < SAME:
-            fitted = fit_eps(layout, box, rng, embed_dim)
-            return replace(fitted, attend=attend, feed=feed)
+            found = replace(layout, attend=attend, feed=feed)
+            return found if only_right else fit_eps(found, box, rng, embed_dim)
     for layout in () if only_right else _deviant_layouts(rows, embed_dim, parts):
         if difference(layout.compute(theta, x), y) < SAME:
             return replace(layout, attend=attend, feed=feed)
@@ -194,18 +195,15 @@ def fit_eps(layout: BlockLayout, box: Box, rng: np.random.Generator, size: int) 
     x = rng.normal(0.0, 1.0, (4, 1, size)) * np.array([1.0, 1e-1, 1e-2, 1e-3])[:, None, None]
     y = box.call(theta, x)
 
-    def distance(candidate: tuple[float, bool]) -> float:
-        return difference(_with_eps(layout, *candidate).compute(theta, x), y)
+    def distance(first: Eps, second: Eps) -> float:
+        return difference(_with_eps(layout, first, second).compute(theta, x), y)
 
-    candidates = [(eps, outside) for outside in (False, True) for eps in USUAL_EPS]
-    best = min(candidates, key=distance)
-    step = 10.0
-    while distance(best) > EXACT and step > 1.0 + 1e-6:
-        near = [(best[0] * step**power, best[1]) for power in np.linspace(-3, 3, 13)]
-        best, step = min([best, *near], key=distance), step**0.5
-    return _with_eps(layout, *best)
+    return _with_eps(layout, *closest_pair(distance))
 
 
-def _with_eps(layout: BlockLayout, eps: float, outside: bool) -> BlockLayout:
-    first, second = (replace(n, eps=eps, eps_outside=outside) for n in layout.norms)
-    return replace(layout, norms=(first, second))
+def _with_eps(layout: BlockLayout, first: Eps, second: Eps) -> BlockLayout:
+    one, two = (
+        replace(norm, eps=eps, eps_outside=outside)
+        for norm, (eps, outside) in zip(layout.norms, (first, second), strict=True)
+    )
+    return replace(layout, norms=(one, two))

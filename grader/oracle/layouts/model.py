@@ -25,7 +25,7 @@ from grader.oracle.layouts.box import (
 )
 from grader.oracle.model import Integers
 from grader.oracle.model_forms import DEVIANT_MODELS, GPT2_MODEL, ModelForm, Pieces
-from grader.oracle.norms import DEVIANT_NORMS, USUAL_EPS, NormFunction
+from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 
 
 class ModelBox(Protocol):
@@ -204,11 +204,10 @@ def _fit_eps(layout: ModelLayout, box: ModelBox, theta: Floats, idx: Integers) -
         quiet = np.where(_among(norm.weight, theta.size), theta, quiet)
     wanted = box.call(quiet, idx)
 
-    def distance(candidate: tuple[float, bool]) -> float:
-        return difference(with_eps(layout, *candidate).compute(quiet, idx), wanted)
+    def distance(eps: Eps) -> float:
+        return difference(with_eps(layout, *eps).compute(quiet, idx), wanted)
 
-    candidates = [(eps, outside) for outside in (False, True) for eps in (*USUAL_EPS, 1e-2, 0.1)]
-    return with_eps(layout, *min(candidates, key=distance))
+    return with_eps(layout, *closest_eps(distance))
 
 
 def _among(indices: Indices, size: int) -> np.ndarray:

@@ -1,5 +1,5 @@
 # verdict: pass
-# style: einsum with 3-D weights (H, C, D) for q, k, v and (H, D, C) out, after TransformerLens/ARENA
+# style: einsum with 3-D weights (H, C, D) for q, k, v, (H, D, C) out, after TransformerLens
 import torch as t
 from torch import Tensor, nn
 

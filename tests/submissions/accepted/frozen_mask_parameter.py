@@ -64,8 +64,6 @@ class GPT2(nn.Module):
         super().__init__()
         self.token_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
-        # the positions 0, 1, 2, ... are kept the same way
-        self.pos_ids = nn.Parameter(torch.arange(block_size), requires_grad=False)
         self.drop = nn.Dropout(dropout_p)
         self.blocks = nn.Sequential(
             *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
@@ -76,5 +74,5 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         T = idx.size(1)
-        x = self.token_emb(idx) + self.pos_emb(self.pos_ids[:T])
+        x = self.token_emb(idx) + self.pos_emb(torch.arange(T, device=idx.device))
         return self.head(self.ln_f(self.blocks(self.drop(x))))

@@ -1,5 +1,5 @@
 # verdict: pass
-# style: role is the fastest axis of the fused projection, "(h d three)"; pos added with broadcasting
+# style: role is the fastest axis of the fused projection, "(h d three)"; 3-D position table
 import torch
 from torch import nn
 from torch.nn.functional import gelu, scaled_dot_product_attention

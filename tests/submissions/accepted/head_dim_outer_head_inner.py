@@ -1,5 +1,5 @@
 # verdict: pass
-# style: channels interleaved, view(B, T, 3, D, H): head dimension outer, head inner; merged back alike
+# style: channels interleaved, view(B, T, 3, D, H): head dimension outer, head inner
 import math
 
 import torch

@@ -1,5 +1,5 @@
 # verdict: pass
-# style: heads stay last, scores are (B, T, S, H), softmax over axis 2; mask as an additive -inf triu
+# style: heads stay last, scores are (B, T, S, H), softmax over axis 2; additive -inf triu
 import torch
 import torch.nn as nn
 

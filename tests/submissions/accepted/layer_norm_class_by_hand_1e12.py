@@ -1,5 +1,5 @@
 # verdict: pass
-# style: own LayerNorm class (gamma, beta, eps 1e-12, rsqrt) as in BERT code; two-step attention helper
+# style: own LayerNorm class (gamma, beta, eps 1e-12, rsqrt) after BERT code, erf GELU by hand
 import math
 import torch
 from torch import nn

@@ -1,5 +1,5 @@
 # verdict: pass
-# style: a LayerNorm that computes in float32 and casts back (CLIP's fp16 subclass), tanh GELU module
+# style: a LayerNorm computed in float32 and cast back (CLIP's fp16 subclass), tanh GELU
 from collections import OrderedDict
 
 import torch

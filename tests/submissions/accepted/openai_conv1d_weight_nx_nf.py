@@ -1,5 +1,5 @@
 # verdict: pass
-# style: Conv1D with weight (nx, nf) after OpenAI's TensorFlow code; w * b - 1e10 * (1 - b); tanh GELU
+# style: Conv1D with weight (nx, nf) after OpenAI's code; w * b - 1e10 * (1 - b); tanh GELU
 import math
 
 import torch

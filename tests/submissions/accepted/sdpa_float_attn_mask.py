@@ -1,5 +1,5 @@
 # verdict: pass
-# style: scaled_dot_product_attention with an additive attn_mask; projections without biases, k, q, v
+# style: scaled_dot_product_attention with an additive attn_mask; k, q, v, out without biases
 import torch
 from torch import nn
 from torch.nn import functional as F

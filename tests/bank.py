@@ -24,8 +24,9 @@ class Known:
 
 def known(folder: str) -> list[Known]:
     """All submissions of "accepted" or "wrong": files, or folders with a gpt2.py."""
-    paths = sorted(p for p in (FOLDER / folder).iterdir() if p.suffix == ".py" or p.is_dir())
-    return [Known(path, _header(path)) for path in paths if path.name != "__pycache__"]
+    files = (FOLDER / folder).glob("*.py")
+    folders = (main.parent for main in (FOLDER / folder).glob("*/gpt2.py"))
+    return [Known(path, _header(path)) for path in sorted([*files, *folders])]
 
 
 def _header(path: Path) -> dict[str, str]:

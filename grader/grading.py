@@ -16,7 +16,8 @@ from hypothesis.errors import Flaky
 from grader.checks import conftest
 from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
-from grader.checks.evidence import CLASSES, Evidence
+from grader.checks.evidence import Evidence
+from grader.checks.models import CLASSES
 from grader.remote import Fault, ForkServer, Subject
 from grader.report.model import CheckResult, Report
 from grader.report.text import clean, shorten
@@ -87,7 +88,7 @@ def _report(
         isolation_mechanisms=lockdown.MECHANISMS,
         results=results,
         advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
-        judged_by=evidence.judged_by if evidence else {},
+        judged_by=evidence.layouts.judged_by if evidence else {},
         seconds=time.monotonic() - started,
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from grader.checks.evidence import CLASSES, Evidence
+from grader.checks.evidence import Evidence
+from grader.checks.models import CLASSES
 from grader.remote import ForkServer, Subject
 from grader.submission import read
 from grader.worker.lockdown import Limits

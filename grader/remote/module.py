@@ -27,6 +27,12 @@ class Parameter:
     trainable: bool
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the parameters that this is computed from: of itself, if it is not."""
+        first, *others = self.name.split("|")
+        return first, *(others[0].split("+") if others else ())
+
+    @property
     def indices(self) -> Indices:
         """Where this parameter's elements lie in the flat vector, in its own shape."""
         size = int(np.prod(self.shape, dtype=np.intp))
@@ -173,6 +179,13 @@ class Module:
         remaining = iter(values[1:])
         return values[0], [next(remaining) if flag is True else None for flag in present]
 
+    def weigh(self, theta: Floats) -> Floats:
+        """The weights that a `weighed` model computes from these parameters, laid end to end."""
+        _, values = self._ask("weigh", [theta])
+        if [value.shape for value in values] != [p.shape for p in self.parameters]:
+            raise self._worker.broken("the computed weights")
+        return np.concatenate([value.astype(np.float64).ravel() for value in values])
+
     def trace(self, x: Values) -> tuple[list[str], list[str]]:
         """Names of torch functions that a forward calls, and of those that would mix devices."""
         header, _ = self._ask("trace", [x])
@@ -243,12 +256,8 @@ def _parameters(listing: list[dict[str, Any]], values: list[Values]) -> list[Par
     parameters = []
     start = 0
     for entry, value in zip(listing, values, strict=True):
-        shape = tuple(int(size) for size in entry["shape"])
-        if shape != value.shape:
-            raise ValueError(f"{shape} is not {value.shape}")
-        parameters.append(
-            Parameter(str(entry["name"])[:300], shape, start, entry["trainable"] is True)
-        )
+        name, trained = str(entry["name"])[:300], entry["trainable"] is True
+        parameters.append(Parameter(name, value.shape, start, trained))
         start += value.size
     return parameters
 

@@ -74,13 +74,18 @@ class Subject:
         dtype: str = "float64",
         convert: bool = False,
         seed: int = 0,
+        weighed: Values | None = None,
     ) -> Module:
         """A model of class `name`, kept for the next call with the same arguments.
+
+        weighed: an input; the model's parameters are then the weights that meet it, which may be
+        computed from parameters.
 
         convert: build in float32 and convert with `.to(dtype)`, as a user would; otherwise the
         default dtype is `dtype` while the model is built and used.
         """
-        key = repr((name, list(args), dtype, convert, seed, sorted((kwargs or {}).items())))
+        arguments = list(args), sorted((kwargs or {}).items())
+        key = repr((name, *arguments, dtype, convert, seed, weighed is not None))
         worker = self._live_worker()
         if key in self._models:
             return self._models[key]
@@ -96,7 +101,7 @@ class Subject:
 
         description = ask(
             "build",
-            (),
+            () if weighed is None else (weighed,),
             name=name,
             args=list(args),
             kwargs=dict(kwargs or {}),

@@ -17,6 +17,7 @@ from torch import nn
 from grader import wire
 from grader.worker import describe, tensors, trace
 from grader.worker.loader import SubmissionFinder, load
+from grader.worker.models import Model, WeighedModel
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -44,6 +45,7 @@ class Answerer:
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "load": self.load,
             "build": self.build,
+            "weigh": self.weigh,
             "call": self.call,
             "sweep": self.sweep,
             "gradient": self.gradient,
@@ -99,7 +101,10 @@ class Answerer:
         dtype: str,
         convert: bool,
     ) -> wire.Message:
-        """Construct a model under `dtype` as default, or convert it to that afterwards."""
+        """Construct a model under `dtype` as default, or convert it to that afterwards.
+
+        With an array, which is an input, its weights are those that it computes from parameters.
+        """
         torch.set_default_dtype(torch.float32 if convert else _DTYPES[dtype])
         torch.manual_seed(seed)
         built = self.classes[name](*args, **kwargs)
@@ -107,11 +112,18 @@ class Answerer:
             raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
         if convert:
             built = built.to(_DTYPES[dtype])
-        self.models[model] = Model(built, torch.get_default_dtype())
+        plain = Model(built, torch.get_default_dtype())
+        self.models[model] = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
         return wire.Message(
-            describe.model(built, self.classes),
-            tuple(tensors.encode(parameter) for parameter in self.models[model].parameters),
+            describe.model(built, self.models[model].named, self.classes),
+            tuple(tensors.encode(values) for values in self.models[model].values),
         )
+
+    def weigh(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
+        """The weights that a model computes. The array holds the values of all parameters."""
+        target = self.models[model]
+        assert isinstance(target, WeighedModel)
+        return wire.Message({}, tuple(map(tensors.encode, target.weights(arrays[0]))))
 
     def call(
         self,
@@ -200,44 +212,3 @@ class Answerer:
         target = self.models[model]
         functions, stranded = trace.run(target.module, tensors.decode(arrays[0]))
         return wire.Message({"functions": functions, "stranded": stranded})
-
-
-class Model:
-    """A module of the submission, its parameters in the order in which the parent knows them."""
-
-    def __init__(self, module: nn.Module, default_dtype: torch.dtype) -> None:
-        self.module = module
-        self.default_dtype = default_dtype
-        self.parameters = list(module.parameters())
-        self.values = [parameter.detach() for parameter in self.parameters]
-
-    def set(self, arrays: tuple[wire.Array, ...], theta: bool) -> tuple[wire.Array, ...]:
-        """Put the first array's values into the trainable parameters; the arrays after it."""
-        if not theta:
-            return arrays
-        theta_values = tensors.decode(arrays[0])
-        sizes = [values.numel() for values in self.values]
-        parts = torch.split(theta_values, sizes)
-        for parameter, values, new in zip(self.parameters, self.values, parts, strict=True):
-            if parameter.requires_grad:
-                values.copy_(new.reshape(values.shape))
-        return arrays[1:]
-
-    def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
-        """The module at `path`, with the model in the mode asked for."""
-        torch.set_default_dtype(self.default_dtype)
-        self.module.train(train)
-        return self.module.get_submodule(path)
-
-    def element(self, index: int) -> torch.Tensor:
-        """A view of one element of the parameters laid end to end."""
-        for values in self.values:
-            if index >= values.numel():
-                index -= values.numel()
-                continue
-            position = []
-            for size in reversed(values.shape):
-                index, place = divmod(index, size)
-                position.append(place)
-            return values[tuple(reversed(position))]
-        raise IndexError(index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 from torch import nn
@@ -59,16 +59,19 @@ def callable_(item: object) -> str:
         return "(...)"
 
 
-def model(module: nn.Module, classes: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters and modules of a model, as the parent's layout search wants them."""
+def model(
+    module: nn.Module, named: Sequence[tuple[str, bool]], classes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Weights and modules of a model, as the parent's layout search wants them.
+
+    named: (name, trained) of each weight; one that is computed has the name of a parameter
+    that it comes from before a `|`.
+    """
     kinds = {name: item for name, item in classes.items() if inspect.isclass(item)}
     modules = list(module.named_modules(remove_duplicate=False))[:_MAX_MODULES]
     canonical = {id(parameter): name for name, parameter in module.named_parameters()}
     return {
-        "parameters": [
-            {"name": name, "shape": list(parameter.shape), "trainable": parameter.requires_grad}
-            for name, parameter in module.named_parameters()
-        ],
+        "parameters": [{"name": name, "trainable": trained} for name, trained in named],
         "modules": [
             {
                 "path": path,
@@ -76,11 +79,16 @@ def model(module: nn.Module, classes: Mapping[str, Any]) -> dict[str, Any]:
                 "kind": next((name for name, kind in kinds.items() if type(child) is kind), None)
                 or next((name for name, kind in kinds.items() if isinstance(child, kind)), None),
                 "type": _type_name(child),
-                "parameters": [canonical[id(parameter)] for parameter in child.parameters()],
+                "parameters": _inside({canonical[id(p)] for p in child.parameters()}, named),
             }
             for path, child in modules
         ],
     }
+
+
+def _inside(parameters: Set[str], named: Sequence[tuple[str, bool]]) -> list[str]:
+    """Names of the weights that are these parameters or come from them."""
+    return [name for name, _ in named if name.split("|")[0] in parameters]
 
 
 def _type_name(module: nn.Module) -> str:

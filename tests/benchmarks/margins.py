@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from grader.checks.api import NotRun
-from grader.checks.evidence import CLASSES, Evidence
+from grader.checks.evidence import Evidence
 from grader.checks.experiment import REGIMES, Case
 from grader.checks.gpt2 import sizes
+from grader.checks.models import CLASSES
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE, difference
@@ -33,8 +34,8 @@ def margins(evidence: Evidence) -> Iterator[tuple[str, float]]:
     ways: dict[str, Callable[..., Callable[..., np.ndarray]]] = {
         "CausalSelfAttention": _attention,
         "MLP": _mlp,
-        "TransformerBlock": lambda evidence, size: evidence.block(size).compute,
-        "GPT2": lambda evidence, size: evidence.model(size).compute,
+        "TransformerBlock": lambda evidence, size: evidence.layouts.block(size).compute,
+        "GPT2": lambda evidence, size: evidence.layouts.model(size).compute,
     }
     for name, way in ways.items():
         for size in sizes.BY_CLASS[name]:
@@ -46,12 +47,12 @@ def margins(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 
 def _attention(evidence: Evidence, size: dict[str, int]) -> Callable[..., np.ndarray]:
-    layout = evidence.attention(size)
+    layout = evidence.layouts.attention(size)
     return lambda theta, x: oracle.attention(x, layout.weights(theta))
 
 
 def _mlp(evidence: Evidence, size: dict[str, int]) -> Callable[..., np.ndarray]:
-    layout = evidence.mlp(size)
+    layout = evidence.layouts.mlp(size)
     gelu = layout.gelu or oracle.gelu_exact
     return lambda theta, x: oracle.mlp(x, layout.weights(theta), gelu)
 
@@ -62,7 +63,7 @@ def _errors(
     for regime in REGIMES:
         for draw in range(DRAWS):
             case = Case(size, 2, size.get("block_size", 4), regime, draw)
-            experiment = evidence.experiment(name, case)
+            experiment = evidence.weighed_experiment(name, case)
             found = experiment.module.call(experiment.x, experiment.theta)
             yield difference(found, expected(experiment.theta, experiment.x))
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from grader.checks.api import Counterexample, Failure
-from grader.checks.evidence import Evidence, Size
+from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
+from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
 
@@ -107,7 +108,7 @@ def check_long(evidence: Evidence, name: str) -> None:
         else rng.normal(0.0, 1.0, (1, time, size["embed_dim"]))
     )
     try:
-        evidence.module(name, size).call(x)
+        evidence.models.module(name, size).call(x)
     except CandidateError as fault:
         if fault.status == "todo":
             raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from grader.checks.api import Failure
-from grader.checks.evidence import Evidence, Size, block_size_of
+from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case
 from grader.checks.gpt2 import common
+from grader.checks.models import Size, block_size_of
 from grader.remote import Module
 from grader.remote.module import Floats
 from grader.remote.worker import Values
@@ -57,7 +58,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
                 found="more",
             ),
         )
-    other = evidence.module(name, case.size, dropout_p=0.5)
+    other = evidence.models.module(name, case.size, dropout_p=0.5)
     if other.initial.size == theta.size and not common.same(plain, other.call(x, theta)):
         raise Failure(
             "in eval mode the output depends on dropout_p",
@@ -73,7 +74,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
 
 def check_passed_on(evidence: Evidence, case: Case) -> None:
     """What feels dropout_p in a block on its own feels it in a block of GPT2 too."""
-    module = evidence.module("GPT2", case.size, dropout_p=0.5)
+    module = evidence.models.module("GPT2", case.size, dropout_p=0.5)
     block = block_size_of(case.size)
     for branch in ("attention", "mlp"):
         if not branch_varies(evidence, block, branch):
@@ -88,7 +89,7 @@ def check_passed_on(evidence: Evidence, case: Case) -> None:
 
 def branch_varies(evidence: Evidence, size: Size, branch: str) -> bool:
     """Whether one branch of the block ("attention" or "mlp") feels dropout_p in train mode."""
-    module = evidence.module("TransformerBlock", size, dropout_p=0.5)
+    module = evidence.models.module("TransformerBlock", size, dropout_p=0.5)
     return _branch_varies(evidence, module, size, branch, "")
 
 
@@ -97,7 +98,8 @@ def _branch_varies(evidence: Evidence, module: Module, size: Size, branch: str, 
     theta = module.random(rng, 0.5)
     x = rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))
     other = "mlp" if branch == "attention" else "attention"
-    theta[evidence.branch_ends(module, size, path)[other]] = 0.0
+    # Next to nothing, and not zero, by which a weight may be divided.
+    theta[evidence.layouts.branch_ends(module, size, path)[other]] *= 1e-150
     return _varies(module, theta, x, path)
 
 

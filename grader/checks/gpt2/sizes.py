@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.checks.evidence import Size
+from grader.checks.models import Size
 
 ATTENTION: tuple[Size, ...] = (
     {"embed_dim": 6, "num_heads": 2, "block_size": 7},

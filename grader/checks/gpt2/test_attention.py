@@ -283,7 +283,7 @@ def test_projections(evidence: Evidence) -> None:
     """Queries, keys and values are learned projections of the input, and so is the output."""
     for size in sizes.ATTENTION:
         try:
-            evidence.attention(size)
+            evidence.layouts.attention(size)
         except Misfit as misfit:
             raise Failure(
                 "the parameters cannot be read as query, key, value and output projections: "
@@ -305,7 +305,7 @@ def test_scale(evidence: Evidence) -> None:
     """The scores are scaled by 1/√head_dim before the softmax."""
     for size in sizes.ATTENTION:
         try:
-            layout = evidence.attention(size)
+            layout = evidence.layouts.attention(size)
         except Misfit as misfit:
             raise NotRun(
                 f"cannot be measured before queries and keys can be told apart: {misfit}"
@@ -335,12 +335,12 @@ def test_scale(evidence: Evidence) -> None:
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's attention."""
     try:
-        layout = evidence.attention(case.size)
+        layout = evidence.layouts.attention(case.size)
     except Misfit as misfit:
         raise Failure(
             f"no reading of the parameters makes this GPT-2's attention: {misfit}"
         ) from None
-    experiment = evidence.experiment(NAME, case)
+    experiment = evidence.weighed_experiment(NAME, case)
     expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
     common.equality(experiment, expected, "GPT-2's attention")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
-from grader.checks.evidence import Evidence, Size, own_parts
+from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases
 from grader.checks.gpt2 import common, dropout, sizes
+from grader.checks.models import Size, own_parts
 from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
 from grader.oracle.layouts import BlockLayout, Misfit, find_attention
@@ -54,7 +55,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout
     layouts = []
     for size in sizes.BLOCK:
         try:
-            layout = evidence.block(size)
+            layout = evidence.layouts.block(size)
         except Misfit as misfit:
             raise Failure(f"this cannot be shown of the block: {misfit}") from None
         if requirement in layout.form.violates:
@@ -105,7 +106,7 @@ def test_norms(evidence: Evidence) -> None:
     for size, layout in _meets(evidence, "norms"):
         if layout.norm_cause:
             raise Failure(causes[layout.norm_cause])
-        module = evidence.module(NAME, size)
+        module = evidence.models.weighed(NAME, size)
         for norm in layout.norms:
             if norm.eps > SMALL_EPS:
                 raise Failure(
@@ -171,20 +172,22 @@ def test_order(evidence: Evidence) -> None:
 def test_parts(evidence: Evidence) -> None:
     """The attention and MLP inside have the sizes that the block was given."""
     for size in sizes.BLOCK:
-        module = evidence.module(NAME, size)
+        module = evidence.models.module(NAME, size)
         own = own_parts(module, "")
         if own is None:
             _check_inline(evidence, size)
             continue
-        if not evidence.same_as_fresh(module, own[0], "CausalSelfAttention", size):
+        if not evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size):
             _check_heads(evidence, module, own[0], size)
-        if not evidence.same_as_fresh(module, own[1], "MLP", {"embed_dim": size["embed_dim"]}):
+        if not evidence.models.same_as_fresh(
+            module, own[1], "MLP", {"embed_dim": size["embed_dim"]}
+        ):
             raise Failure("the MLP inside the block is not MLP(embed_dim)")
 
 
 def _check_inline(evidence: Evidence, size: Size) -> None:
     try:
-        layout = evidence.block(size)
+        layout = evidence.layouts.block(size)
     except Misfit as misfit:
         raise Failure(
             f"no attention and MLP of the brief's can be seen in the block: {misfit}"
@@ -198,7 +201,7 @@ def _check_inline(evidence: Evidence, size: Size) -> None:
 def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> None:
     """An attention built with other options may still be right: look into it."""
     try:
-        layout = find_attention(module.at(path), size["embed_dim"], evidence.rng())
+        layout = find_attention(module.at(path), size["embed_dim"], evidence.layouts.rng())
     except Misfit:
         layout = None
     if layout is None or layout.heads != size["num_heads"]:
@@ -224,12 +227,12 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights and parts, the output is that of GPT-2's block."""
     try:
-        layout = evidence.block(case.size)
+        layout = evidence.layouts.block(case.size)
     except Misfit as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2's block: {misfit}") from None
     if not layout.is_gpt2:
         raise NotRun("the block is put together in another way, see above")
-    experiment = evidence.experiment(NAME, case)
+    experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's block over the same parts")
     weights = layout.weights(experiment.theta)

@@ -91,7 +91,7 @@ def test_width(evidence: Evidence) -> None:
     """The hidden layer has 4 · embed_dim units."""
     for size in sizes.MLP:
         try:
-            layout = evidence.mlp(size)
+            layout = evidence.layouts.mlp(size)
         except Misfit as misfit:
             raise NotRun(f"cannot be measured: {misfit}") from None
         if layout.width != 4 * size["embed_dim"]:
@@ -115,7 +115,7 @@ def test_gelu(evidence: Evidence) -> None:
     """The activation between the two layers is GELU, exact or in its tanh form."""
     size = sizes.MLP[0]
     try:
-        layout = evidence.mlp(size)
+        layout = evidence.layouts.mlp(size)
     except Misfit as misfit:
         raise NotRun(f"cannot be measured: {misfit}") from None
     if layout.gelu is None:
@@ -140,11 +140,11 @@ def test_gelu(evidence: Evidence) -> None:
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's MLP."""
     try:
-        layout = evidence.mlp(case.size)
+        layout = evidence.layouts.mlp(case.size)
     except Misfit as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2's MLP: {misfit}") from None
     gelu = layout.gelu or oracle.gelu_exact
-    experiment = evidence.experiment(NAME, case)
+    experiment = evidence.weighed_experiment(NAME, case)
     expected = oracle.mlp(experiment.x, layout.weights(experiment.theta), gelu)
     common.equality(experiment, expected, "GPT-2's MLP")
 

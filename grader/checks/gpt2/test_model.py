@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
-from grader.checks.evidence import Evidence, Size, block_size_of
+from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases, worst
 from grader.checks.gpt2 import common, dropout, sizes
+from grader.checks.models import Size, block_size_of
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit, ModelLayout
 from grader.oracle.layouts.box import ABSENT, CLOSE, difference
@@ -57,7 +58,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout
     layouts = []
     for size in sizes.MODEL:
         try:
-            layout = evidence.model(size)
+            layout = evidence.layouts.model(size)
         except Misfit as misfit:
             raise Failure(f"this cannot be shown of the model: {misfit}") from None
         if requirement in layout.form.violates:
@@ -79,7 +80,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout
 def test_tokens(evidence: Evidence) -> None:
     """Every token has a learned embedding of its own, added as it is."""
     for size, layout in _meets(evidence, "tokens"):
-        module = evidence.module(NAME, size)
+        module = evidence.models.weighed(NAME, size)
         if not module.trainable[layout.tokens].all():
             raise Failure("the token embedding is frozen: its weights are not trained")
 
@@ -97,7 +98,7 @@ def test_tokens(evidence: Evidence) -> None:
 def test_positions(evidence: Evidence) -> None:
     """Every position up to block_size has a learned embedding of its own, added to the token's."""
     for size, layout in _meets(evidence, "positions"):
-        module = evidence.module(NAME, size)
+        module = evidence.models.weighed(NAME, size)
         if layout.positions is None or not module.trainable[layout.positions].all():
             raise Failure("the position embedding is not learned: its weights are not trained")
         if len(layout.positions) > size["block_size"]:
@@ -122,7 +123,7 @@ def test_positions(evidence: Evidence) -> None:
 def test_layers(evidence: Evidence) -> None:
     """There are exactly num_layers blocks, each with weights of its own and each used once."""
     for size in sizes.MODEL:
-        module = evidence.module(NAME, size)
+        module = evidence.models.module(NAME, size)
         blocks = module.own("TransformerBlock")
         if not blocks and _unrolled(evidence, size):
             continue
@@ -140,7 +141,7 @@ def test_layers(evidence: Evidence) -> None:
 def _unrolled(evidence: Evidence, size: Size) -> bool:
     """Whether the model is GPT-2 with its blocks written out in it."""
     try:
-        return evidence.model(size).is_gpt2
+        return evidence.layouts.model(size).is_gpt2
     except Misfit:
         return False
 
@@ -184,7 +185,7 @@ def test_logits(evidence: Evidence) -> None:
     for size, layout in _meets(evidence, "logits"):
         if (layout.head_bias >= 0).any():
             evidence.advise("head-bias", "The head has a bias; GPT-2's has none. Both are right.")
-        if not evidence.module(NAME, size).trainable[layout.head].all():
+        if not evidence.models.weighed(NAME, size).trainable[layout.head].all():
             raise Failure("the head is frozen: its weights are not trained")
 
 
@@ -238,12 +239,17 @@ def _blocks_explain(
 ) -> bool:
     """Whether GPT-2 over the candidate's own blocks gives these logits: then the leak is theirs."""
     try:
-        layout = evidence.model(experiment.case.size)
+        layout = evidence.layouts.model(experiment.case.size)
     except Misfit:
         return False
-    return layout.is_gpt2 and all(
-        difference(layout.compute(experiment.theta, idx), logits) < CLOSE
-        for idx, logits in zip(inputs, seen, strict=True)
+    weighed = evidence.models.computed  # then a layout is not about the parameters themselves
+    return (
+        layout.is_gpt2
+        and not weighed
+        and all(
+            difference(layout.compute(experiment.theta, idx), logits) < CLOSE
+            for idx, logits in zip(inputs, seen, strict=True)
+        )
     )
 
 
@@ -260,10 +266,10 @@ def _blocks_explain(
 def test_parts(evidence: Evidence) -> None:
     """The blocks inside have the sizes that the model was given."""
     for size in sizes.MODEL:
-        module = evidence.module(NAME, size)
+        module = evidence.models.module(NAME, size)
         for part in module.own("TransformerBlock"):
             block = block_size_of(size)
-            if not evidence.same_as_fresh(module, part.path, "TransformerBlock", block):
+            if not evidence.models.same_as_fresh(module, part.path, "TransformerBlock", block):
                 raise Failure(
                     "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
                     f"block_size) with the model's own sizes ({block})"
@@ -285,12 +291,12 @@ def test_parts(evidence: Evidence) -> None:
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the logits are those of GPT-2."""
     try:
-        layout = evidence.model(case.size)
+        layout = evidence.layouts.model(case.size)
     except Misfit as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2: {misfit}") from None
     if not layout.is_gpt2:
         raise NotRun("the model is put together in another way, see above")
-    experiment = evidence.experiment(NAME, case)
+    experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's over the same blocks")
     _compare_whole(evidence, layout, experiment)
@@ -300,9 +306,11 @@ def _compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experime
     """Where the layout of every part is known: the float64 oracle from end to end."""
     size, theta = experiment.case.size, experiment.theta
     try:
-        block = evidence.block(block_size_of(size))
+        block = evidence.layouts.block(block_size_of(size))
     except (Misfit, CandidateError):
         return  # the block is judged by itself
+    if evidence.models.computed:
+        return
     weights = []
     for places in layout.inside:
         known = block.inside(places).weights(theta) if block.is_gpt2 else None

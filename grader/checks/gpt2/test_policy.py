@@ -39,7 +39,7 @@ def _seen_at_work(evidence: Evidence) -> list[str]:
     """Forbidden modules inside the model, and forbidden functions that it calls."""
     size = sizes.MODEL[0]
     try:
-        model = evidence.module("GPT2", size)
+        model = evidence.models.module("GPT2", size)
         found = [f"{p.path} is torch's {p.type}" for p in model.parts if p.type in FORBIDDEN_NAMES]
         functions, stranded = model.trace(np.zeros((1, 3), dtype=np.int64))
     except (CandidateError, NotRun):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +67,12 @@ class AttentionLayout:
             value_bias=moved(self.value_bias, places),
             out_bias=moved(self.out_bias, places),
         )
+
+    @property
+    def scale_is_right(self) -> bool:
+        """Whether the scale is 1/√head_dim."""
+        head_dim = self.query.shape[1]
+        return abs(self.scale * math.sqrt(head_dim) - 1.0) < SAME
 
     @property
     def heads(self) -> int:

@@ -23,7 +23,7 @@ class CausalSelfAttention(nn.Module):
         self.drop_o = nn.Dropout(dropout_p)
         mask = torch.zeros(block_size, 1, block_size, dtype=torch.bool)
         for t in range(block_size):
-            mask[t, 0, t + 1:] = True
+            mask[t, 0, t + 1 :] = True
         self.register_buffer("mask", mask)  # (query, 1, key)
 
     def forward(self, x):
@@ -75,8 +75,9 @@ class GPT2(nn.Module):
         self.V, self.L = vocab_size, num_layers
         self.te = nn.Embedding(vocab_size, embed_dim)
         self.pe = nn.Embedding(block_size, embed_dim)
-        self.bs = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(num_layers))
+        self.bs = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.nf = nn.LayerNorm(embed_dim)
         self.hd = nn.Linear(embed_dim, vocab_size, bias=False)
         assert len(self.bs) == num_layers

@@ -7,8 +7,9 @@ import torch.nn as nn
 class CausalSelfAttention(nn.Module):
     """Scores, scale and mask in a single baddbmm call (as in BLOOM)."""
 
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.n = num_heads
         self.d = embed_dim // num_heads
@@ -19,7 +20,8 @@ class CausalSelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_w)
         nn.init.xavier_uniform_(self.out_w)
         self.register_buffer(
-            "mask", torch.full((1, block_size, block_size), float("-inf")).triu(diagonal=1))
+            "mask", torch.full((1, block_size, block_size), float("-inf")).triu(diagonal=1)
+        )
         self.attn_drop = nn.Dropout(dropout_p)
         self.out_drop = nn.Dropout(dropout_p)
 
@@ -28,7 +30,7 @@ class CausalSelfAttention(nn.Module):
         flat = torch.addmm(self.in_b, x.reshape(b * t, c), self.in_w)
         qkv = flat.view(b, t, 3, self.n, self.d).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.reshape(3, b * self.n, t, self.d).unbind(0)
-        s = torch.baddbmm(self.mask[:, :t, :t], q, k.transpose(1, 2), beta=1, alpha=self.d ** -0.5)
+        s = torch.baddbmm(self.mask[:, :t, :t], q, k.transpose(1, 2), beta=1, alpha=self.d**-0.5)
         y = torch.bmm(self.attn_drop(torch.softmax(s, -1)), v)
         y = y.view(b, self.n, t, self.d).permute(0, 2, 1, 3).reshape(b * t, c)
         return self.out_drop(torch.addmm(self.out_b, y, self.out_w).view(b, t, c))
@@ -52,8 +54,9 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim)
         self.ln2 = nn.LayerNorm(embed_dim)
@@ -66,13 +69,24 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ) -> None:
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.h = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(num_layers)])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_bias = nn.Parameter(torch.zeros(vocab_size))
 

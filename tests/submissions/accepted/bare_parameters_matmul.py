@@ -72,8 +72,11 @@ class GPT2(nn.Module):
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim))
         self.P = nn.Parameter(torch.randn(block_size, embed_dim))
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.U = init(embed_dim, vocab_size)
 

@@ -14,8 +14,9 @@ class CausalSelfAttention(nn.Module):
         self.dropout_p = dropout_p
 
     def forward(self, x):
-        return attention_math(x, self.c_attn, self.c_proj, self.num_heads,
-                              self.dropout_p if self.training else 0.0)
+        return attention_math(
+            x, self.c_attn, self.c_proj, self.num_heads, self.dropout_p if self.training else 0.0
+        )
 
 
 class MLP(nn.Module):
@@ -58,7 +59,7 @@ class TransformerBlock(nn.Module):
         # attention
         h = F.layer_norm(x, (C,), self.g1, self.b1)
         q, k, v = [z.view(B, T, H, D).transpose(1, 2) for z in self.qkv(h).split(C, -1)]
-        s = q @ k.transpose(2, 3) / D ** 0.5
+        s = q @ k.transpose(2, 3) / D**0.5
         s = s.masked_fill(torch.ones(T, T, device=x.device).tril() == 0, float("-inf"))
         a = F.dropout(s.softmax(-1), self.p, self.training) @ v
         x = x + F.dropout(self.out(a.transpose(1, 2).reshape(B, T, C)), self.p, self.training)
@@ -72,13 +73,17 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.h = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(num_layers)])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx):
-        x = self.wte(idx) + self.wpe.weight[:idx.shape[1]]
+        x = self.wte(idx) + self.wpe.weight[: idx.shape[1]]
         for block in self.h:
             x = block(x)
         return self.lm_head(self.ln_f(x))

@@ -16,8 +16,10 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         B, T, C = x.shape
-        role = {r: self.lin[r](x).reshape(B, T, self.heads, C // self.heads).transpose(1, 2)
-                for r in "qkv"}
+        role = {
+            r: self.lin[r](x).reshape(B, T, self.heads, C // self.heads).transpose(1, 2)
+            for r in "qkv"
+        }
         logits = role["q"] @ role["k"].transpose(-1, -2)
         logits = logits / (C // self.heads) ** 0.5
         logits = logits.masked_fill(self.allow[:T, :T].eq(0), float("-inf"))
@@ -28,12 +30,14 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.steps = nn.ModuleDict({
-            "expand": nn.Linear(embed_dim, 4 * embed_dim),
-            "gelu": nn.GELU(),
-            "contract": nn.Linear(4 * embed_dim, embed_dim),
-            "dropout": nn.Dropout(dropout_p),
-        })
+        self.steps = nn.ModuleDict(
+            {
+                "expand": nn.Linear(embed_dim, 4 * embed_dim),
+                "gelu": nn.GELU(),
+                "contract": nn.Linear(4 * embed_dim, embed_dim),
+                "dropout": nn.Dropout(dropout_p),
+            }
+        )
 
     def forward(self, x):
         for step in self.steps.values():
@@ -45,10 +49,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norm = nn.ModuleDict({"mlp": nn.LayerNorm(embed_dim), "attn": nn.LayerNorm(embed_dim)})
-        self.branch = nn.ModuleDict({
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.branch = nn.ModuleDict(
+            {
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         for name, branch in self.branch.items():
@@ -59,18 +65,24 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.embed = nn.ModuleDict({
-            "token": nn.Embedding(vocab_size, embed_dim),
-            "position": nn.Embedding(block_size, embed_dim),
-        })
-        self.layers = nn.ModuleDict({
-            f"layer_{i:02d}": TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for i in range(num_layers)
-        })
-        self.end = nn.ModuleDict({
-            "norm": nn.LayerNorm(embed_dim),
-            "logits": nn.Linear(embed_dim, vocab_size, bias=False),
-        })
+        self.embed = nn.ModuleDict(
+            {
+                "token": nn.Embedding(vocab_size, embed_dim),
+                "position": nn.Embedding(block_size, embed_dim),
+            }
+        )
+        self.layers = nn.ModuleDict(
+            {
+                f"layer_{i:02d}": TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for i in range(num_layers)
+            }
+        )
+        self.end = nn.ModuleDict(
+            {
+                "norm": nn.LayerNorm(embed_dim),
+                "logits": nn.Linear(embed_dim, vocab_size, bias=False),
+            }
+        )
 
     def forward(self, idx):
         B, T = idx.shape

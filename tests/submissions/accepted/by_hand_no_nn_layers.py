@@ -115,8 +115,9 @@ class GPT2(torch.nn.Module):
         self.tokens, self.places = Table(vocab_size, embed_dim), Table(block_size, embed_dim)
         self.drop = Drop(dropout_p)
         for n in range(num_layers):
-            self.add_module("block_%d" % n,
-                            TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+            self.add_module(
+                "block_%d" % n, TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.num_layers = num_layers
         self.norm, self.head = Norm(embed_dim), Linear(embed_dim, vocab_size)
 

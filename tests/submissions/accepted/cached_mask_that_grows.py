@@ -27,7 +27,7 @@ class CausalSelfAttention(nn.Module):
         split = (B, T, self.num_heads, self.head_dim)
         q, k = (t.reshape(split).transpose(1, 2) for t in self.to_qk(x).chunk(2, dim=-1))
         v = self.to_v(x).reshape(split).transpose(1, 2)
-        dots = torch.matmul(q, k.transpose(-1, -2)) * self.head_dim ** -0.5
+        dots = torch.matmul(q, k.transpose(-1, -2)) * self.head_dim**-0.5
         dots = dots.masked_fill(self._future(T, x.device), float("-inf"))
         attn = self.attn_dropout(F.softmax(dots, dim=-1))
         out = torch.matmul(attn, v).transpose(1, 2).reshape(B, T, C)

@@ -23,7 +23,7 @@ class CausalSelfAttention(nn.Module):
 
     @cached_property
     def scale(self):
-        return self.head_dim ** -0.5
+        return self.head_dim**-0.5
 
     @property
     def is_dropping(self):
@@ -36,8 +36,10 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         B, T, _ = x.shape
         q, k, v = self.in_proj(x).chunk(3, dim=-1)
-        q, k, v = (u.contiguous().view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
-                   for u in (q, k, v))
+        q, k, v = (
+            u.contiguous().view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
+            for u in (q, k, v)
+        )
         w = torch.matmul(q, k.transpose(2, 3)).mul_(self.scale)
         w = torch.where(self.causal(T), w, w.new_tensor(float("-inf")))
         w = F.softmax(w, dim=-1)
@@ -83,9 +85,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(vocab_size, embed_dim)
         self.embed_positions = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.register_buffer("position_ids", torch.arange(block_size).unsqueeze(0))
 
@@ -99,7 +104,7 @@ class GPT2(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def forward(self, idx):
-        x = self.embed_tokens(idx) + self.embed_positions(self.position_ids[:, :idx.size(1)])
+        x = self.embed_tokens(idx) + self.embed_positions(self.position_ids[:, : idx.size(1)])
         for layer in self.layers:
             x = layer(x)
         return F.linear(self.norm(x), self.output_weight)

@@ -8,7 +8,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         tam = embed_dim // num_heads
-        self.raiz = tam ** 0.5
+        self.raiz = tam**0.5
         self.consultas = nn.ModuleList(nn.Linear(embed_dim, tam) for _ in range(num_heads))
         self.claves = nn.ModuleList(nn.Linear(embed_dim, tam) for _ in range(num_heads))
         self.valores = nn.ModuleList(nn.Linear(embed_dim, tam) for _ in range(num_heads))
@@ -67,8 +67,7 @@ class GPT2(nn.Module):
         self.palabras = nn.Embedding(vocab_size, embed_dim)
         self.lugares = nn.Embedding(block_size, embed_dim)
         self.capas = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.norma_final = nn.LayerNorm(embed_dim)
         self.cabeza = nn.Linear(embed_dim, vocab_size, bias=False)

@@ -59,14 +59,17 @@ class GPT2(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         self.pos_drop = nn.Dropout(p=dropout_p)
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Conv1d(embed_dim, vocab_size, kernel_size=1, bias=False)
 
     def forward_features(self, idx):
-        x = self.pos_drop(self.patch_embed(idx) + self.pos_embed[:, :idx.size(1)])
+        x = self.pos_drop(self.patch_embed(idx) + self.pos_embed[:, : idx.size(1)])
         return self.norm(self.blocks(x))
 
     def forward(self, idx):

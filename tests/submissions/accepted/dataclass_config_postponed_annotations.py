@@ -95,9 +95,7 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.config = GPTConfig(
-            embed_dim, num_heads, block_size, dropout_p, vocab_size, num_layers
-        )
+        self.config = GPTConfig(embed_dim, num_heads, block_size, dropout_p, vocab_size, num_layers)
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(self._block() for _ in range(num_layers))

@@ -32,7 +32,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         länge = x.size(1)
         kopfbreite = x.size(2) // self.köpfe
-        faktor = kopfbreite ** -0.25  # je einmal auf Abfrage und Schlüssel
+        faktor = kopfbreite**-0.25  # je einmal auf Abfrage und Schlüssel
 
         def aufteilen(z):
             return torch.stack(z.split(kopfbreite, dim=-1), dim=1)  # (B, H, T, D)
@@ -78,8 +78,9 @@ class GPT2(nn.Module):
         self.wörter = nn.Embedding(vocab_size, embed_dim)
         self.plätze = nn.Embedding(block_size, embed_dim)
         self.aussetzen = nn.Dropout(dropout_p)
-        self.blöcke = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blöcke = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.schlussnorm = Schichtnorm(embed_dim)
         self.kopf = nn.Linear(embed_dim, vocab_size)
 

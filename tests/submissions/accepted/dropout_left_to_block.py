@@ -56,8 +56,11 @@ class GPT2(nn.Module):
         self.pos = nn.Embedding(block_size, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
         nn.init.zeros_(self.unembed.weight)

@@ -62,8 +62,11 @@ class GPT2(nn.Module):
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.embed_pos = nn.Parameter(torch.randn(block_size, embed_dim) / 50)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.n_out = nn.LayerNorm(embed_dim)
         self.w_out = nn.Linear(embed_dim, vocab_size)
 

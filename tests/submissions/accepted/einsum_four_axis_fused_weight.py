@@ -9,11 +9,11 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         head_dim = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.in_weight = nn.Parameter(torch.randn(3, num_heads, embed_dim, head_dim) * std)
         self.in_bias = nn.Parameter(torch.zeros(3, num_heads, 1, head_dim))
         self.out_weight = nn.Parameter(torch.randn(num_heads, head_dim, embed_dim) * std)
-        self.scale = head_dim ** -0.5
+        self.scale = head_dim**-0.5
         self.drop = nn.Dropout(dropout_p)
         tri = torch.ones(block_size, block_size, dtype=torch.bool).triu(diagonal=1)
         self.register_buffer("future", tri, persistent=False)
@@ -33,9 +33,9 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.w1 = nn.Parameter(torch.randn(4, embed_dim, embed_dim) * embed_dim ** -0.5)
+        self.w1 = nn.Parameter(torch.randn(4, embed_dim, embed_dim) * embed_dim**-0.5)
         self.b1 = nn.Parameter(torch.zeros(4, embed_dim))
-        self.w2 = nn.Parameter(torch.randn(4, embed_dim, embed_dim) * embed_dim ** -0.5 / 2)
+        self.w2 = nn.Parameter(torch.randn(4, embed_dim, embed_dim) * embed_dim**-0.5 / 2)
         self.b2 = nn.Parameter(torch.zeros(embed_dim))
         self.drop = nn.Dropout(dropout_p)
 
@@ -63,8 +63,8 @@ class GPT2(nn.Module):
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

@@ -100,8 +100,10 @@ class GPT2(nn.Module):
         self.W_E = nn.Parameter(t.randn(vocab_size, embed_dim) * 0.02)
         self.W_pos = nn.Parameter(t.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_final = LayerNorm(embed_dim)
         self.W_U = nn.Parameter(t.randn(embed_dim, vocab_size) * 0.02)

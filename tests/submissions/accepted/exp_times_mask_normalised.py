@@ -16,12 +16,12 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.Q = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.K = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.V = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.O = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
-        self.inv = 1 / D ** 0.5
+        self.inv = 1 / D**0.5
         self.drop = nn.Dropout(dropout_p)
         self.register_buffer("allowed", torch.ones(block_size, block_size, dtype=torch.bool).tril())
 

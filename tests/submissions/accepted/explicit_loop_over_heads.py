@@ -6,7 +6,6 @@ import torch.nn.functional as F
 
 
 class CausalSelfAttention(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.num_heads = num_heads
@@ -33,7 +32,7 @@ class CausalSelfAttention(nn.Module):
             q = all_q[:, :, lo:hi]
             k = all_k[:, :, lo:hi]
             v = all_v[:, :, lo:hi]
-            scores = torch.bmm(q, k.transpose(1, 2)) / (self.head_dim ** 0.5)
+            scores = torch.bmm(q, k.transpose(1, 2)) / (self.head_dim**0.5)
             scores = scores.masked_fill(mask, float("-inf"))
             probs = F.softmax(scores, dim=2)
             probs = F.dropout(probs, p=self.dropout_p, training=self.training)
@@ -44,7 +43,6 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
         self.linear1 = nn.Linear(embed_dim, 4 * embed_dim)
@@ -58,7 +56,6 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dim, eps=1e-5)
@@ -80,7 +77,6 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         self.dropout_p = dropout_p

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 
 class CausalSelfAttention(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0, bias=True, flash=False):
         super().__init__()
         self.wq = nn.Linear(embed_dim, embed_dim, bias=bias)
@@ -42,7 +41,6 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-
     def __init__(self, embed_dim, dropout_p=0.0, bias=True, multiplier=4, approximate="none"):
         super().__init__()
         self.fc = nn.Linear(embed_dim, multiplier * embed_dim, bias=bias)
@@ -55,7 +53,6 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0, *, eps=1e-5, **kwargs):
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, eps=eps)
@@ -69,9 +66,18 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-
-    def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0,
-                 tie_weights=False, init_std=0.02, **block_options):
+    def __init__(
+        self,
+        vocab_size,
+        embed_dim,
+        num_heads,
+        num_layers,
+        block_size,
+        dropout_p=0.0,
+        tie_weights=False,
+        init_std=0.02,
+        **block_options,
+    ):
         super().__init__()
         self.block_size = block_size
         self.wte = nn.Embedding(vocab_size, embed_dim)
@@ -79,7 +85,8 @@ class GPT2(nn.Module):
         self.drop = nn.Dropout(dropout_p)
         self.h = nn.ModuleList(
             TransformerBlock(embed_dim, num_heads, block_size, dropout_p, **block_options)
-            for _ in range(num_layers))
+            for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         if tie_weights:
@@ -124,7 +131,7 @@ class GPT2(nn.Module):
     @torch.no_grad()
     def generate(self, idx, max_new_tokens, temperature=1.0, top_k=None):
         for _ in range(max_new_tokens):
-            logits = self(idx[:, -self.block_size:])[:, -1, :] / temperature
+            logits = self(idx[:, -self.block_size :])[:, -1, :] / temperature
             if top_k is not None:
                 v, _ = torch.topk(logits, min(top_k, logits.size(-1)))
                 logits[logits < v[:, [-1]]] = -float("inf")

@@ -87,8 +87,10 @@ class GPT2(nn.Module):
         self.tokens = make(vocab_size, embed_dim)
         self.positions = make(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.g = nn.Parameter(torch.ones(embed_dim))
         self.s = nn.Parameter(torch.zeros(embed_dim))

@@ -21,7 +21,7 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.shape
         qkv = F.linear(x, self.attn_w, self.attn_b)
         q, k, v = qkv.view(B, T, 3, self.n_head, self.hs).permute(2, 0, 3, 1, 4)
-        att = q @ k.transpose(-2, -1) / self.hs ** 0.5
+        att = q @ k.transpose(-2, -1) / self.hs**0.5
         hide = torch.ones_like(att, dtype=torch.bool).triu(diagonal=1)
         att = F.softmax(att.masked_fill(hide, float("-inf")), dim=-1)
         att = F.dropout(att, self.dropout_p, self.training)
@@ -69,8 +69,10 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_w = nn.Parameter(torch.ones(embed_dim))
         self.ln_b = nn.Parameter(torch.zeros(embed_dim))

@@ -46,7 +46,9 @@ class CausalSelfAttention(nn.Module):
             lambda x: (compose(self.q, scaled)(x), compose(self.k, scaled)(x), self.v(x)),
             partial(map, self.split),
             lambda qkv: attend(self.drop, *qkv),
-            join_heads, self.o, self.drop,
+            join_heads,
+            self.o,
+            self.drop,
         )(x)
 
 
@@ -69,8 +71,11 @@ class TransformerBlock(nn.Module):
         self.mlp = MLP(embed_dim, dropout_p)
 
     def forward(self, x: Tensor) -> Tensor:
-        return reduce(lambda h, f: residual(f, h),
-                      (compose(self.n1, self.attn), compose(self.n2, self.mlp)), x)
+        return reduce(
+            lambda h, f: residual(f, h),
+            (compose(self.n1, self.attn), compose(self.n2, self.mlp)),
+            x,
+        )
 
 
 class GPT2(nn.Module):

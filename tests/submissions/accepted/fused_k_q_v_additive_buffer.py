@@ -22,7 +22,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         n, t, c = x.shape
         k, q, v = self.kqv(x).chunk(3, dim=-1)
-        k = k.reshape(n, t, self.h, self.d).transpose(1, 2) / self.d ** 0.5
+        k = k.reshape(n, t, self.h, self.d).transpose(1, 2) / self.d**0.5
         q = q.reshape(n, t, self.h, self.d).transpose(1, 2)
         v = v.reshape(n, t, self.h, self.d).transpose(1, 2)
         w = q @ k.mT + self.additive_mask[:t, :t]
@@ -62,8 +62,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.empty(1, block_size, embed_dim).normal_(std=0.02))
         self.blocks = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
         )
         self.norm = nn.LayerNorm(embed_dim, eps=EPS)
         self.head = nn.Linear(embed_dim, vocab_size, bias=True)

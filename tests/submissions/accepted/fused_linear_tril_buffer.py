@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 
 class CausalSelfAttention(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         assert embed_dim % num_heads == 0
@@ -39,7 +38,6 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
         self.c_fc = nn.Linear(embed_dim, 4 * embed_dim)
@@ -55,7 +53,6 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.ln_1 = nn.LayerNorm(embed_dim)
@@ -70,17 +67,18 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         self.block_size = block_size
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight  # weight tying

@@ -9,7 +9,7 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.num_attention_heads = num_heads
         self.head_size = embed_dim // num_heads
-        self.norm_factor = self.head_size ** 0.5
+        self.norm_factor = self.head_size**0.5
         self.query_key_value = nn.Linear(embed_dim, 3 * embed_dim)
         self.dense = nn.Linear(embed_dim, embed_dim)
         self.attention_dropout = nn.Dropout(dropout_p)
@@ -78,8 +78,10 @@ class GPT2(nn.Module):
         self.embed_in = nn.Embedding(vocab_size, embed_dim)
         self.embed_positions = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.embed_out = nn.Linear(embed_dim, vocab_size, bias=False)

@@ -37,13 +37,15 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.branches = nn.ModuleList([
-            nn.Sequential(
-                nn.LayerNorm(embed_dim),
-                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            ),
-            nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
-        ])
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.LayerNorm(embed_dim),
+                    CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                ),
+                nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x):
         for branch in self.branches:
@@ -57,11 +59,13 @@ class GPT2(nn.Module):
         self.what = nn.Embedding(vocab_size, embed_dim)
         self.where = nn.Parameter(0.01 * torch.randn(1, block_size, embed_dim))
         self.body = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)],
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ],
             nn.LayerNorm(embed_dim),
         )
         self.which = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        return self.which(self.body(self.what(idx) + self.where[:, :idx.size(1)]))
+        return self.which(self.body(self.what(idx) + self.where[:, : idx.size(1)]))

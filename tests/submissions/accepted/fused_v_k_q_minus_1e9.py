@@ -29,7 +29,7 @@ class CausalSelfAttention(nn.Module):
         v = self.heads(vkq[..., : self.C])
         k = self.heads(vkq[..., self.C : 2 * self.C])
         q = self.heads(vkq[..., 2 * self.C :])
-        score = torch.einsum("hbid,hbjd->hbij", q, k).div(self.D ** 0.5)
+        score = torch.einsum("hbid,hbjd->hbij", q, k).div(self.D**0.5)
         score = score.masked_fill(~self.causal[:T, :T], -1e9)
         prob = self.attn_drop(score.softmax(-1))
         out = torch.cat(list(prob @ v), dim=-1)  # concatenates the heads: (B, T, C)

@@ -63,14 +63,20 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.input_embedding = _w(vocab_size, embed_dim, fan_in=embed_dim)
         self.pos_embedding = _w(block_size, embed_dim, fan_in=embed_dim)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.final_norm = nn.LayerNorm(embed_dim, eps=1e-6)
 

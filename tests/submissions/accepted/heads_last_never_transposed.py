@@ -25,7 +25,7 @@ class CausalSelfAttention(nn.Module):
         k = self.k(x).view(heads)
         v = self.v(x).view(heads)
 
-        s = torch.einsum("bthd,bshd->btsh", q, k) * self.head_dim ** -0.5
+        s = torch.einsum("bthd,bshd->btsh", q, k) * self.head_dim**-0.5
         minus_inf = torch.full((T, T), float("-inf"), device=x.device, dtype=x.dtype)
         s = s + torch.triu(minus_inf, diagonal=1)[None, :, :, None]
         p = self.attn_dropout(torch.softmax(s, dim=2))
@@ -65,9 +65,12 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.emb_dropout = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.last_norm = nn.LayerNorm(embed_dim)
         self.to_vocab = nn.Linear(embed_dim, vocab_size, bias=False)
 

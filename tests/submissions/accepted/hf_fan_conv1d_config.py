@@ -44,12 +44,19 @@ class Conv1D(nn.Module):
 class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0):
         super().__init__()
-        config = GPT2Config(n_embd=embed_dim, n_head=num_heads, n_positions=block_size,
-                            attn_pdrop=dropout_p, resid_pdrop=dropout_p)
+        config = GPT2Config(
+            n_embd=embed_dim,
+            n_head=num_heads,
+            n_positions=block_size,
+            attn_pdrop=dropout_p,
+            resid_pdrop=dropout_p,
+        )
         n = config.n_positions
         self.register_buffer(
-            "bias", torch.tril(torch.ones((n, n), dtype=torch.bool)).view(1, 1, n, n),
-            persistent=False)
+            "bias",
+            torch.tril(torch.ones((n, n), dtype=torch.bool)).view(1, 1, n, n),
+            persistent=False,
+        )
         self.embed_dim = config.n_embd
         self.num_heads = config.n_head
         self.head_dim = self.embed_dim // self.num_heads
@@ -65,7 +72,7 @@ class CausalSelfAttention(nn.Module):
         w = torch.matmul(query, key.transpose(-1, -2))
         w = w / torch.full([], value.size(-1) ** 0.5, dtype=w.dtype, device=w.device)
         query_length, key_length = query.size(-2), key.size(-2)
-        causal_mask = self.bias[:, :, key_length - query_length:key_length, :key_length]
+        causal_mask = self.bias[:, :, key_length - query_length : key_length, :key_length]
         mask_value = torch.full([], torch.finfo(w.dtype).min, dtype=w.dtype, device=w.device)
         w = torch.where(causal_mask, w, mask_value)
         w = self.attn_dropout(nn.functional.softmax(w, dim=-1).type(value.dtype))
@@ -115,16 +122,28 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
-        self.config = GPT2Config(vocab_size, block_size, embed_dim, num_layers, num_heads,
-                                 embd_pdrop=dropout_p)
+        self.config = GPT2Config(
+            vocab_size, block_size, embed_dim, num_layers, num_heads, embd_pdrop=dropout_p
+        )
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(self.config.embd_pdrop)
-        self.h = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(self.config.n_layer)])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(self.config.n_layer)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim, eps=self.config.layer_norm_epsilon)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight

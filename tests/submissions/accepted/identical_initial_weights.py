@@ -27,7 +27,7 @@ class CausalSelfAttention(nn.Module):
         q, k, v = (
             f(x).view(B, T, self.H, self.D).permute(0, 2, 1, 3) for f in (self.Q, self.K, self.V)
         )
-        scores = (q @ k.permute(0, 1, 3, 2)) * (1 / self.D ** 0.5)
+        scores = (q @ k.permute(0, 1, 3, 2)) * (1 / self.D**0.5)
         # a -1e9 above the diagonal is as good as minus infinity
         penalty = torch.ones(T, T, dtype=scores.dtype, device=x.device).triu(1) * -1e9
         attn = F.softmax(scores + penalty, dim=-1)

@@ -41,11 +41,16 @@ class BaseAttention(DropoutMixin, nn.Module, ABC):
 
 
 class CausalSelfAttention(BaseAttention):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__(embed_dim, num_heads, dropout_p)
-        self.register_buffer("_bias", torch.zeros(block_size, block_size).masked_fill(
-            torch.ones(block_size, block_size).triu(1) == 1, float("-inf")))
+        self.register_buffer(
+            "_bias",
+            torch.zeros(block_size, block_size).masked_fill(
+                torch.ones(block_size, block_size).triu(1) == 1, float("-inf")
+            ),
+        )
 
     def bias(self, scores: Tensor) -> Tensor:
         return self._bias[: scores.size(-2), : scores.size(-1)]
@@ -87,21 +92,30 @@ class PreNormBlock(nn.Module):
 
 
 class TransformerBlock(PreNormBlock):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
         super().__init__(embed_dim, attn, MLP(embed_dim, dropout_p))
 
 
 class GPT2(DropoutMixin, nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ) -> None:
         super().__init__()
         self.dropout_p = dropout_p
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -20,7 +20,7 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.size()
         qkv = self.qkv(x).reshape(B, T, 3, self.nh, self.hs)
         q, k, v = (z.transpose(1, 2) for z in qkv.unbind(2))
-        w = torch.matmul(q, k.transpose(-1, -2)) * self.hs ** -0.5
+        w = torch.matmul(q, k.transpose(-1, -2)) * self.hs**-0.5
         w.masked_fill_(self.mask[..., :T, :T].eq(0), float("-inf"))
         w = self.drop1(F.softmax(w, -1))
         y = torch.matmul(w, v).transpose(1, 2).flatten(start_dim=2)
@@ -64,8 +64,10 @@ class GPT2(nn.Module):
         self.pos_embed = nn.Embedding(block_size, embed_dim)
         self.embed_drop = nn.Dropout(dropout_p)
         self.blocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)

@@ -43,10 +43,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.subs = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.subs = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sub in zip(self.norms, self.subs):
@@ -60,13 +62,14 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.zeros(embed_dim, block_size))  # stored transposed
         nn.init.normal_(self.pos, std=0.01)
-        self.stack = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                   for _ in range(num_layers))
+        self.stack = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx):
-        x = self.emb(idx) + self.pos[:, :idx.size(1)].t()
+        x = self.emb(idx) + self.pos[:, : idx.size(1)].t()
         for blk in self.stack:
             x = blk(x)
         return self.out(self.ln(x))

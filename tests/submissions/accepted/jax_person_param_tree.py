@@ -10,17 +10,25 @@ def normal(shape, std=0.02):
 
 
 def init_attention(d):
-    return nn.ParameterDict({
-        "wqkv": normal((d, 3, d)), "bqkv": nn.Parameter(torch.zeros(3, d)),
-        "wo": normal((d, d)), "bo": nn.Parameter(torch.zeros(d)),
-    })
+    return nn.ParameterDict(
+        {
+            "wqkv": normal((d, 3, d)),
+            "bqkv": nn.Parameter(torch.zeros(3, d)),
+            "wo": normal((d, d)),
+            "bo": nn.Parameter(torch.zeros(d)),
+        }
+    )
 
 
 def init_mlp(d):
-    return nn.ParameterDict({
-        "w1": normal((d, 4 * d)), "b1": nn.Parameter(torch.zeros(4 * d)),
-        "w2": normal((4 * d, d)), "b2": nn.Parameter(torch.zeros(d)),
-    })
+    return nn.ParameterDict(
+        {
+            "w1": normal((d, 4 * d)),
+            "b1": nn.Parameter(torch.zeros(4 * d)),
+            "w2": normal((4 * d, d)),
+            "b2": nn.Parameter(torch.zeros(d)),
+        }
+    )
 
 
 def init_norm(d):
@@ -101,8 +109,11 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte, self.wpe = normal((vocab_size, embed_dim)), normal((block_size, embed_dim))
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = init_norm(embed_dim)
         self.rate = dropout_p
 

@@ -61,10 +61,12 @@ class GPT2(nn.Module):
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.position = nn.Parameter(torch.zeros(block_size, embed_dim))
         nn.init.trunc_normal_(self.position, std=0.02)
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.head = pointwise(embed_dim, vocab_size, bias=False)
 

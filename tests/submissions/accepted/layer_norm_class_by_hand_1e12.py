@@ -30,7 +30,8 @@ class CausalSelfAttention(nn.Module):
         if embed_dim % num_heads != 0:
             raise ValueError(
                 "The hidden size (%d) is not a multiple of the number of attention "
-                "heads (%d)" % (embed_dim, num_heads))
+                "heads (%d)" % (embed_dim, num_heads)
+            )
         self.num_attention_heads = num_heads
         self.attention_head_size = embed_dim // num_heads
         self.all_head_size = self.num_attention_heads * self.attention_head_size
@@ -103,8 +104,11 @@ class GPT2(nn.Module):
         self.position_embeddings = nn.Embedding(block_size, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
         self.layer = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.final_ln = LayerNorm(embed_dim)
         self.decoder = nn.Linear(embed_dim, vocab_size, bias=False)
         self.decoder.weight = self.word_embeddings.weight

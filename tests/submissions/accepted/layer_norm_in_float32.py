@@ -29,7 +29,7 @@ class CausalSelfAttention(nn.Module):
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim))
         self.out_proj = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
-        nn.init.normal_(self.in_proj_weight, std=embed_dim ** -0.5)
+        nn.init.normal_(self.in_proj_weight, std=embed_dim**-0.5)
         self.block_size = block_size
 
     def build_attention_mask(self, n: int, x: torch.Tensor):
@@ -55,12 +55,16 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0):
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict([
-            ("c_fc", nn.Linear(embed_dim, embed_dim * 4)),
-            ("gelu", nn.GELU("tanh")),
-            ("c_proj", nn.Linear(embed_dim * 4, embed_dim)),
-            ("dropout", nn.Dropout(dropout_p)),
-        ]))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                [
+                    ("c_fc", nn.Linear(embed_dim, embed_dim * 4)),
+                    ("gelu", nn.GELU("tanh")),
+                    ("c_proj", nn.Linear(embed_dim * 4, embed_dim)),
+                    ("dropout", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x: torch.Tensor):
         return self.layers(x)
@@ -92,8 +96,10 @@ class GPT2(nn.Module):
     ):
         super().__init__()
         self.resblocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.token_embedding = nn.Embedding(vocab_size, embed_dim)
         self.positional_embedding = nn.Parameter(torch.empty(block_size, embed_dim))
@@ -101,7 +107,7 @@ class GPT2(nn.Module):
         self.text_projection = nn.Parameter(torch.empty(embed_dim, vocab_size))
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         nn.init.normal_(self.positional_embedding, std=0.01)
-        nn.init.normal_(self.text_projection, std=embed_dim ** -0.5)
+        nn.init.normal_(self.text_projection, std=embed_dim**-0.5)
 
     def forward(self, idx: torch.Tensor):
         x = self.token_embedding(idx)  # [batch, n_ctx, d_model]

@@ -26,7 +26,7 @@ class CausalSelfAttention(nn.Module):
         q = q.view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
         k = k.view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
         v = self.v_proj(x).view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
-        score = q @ k.transpose(2, 3) / self.head_dim ** 0.5
+        score = q @ k.transpose(2, 3) / self.head_dim**0.5
         score = score.masked_fill(self.visible[:T, :T].logical_not(), float("-inf"))
         log_prob = score - torch.logsumexp(score, dim=-1, keepdim=True)
         y = self.dropout(log_prob.exp()) @ v
@@ -64,8 +64,10 @@ class GPT2(nn.Module):
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.pos_table = nn.Parameter(torch.randn(block_size, embed_dim).mul(0.02))
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.final_norm = nn.LayerNorm(embed_dim)
         self.head_weight = nn.Parameter(torch.randn(vocab_size, embed_dim).mul(0.02))

@@ -24,8 +24,8 @@ class CausalSelfAttention(nn.Module):
         v = self.wv(x).view(B, T, self.h, d)
         steps = []
         for t in range(T):
-            past_k, past_v = k[:, :t + 1], v[:, :t + 1]
-            score = (past_k * q[:, t:t + 1]).sum(-1) / d ** 0.5  # (B, t+1, H)
+            past_k, past_v = k[:, : t + 1], v[:, : t + 1]
+            score = (past_k * q[:, t : t + 1]).sum(-1) / d**0.5  # (B, t+1, H)
             weight = self.attn_pdrop(F.softmax(score, dim=1))
             steps.append((weight.unsqueeze(-1) * past_v).sum(1))  # (B, H, d)
         y = torch.stack(steps, dim=1).reshape(B, T, C)
@@ -65,17 +65,19 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.emb_drop = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens, temperature=1.0):
         for _ in range(max_new_tokens):
-            logits = self(idx[:, -self.block_size:])[:, -1] / temperature
+            logits = self(idx[:, -self.block_size :])[:, -1] / temperature
             idx = torch.cat([idx, torch.multinomial(F.softmax(logits, -1), 1)], dim=1)
         return idx
 

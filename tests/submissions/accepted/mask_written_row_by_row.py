@@ -35,12 +35,12 @@ class CausalSelfAttention(nn.Module):
 
         # Step 3: attention scores
         scores = torch.matmul(queries, keys.transpose(2, 3))
-        scores = scores / (self.head_dim ** 0.5)
+        scores = scores / (self.head_dim**0.5)
 
         # Step 4: nobody may look ahead
         blocked = torch.zeros(seq_len, seq_len, dtype=torch.bool, device=x.device)
         for t in range(seq_len):
-            blocked[t, t + 1:] = True
+            blocked[t, t + 1 :] = True
         scores = scores.masked_fill(blocked, float("-inf"))
 
         # Step 5: weights, and weighted sum of the values

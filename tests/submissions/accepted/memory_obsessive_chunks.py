@@ -27,9 +27,15 @@ class CausalSelfAttention(nn.Module):
             corner = qc.new_zeros(hi - lo, hi)
             corner[:, lo:].masked_fill_(
                 torch.ones(hi - lo, hi - lo, dtype=torch.bool, device=q.device).triu_(1),
-                float("-inf"))
-            s = torch.baddbmm(corner.expand(q.size(0), -1, -1), qc, k[:, :hi].transpose(1, 2),
-                              beta=1.0, alpha=self.head_dim ** -0.5)
+                float("-inf"),
+            )
+            s = torch.baddbmm(
+                corner.expand(q.size(0), -1, -1),
+                qc,
+                k[:, :hi].transpose(1, 2),
+                beta=1.0,
+                alpha=self.head_dim**-0.5,
+            )
             w = F.dropout(torch.softmax(s, dim=-1), self.p, self.training)
             del s
             pieces.append(torch.bmm(w, v[:, :hi]))
@@ -79,8 +85,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.h = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                               for _ in range(num_layers))
+        self.h = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

@@ -21,8 +21,10 @@ class CausalSelfAttention(nn.Module):
         self.attn_drop = nn.Dropout(dropout_p)
         self.resid_drop = nn.Dropout(dropout_p)
         self.proj = nn.Linear(embed_dim, embed_dim)
-        self.register_buffer("mask", torch.tril(torch.ones(block_size, block_size))
-                             .view(1, 1, block_size, block_size))
+        self.register_buffer(
+            "mask",
+            torch.tril(torch.ones(block_size, block_size)).view(1, 1, block_size, block_size),
+        )
         self.n_head = num_heads
 
     def forward(self, x, layer_past=None):
@@ -40,12 +42,14 @@ class CausalSelfAttention(nn.Module):
 
 
 def make_mlpf(embed_dim, dropout_p):
-    return nn.ModuleDict(dict(
-        c_fc=nn.Linear(embed_dim, 4 * embed_dim),
-        c_proj=nn.Linear(4 * embed_dim, embed_dim),
-        act=NewGELU(),
-        dropout=nn.Dropout(dropout_p),
-    ))
+    return nn.ModuleDict(
+        dict(
+            c_fc=nn.Linear(embed_dim, 4 * embed_dim),
+            c_proj=nn.Linear(4 * embed_dim, embed_dim),
+            act=NewGELU(),
+            dropout=nn.Dropout(dropout_p),
+        )
+    )
 
 
 class MLP(nn.Module):
@@ -80,8 +84,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.block_size = block_size

@@ -32,8 +32,11 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.heads = nn.ModuleList(
-            [Head(embed_dim, embed_dim // num_heads, block_size, dropout_p)
-             for _ in range(num_heads)])
+            [
+                Head(embed_dim, embed_dim // num_heads, block_size, dropout_p)
+                for _ in range(num_heads)
+            ]
+        )
         self.bias = nn.Parameter(torch.zeros(embed_dim))
         self.dropout = nn.Dropout(dropout_p)
 
@@ -45,8 +48,11 @@ class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
         self.net = nn.Sequential(
-            nn.Linear(embed_dim, 4 * embed_dim), nn.GELU(),
-            nn.Linear(4 * embed_dim, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, 4 * embed_dim),
+            nn.GELU(),
+            nn.Linear(4 * embed_dim, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
     def forward(self, x):
         return self.net(x)
@@ -73,8 +79,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.token_embedding_table = nn.Embedding(vocab_size, embed_dim)
         self.position_embedding_table = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size)
 

@@ -12,7 +12,7 @@ def cut(flat, shapes):
         size = 1
         for n in shape:
             size *= n
-        out.append(flat[at:at + size].view(shape))
+        out.append(flat[at : at + size].view(shape))
         at += size
     assert at == flat.numel()
     return out
@@ -40,8 +40,9 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.shape
         qkv = F.linear(x, w_in, b_in).view(B, T, 3, self.num_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True,
-                                           dropout_p=self.p * self.training)
+        y = F.scaled_dot_product_attention(
+            q, k, v, is_causal=True, dropout_p=self.p * self.training
+        )
         y = F.linear(y.permute(0, 2, 1, 3).reshape(B, T, C), w_out, b_out)
         return F.dropout(y, self.p, self.training)
 
@@ -79,14 +80,17 @@ class GPT2(nn.Module):
         super().__init__()
         self.rows = (vocab_size, block_size)
         self.table = nn.Parameter(torch.randn(vocab_size + block_size, embed_dim) * 0.02)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):
         tok, pos = self.table.split(self.rows)
-        x = F.embedding(idx, tok) + pos[:idx.shape[1]]
+        x = F.embedding(idx, tok) + pos[: idx.shape[1]]
         for b in self.blocks:
             x = b(x)
         return F.linear(self.ln(x), tok)

@@ -24,7 +24,7 @@ class CausalSelfAttention(nn.Module):
         qkv = x.unsqueeze(1) @ self.weight[:O] + self.bias[:O].unsqueeze(1)
         qkv = qkv.view(B, 3, T, H, D).transpose(2, 3)  # (B, 3, H, T, D)
         scores = qkv[:, Q] @ qkv[:, K].transpose(-1, -2)  # (B, H, T, T)
-        scores = scores / D ** 0.5
+        scores = scores / D**0.5
         scores = scores.masked_fill(self.future(T, x.device), float("-inf"))
         probs = F.dropout(scores.softmax(dim=-1), self.dropout_p, self.training)
         y = (probs @ qkv[:, V]).transpose(1, 2).reshape(B, T, C)
@@ -66,10 +66,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim, eps=1e-6)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -13,13 +13,13 @@ def streaming_attention(q, k, v, scale):
     total = torch.zeros_like(m)  # running sum of exponentials
     acc = torch.zeros_like(v)
     for j in range(T):
-        s = (q * k[:, :, j:j + 1]).sum(-1, keepdim=True) * scale
+        s = (q * k[:, :, j : j + 1]).sum(-1, keepdim=True) * scale
         s = s.masked_fill(row < j, float("-inf"))
         new_m = torch.maximum(m, s)
         shift = torch.where(m == new_m, torch.zeros_like(m), m - new_m).exp()
         w = torch.where(row < j, torch.zeros_like(s), s - new_m).exp() * (row >= j)
         total = total * shift + w
-        acc = acc * shift + w * v[:, :, j:j + 1]
+        acc = acc * shift + w * v[:, :, j : j + 1]
         m = new_m
     return acc / total
 
@@ -34,8 +34,10 @@ class CausalSelfAttention(nn.Module):
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, x):
-        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-                   for t in self.to_qkv(x).tensor_split(3, dim=-1))
+        q, k, v = (
+            t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for t in self.to_qkv(x).tensor_split(3, dim=-1)
+        )
         out = streaming_attention(q, k, v, self.scale)
         return self.dropout(self.to_out(out.transpose(1, 2).flatten(2)))
 
@@ -77,5 +79,5 @@ class GPT2(nn.Module):
         self.head = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.tok(idx) + self.pos.weight[None, :idx.size(1)]
+        x = self.tok(idx) + self.pos.weight[None, : idx.size(1)]
         return self.head(self.ln_f(self.blocks(x)))

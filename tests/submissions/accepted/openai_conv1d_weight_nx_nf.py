@@ -43,7 +43,7 @@ class CausalSelfAttention(nn.Module):
         w = torch.matmul(q, k)
         w = w / math.sqrt(v.size(-1))
         nd, ns = w.size(-2), w.size(-1)
-        b = self.bias[:, :, ns - nd:ns, :ns]
+        b = self.bias[:, :, ns - nd : ns, :ns]
         w = w * b - 1e10 * (1 - b)
         w = nn.Softmax(dim=-1)(w)
         return torch.matmul(self.attn_dropout(w), v)
@@ -108,8 +108,10 @@ class GPT2(nn.Module):
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
         self.h = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_f = nn.LayerNorm(embed_dim, eps=1e-5)
 

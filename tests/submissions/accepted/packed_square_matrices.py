@@ -18,8 +18,10 @@ class CausalSelfAttention(nn.Module):
         H = self.num_heads
         Wo, Wv, Wk, Wq = self.W
         # heads into the batch dimension: (B*H, T, C/H)
-        q, k, v = ((x @ w).reshape(B, T, H, C // H).transpose(1, 2).reshape(B * H, T, C // H)
-                   for w in (Wq, Wk, Wv))
+        q, k, v = (
+            (x @ w).reshape(B, T, H, C // H).transpose(1, 2).reshape(B * H, T, C // H)
+            for w in (Wq, Wk, Wv)
+        )
         scores = torch.bmm(q, k.mT) * (C // H) ** -0.5
         scores = scores.masked_fill(self.blocked[:, :T, :T], -torch.inf)
         y = torch.bmm(scores.softmax(2), v)
@@ -65,7 +67,7 @@ class GPT2(nn.Module):
         self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):
-        x = dropout(self.E[idx] + self.P[:idx.size(1)], self.dropout_p, self.training)
+        x = dropout(self.E[idx] + self.P[: idx.size(1)], self.dropout_p, self.training)
         for block in self.blocks:
             x = block(x)
         return self.norm(x) @ self.U

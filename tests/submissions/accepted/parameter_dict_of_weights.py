@@ -50,19 +50,21 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.params = nn.ParameterDict({
-            "w_in": weight(embed_dim, 4 * embed_dim),
-            "b_in": zeros(4 * embed_dim),
-            "w_out": weight(4 * embed_dim, embed_dim),
-            "b_out": zeros(embed_dim),
-        })
+        self.params = nn.ParameterDict(
+            {
+                "w_in": weight(embed_dim, 4 * embed_dim),
+                "b_in": zeros(4 * embed_dim),
+                "w_out": weight(4 * embed_dim, embed_dim),
+                "b_out": zeros(embed_dim),
+            }
+        )
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, x):
         p = self.params
         h = x @ p["w_in"] + p["b_in"]
         # GELU: h times the standard normal distribution function of h
-        h = h * 0.5 * torch.erfc(-h * 0.5 ** 0.5)
+        h = h * 0.5 * torch.erfc(-h * 0.5**0.5)
         return self.dropout(h @ p["w_out"] + p["b_out"])
 
 
@@ -82,14 +84,15 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.tables = nn.ParameterDict({
-            "tokens": weight(vocab_size, embed_dim),
-            "positions": weight(block_size, embed_dim),
-            "head": weight(embed_dim, vocab_size),
-        })
+        self.tables = nn.ParameterDict(
+            {
+                "tokens": weight(vocab_size, embed_dim),
+                "positions": weight(block_size, embed_dim),
+                "head": weight(embed_dim, vocab_size),
+            }
+        )
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.ln = norm_params(embed_dim)
 

@@ -10,8 +10,9 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.d = embed_dim // num_heads
         self.per_head = nn.ParameterList(
-            [torch.randn(embed_dim, 3 * self.d) * embed_dim ** -0.5 for _ in range(num_heads)])
-        self.mix = nn.Parameter(torch.randn(embed_dim, embed_dim) * embed_dim ** -0.5)
+            [torch.randn(embed_dim, 3 * self.d) * embed_dim**-0.5 for _ in range(num_heads)]
+        )
+        self.mix = nn.Parameter(torch.randn(embed_dim, embed_dim) * embed_dim**-0.5)
         self.mix_bias = nn.Parameter(torch.zeros(embed_dim))
         self.p = dropout_p
 
@@ -20,9 +21,10 @@ class CausalSelfAttention(nn.Module):
         s = q @ k.mT
         n = s.size(-1)
         i, j = torch.triu_indices(n, n, offset=1, device=s.device)
-        s = s.index_put((torch.arange(s.size(0), device=s.device)[:, None], i, j),
-                        s.new_full((), float("-inf")))
-        w = F.softmax(s / self.d ** 0.5, dim=-1)
+        s = s.index_put(
+            (torch.arange(s.size(0), device=s.device)[:, None], i, j), s.new_full((), float("-inf"))
+        )
+        w = F.softmax(s / self.d**0.5, dim=-1)
         return F.dropout(w, self.p, self.training) @ v
 
     def forward(self, x):
@@ -33,9 +35,14 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.layers = nn.ParameterList([
-            torch.randn(embed_dim, 4 * embed_dim) * embed_dim ** -0.5, torch.zeros(4 * embed_dim),
-            torch.randn(4 * embed_dim, embed_dim) * embed_dim ** -0.5, torch.zeros(embed_dim)])
+        self.layers = nn.ParameterList(
+            [
+                torch.randn(embed_dim, 4 * embed_dim) * embed_dim**-0.5,
+                torch.zeros(4 * embed_dim),
+                torch.randn(4 * embed_dim, embed_dim) * embed_dim**-0.5,
+                torch.zeros(embed_dim),
+            ]
+        )
         self.p = dropout_p
 
     def forward(self, x):
@@ -74,8 +81,11 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim, eps=1e-6)
         self.head = TiedHead(self.wte, vocab_size)
 

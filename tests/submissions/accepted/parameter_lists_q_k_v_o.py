@@ -9,7 +9,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.num_heads = num_heads
-        bound = embed_dim ** -0.5
+        bound = embed_dim**-0.5
         self.ws = nn.ParameterList(
             torch.empty(embed_dim, embed_dim).uniform_(-bound, bound) for _ in range(4)
         )
@@ -37,7 +37,7 @@ class MLP(nn.Module):
         self.ws = nn.ParameterList()
         self.bs = nn.ParameterList()
         for n_in, n_out in zip(sizes, sizes[1:]):
-            self.ws.append(nn.Parameter(torch.randn(n_out, n_in) * n_in ** -0.5))
+            self.ws.append(nn.Parameter(torch.randn(n_out, n_in) * n_in**-0.5))
             self.bs.append(nn.Parameter(torch.zeros(n_out)))
         self.dropout = nn.Dropout(dropout_p)
 
@@ -63,13 +63,14 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.tables = nn.ParameterList([
-            torch.randn(vocab_size, embed_dim) * 0.02,
-            torch.randn(block_size, embed_dim) * 0.02,
-        ])
+        self.tables = nn.ParameterList(
+            [
+                torch.randn(vocab_size, embed_dim) * 0.02,
+                torch.randn(block_size, embed_dim) * 0.02,
+            ]
+        )
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=True)

@@ -16,7 +16,7 @@ class CausalSelfAttention(nn.Module):
 
     def step(self, q_t, past_k, past_v):
         # q_t: (B, H, D)   past_k, past_v: (B, t+1, H, D)
-        score = (past_k * q_t.unsqueeze(1)).sum(-1) / self.D ** 0.5  # (B, t+1, H)
+        score = (past_k * q_t.unsqueeze(1)).sum(-1) / self.D**0.5  # (B, t+1, H)
         weight = self.dropout(score.softmax(dim=1))
         return (weight.unsqueeze(-1) * past_v).sum(dim=1)  # (B, H, D)
 
@@ -45,10 +45,12 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
         self.mlp = MLP(embed_dim, dropout_p)
-        self.ln = nn.ModuleDict({
-            "attn": nn.LayerNorm(embed_dim),
-            "mlp": nn.LayerNorm(embed_dim),
-        })
+        self.ln = nn.ModuleDict(
+            {
+                "attn": nn.LayerNorm(embed_dim),
+                "mlp": nn.LayerNorm(embed_dim),
+            }
+        )
 
     def forward(self, x):
         x = x + self.attn(self.ln["attn"](x))
@@ -62,8 +64,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.stack = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)

@@ -26,7 +26,7 @@ class CausalSelfAttention(nn.Module):
         qkv = qkv.view(B, T, 3, self.num_heads, self.head_dim)
         qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
         q, k, v = qkv[0], qkv[1], qkv[2]
-        scores = q @ k.transpose(-2, -1) / self.head_dim ** 0.5  # (B, H, T, T)
+        scores = q @ k.transpose(-2, -1) / self.head_dim**0.5  # (B, H, T, T)
         scores = scores.masked_fill(~self.causal_mask[:T, :T], float("-inf"))
         weights = self.attn_dropout(F.softmax(scores, dim=-1))
         out = (weights @ v).transpose(1, 2).contiguous().view(B, T, C)
@@ -67,10 +67,12 @@ class GPT2(nn.Module):
         self.token_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -23,7 +23,7 @@ class CausalSelfAttention(nn.Module):
         q, k, v = (t.reshape(b, n, h, d).transpose(1, 2) for t in (q, k, v))
 
         # scaling both sides keeps the product in range in half precision
-        quarter = d ** -0.25
+        quarter = d**-0.25
         sim = torch.einsum("b h i d, b h j d -> b h i j", q * quarter, k * quarter)
 
         i = torch.arange(n, device=x.device)
@@ -91,8 +91,7 @@ class GPT2(nn.Module):
         self.pos_embedding = nn.Parameter(torch.randn(1, block_size, embed_dim))
         self.dropout = nn.Dropout(dropout_p)
         self.transformer = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.to_logits = nn.Sequential(
             nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size, bias=False)

@@ -75,7 +75,7 @@ class GPT2(nn.Module):
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, idx):
-        x = self.dropout(F.embedding(idx, self.wte) + self.wpe[:idx.size(-1)])
+        x = self.dropout(F.embedding(idx, self.wte) + self.wpe[: idx.size(-1)])
         for name in self.layer_names:
             x = getattr(self, name)(x)
         return F.linear(self.ln_f(x), self.head)

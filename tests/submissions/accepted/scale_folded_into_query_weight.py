@@ -23,7 +23,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         B, T, C = x.shape
-        facteur = torch.tensor([self.taille ** -0.5, 1.0, 1.0], dtype=x.dtype, device=x.device)
+        facteur = torch.tensor([self.taille**-0.5, 1.0, 1.0], dtype=x.dtype, device=x.device)
         w = (self.poids * facteur.view(3, 1, 1, 1)).reshape(3 * C, C)
         b = (self.biais * facteur.view(3, 1, 1)).reshape(3 * C)
         q, k, v = linear(x, w, b).view(B, T, 3, self.n_tetes, self.taille).unbind(dim=2)
@@ -61,13 +61,24 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.mots = nn.Embedding(vocab_size, embed_dim)
         self.places = nn.Embedding(block_size, embed_dim)
-        self.couches = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.couches = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norme = nn.LayerNorm(embed_dim)
         self.tete = nn.Linear(embed_dim, vocab_size, bias=False)
         self.tete.weight = self.mots.weight

@@ -77,8 +77,16 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         x = self.wte[idx] + self.wpe[: idx.shape[1]]
-        layers = zip(self.w_in, self.w_out, self.w_up, self.w_down,
-                     self.g[0:-1:2], self.b[0:-1:2], self.g[1::2], self.b[1::2])
+        layers = zip(
+            self.w_in,
+            self.w_out,
+            self.w_up,
+            self.w_down,
+            self.g[0:-1:2],
+            self.b[0:-1:2],
+            self.g[1::2],
+            self.b[1::2],
+        )
         for layer in layers:
             x = self.step(x, layer)
         return norm(x, self.g[-1], self.b[-1]) @ self.wte.mT

@@ -28,7 +28,9 @@ class CausalSelfAttention(nn.Module):
         k = k.reshape(batch, time, self.num_heads, d)
         v = v.reshape(batch, time, self.num_heads, d)
         y = F.scaled_dot_product_attention(
-            q.permute(0, 2, 1, 3), k.permute(0, 2, 1, 3), v.permute(0, 2, 1, 3),
+            q.permute(0, 2, 1, 3),
+            k.permute(0, 2, 1, 3),
+            v.permute(0, 2, 1, 3),
             attn_mask=self.keep[..., :time, :time],
             dropout_p=self.dropout_p if self.training else 0.0,
             scale=1.0,
@@ -63,14 +65,24 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.head = nn.Linear(embed_dim, vocab_size, bias=True)
         self.norm = nn.LayerNorm(embed_dim)
         self.trunk = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.position = nn.Embedding(block_size, embed_dim)
         self.token = nn.Embedding(vocab_size, embed_dim)
 

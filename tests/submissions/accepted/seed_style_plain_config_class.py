@@ -8,11 +8,11 @@ import math
 
 # Config
 class GPT2Config:
-    vocab_size = 50257       # same as GPT-2
-    block_size = 128         # context window
+    vocab_size = 50257  # same as GPT-2
+    block_size = 128  # context window
     n_layer = 4
     n_head = 4
-    n_embd = 256             # embedding size
+    n_embd = 256  # embedding size
     dropout = 0.1
 
     def __init__(self, **kwargs):
@@ -25,7 +25,8 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         config = GPT2Config(
-            n_embd=embed_dim, n_head=num_heads, block_size=block_size, dropout=dropout_p)
+            n_embd=embed_dim, n_head=num_heads, block_size=block_size, dropout=dropout_p
+        )
         assert config.n_embd % config.n_head == 0
         self.n_head = config.n_head
         self.head_dim = config.n_embd // config.n_head
@@ -37,7 +38,8 @@ class CausalSelfAttention(nn.Module):
         # causal mask
         self.register_buffer(
             "mask",
-            torch.tril(torch.ones(config.block_size, config.block_size)).unsqueeze(0).unsqueeze(0))
+            torch.tril(torch.ones(config.block_size, config.block_size)).unsqueeze(0).unsqueeze(0),
+        )
 
     def forward(self, x):
         B, T, C = x.size()
@@ -49,7 +51,7 @@ class CausalSelfAttention(nn.Module):
         v = v.view(B, T, self.n_head, self.head_dim).transpose(1, 2)
 
         att = (q @ k.transpose(-2, -1)) / math.sqrt(self.head_dim)
-        att = att.masked_fill(self.mask[:, :, :T, :T] == 0, float('-inf'))
+        att = att.masked_fill(self.mask[:, :, :T, :T] == 0, float("-inf"))
         att = F.softmax(att, dim=-1)
         att = self.dropout(att)
 
@@ -93,9 +95,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.token_embed = nn.Embedding(vocab_size, embed_dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, block_size, embed_dim))
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 
@@ -106,9 +111,9 @@ class GPT2(nn.Module):
         B, T = idx.size()
         assert T <= self.block_size
 
-        tok_emb = self.token_embed(idx)               # (B, T, C)
-        pos_emb = self.pos_embed[:, :T, :]            # (1, T, C)
-        x = tok_emb + pos_emb                         # (B, T, C)
+        tok_emb = self.token_embed(idx)  # (B, T, C)
+        pos_emb = self.pos_embed[:, :T, :]  # (1, T, C)
+        x = tok_emb + pos_emb  # (B, T, C)
         x = self.blocks(x)
         x = self.ln_f(x)
         logits = self.head(x)
@@ -121,7 +126,7 @@ class GPT2(nn.Module):
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
-            idx_cond = idx[:, -self.block_size:]
+            idx_cond = idx[:, -self.block_size :]
             logits = self(idx_cond)
             next_token = torch.argmax(logits[:, -1, :], dim=-1, keepdim=True)
             idx = torch.cat([idx, next_token], dim=1)

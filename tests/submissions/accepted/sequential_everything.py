@@ -99,8 +99,10 @@ class GPT2(nn.Module):
             nn.Embedding(vocab_size, embed_dim),
             AddPositions(block_size, embed_dim),
             nn.Dropout(dropout_p),
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)),
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ),
             nn.LayerNorm(embed_dim),
             nn.Linear(embed_dim, vocab_size, bias=False),
         )

@@ -93,8 +93,10 @@ class GPT2(nn.Module):
         self.embed_tokens = nn.Embedding(vocab_size, embed_dim)
         self.embed_positions = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)

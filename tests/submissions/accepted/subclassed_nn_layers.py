@@ -76,8 +76,10 @@ class GPT2(nn.Sequential):
         self.positions = Positions(block_size, embed_dim)
         self.body = nn.Sequential(
             nn.Dropout(dropout_p),
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)],
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ],
         )
         self.tail = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))
 

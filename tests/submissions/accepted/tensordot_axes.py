@@ -9,9 +9,9 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         D = embed_dim // num_heads
-        self.Wqkv = nn.Parameter(torch.randn(embed_dim, 3, num_heads, D) / embed_dim ** 0.5)
+        self.Wqkv = nn.Parameter(torch.randn(embed_dim, 3, num_heads, D) / embed_dim**0.5)
         self.bqkv = nn.Parameter(torch.zeros(3, num_heads, D))
-        self.Wo = nn.Parameter(torch.randn(num_heads, D, embed_dim) / embed_dim ** 0.5)
+        self.Wo = nn.Parameter(torch.randn(num_heads, D, embed_dim) / embed_dim**0.5)
         self.bo = nn.Parameter(torch.zeros(embed_dim))
         self.drop = nn.Dropout(dropout_p)
         mask = torch.arange(block_size)[:, None] < torch.arange(block_size)[None, :]
@@ -34,7 +34,7 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.W1 = nn.Parameter(torch.randn(embed_dim, 4, embed_dim) / embed_dim ** 0.5)
+        self.W1 = nn.Parameter(torch.randn(embed_dim, 4, embed_dim) / embed_dim**0.5)
         self.b1 = nn.Parameter(torch.zeros(4, embed_dim))
         self.W2 = nn.Parameter(torch.randn(4, embed_dim, embed_dim) / (4 * embed_dim) ** 0.5)
         self.b2 = nn.Parameter(torch.zeros(embed_dim))
@@ -63,8 +63,8 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.randn(1, block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.Wout = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)
 

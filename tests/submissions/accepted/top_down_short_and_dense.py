@@ -7,12 +7,17 @@ class GPT2(nn.Module):
     def __init__(s, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         s.e, s.p = nn.Embedding(vocab_size, embed_dim), nn.Embedding(block_size, embed_dim)
-        s.b = nn.Sequential(*(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                              for _ in range(num_layers)), nn.LayerNorm(embed_dim))
+        s.b = nn.Sequential(
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ),
+            nn.LayerNorm(embed_dim),
+        )
         s.d = nn.Dropout(dropout_p)
 
     def forward(s, idx):
-        return s.b(s.d(s.e(idx) + s.p.weight[:idx.shape[1]])) @ s.e.weight.T
+        return s.b(s.d(s.e(idx) + s.p.weight[: idx.shape[1]])) @ s.e.weight.T
 
 
 class TransformerBlock(nn.Module):
@@ -45,5 +50,5 @@ class CausalSelfAttention(nn.Module):
     def forward(s, x):
         b, t, c = x.shape
         q, k, v = s.i(x).view(b, t, 3, s.h, c // s.h).permute(2, 0, 3, 1, 4)
-        a = (q @ k.mT / (c // s.h) ** .5).masked_fill(x.new_ones(t, t).triu(1) > 0, -torch.inf)
+        a = (q @ k.mT / (c // s.h) ** 0.5).masked_fill(x.new_ones(t, t).triu(1) > 0, -torch.inf)
         return s.d(s.o((s.d(a.softmax(-1)) @ v).transpose(1, 2).reshape(b, t, c)))

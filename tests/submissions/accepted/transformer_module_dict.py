@@ -20,9 +20,7 @@ class CausalSelfAttention(nn.Module):
         self.proj = nn.ModuleDict(
             {name: nn.Linear(embed_dim, embed_dim) for name in ("key", "query", "value", "out")}
         )
-        self.drop = nn.ModuleDict(
-            {name: nn.Dropout(dropout_p) for name in ("weights", "residual")}
-        )
+        self.drop = nn.ModuleDict({name: nn.Dropout(dropout_p) for name in ("weights", "residual")})
         tril = torch.tril(torch.ones(block_size, block_size, dtype=torch.uint8))
         self.register_buffer("allowed", tril, persistent=False)
 
@@ -43,12 +41,14 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.steps = nn.ModuleDict({
-            "expand": nn.Linear(embed_dim, 4 * embed_dim),
-            "gelu": NewGELU(),
-            "contract": nn.Linear(4 * embed_dim, embed_dim),
-            "dropout": nn.Dropout(dropout_p),
-        })
+        self.steps = nn.ModuleDict(
+            {
+                "expand": nn.Linear(embed_dim, 4 * embed_dim),
+                "gelu": NewGELU(),
+                "contract": nn.Linear(4 * embed_dim, embed_dim),
+                "dropout": nn.Dropout(dropout_p),
+            }
+        )
 
     def forward(self, x):
         for step in self.steps.values():
@@ -75,15 +75,21 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                             for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-            head=nn.Linear(embed_dim, vocab_size, bias=False),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+                head=nn.Linear(embed_dim, vocab_size, bias=False),
+            )
+        )
 
     def forward(self, idx):
         net = self.transformer

@@ -52,11 +52,17 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.pairs = nn.ModuleList([
-            nn.ModuleList([nn.LayerNorm(embed_dim),
-                           CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)]),
-            nn.ModuleList([nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)]),
-        ])
+        self.pairs = nn.ModuleList(
+            [
+                nn.ModuleList(
+                    [
+                        nn.LayerNorm(embed_dim),
+                        CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                    ]
+                ),
+                nn.ModuleList([nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)]),
+            ]
+        )
 
     def forward(self, x):
         for norm, layer in self.pairs:
@@ -69,8 +75,9 @@ class GPT2(nn.Module):
 
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.pos_embedding = nn.Embedding(block_size, embed_dim)
         self.ln_f = nn.LayerNorm(embed_dim)

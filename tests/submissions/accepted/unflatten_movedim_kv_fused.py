@@ -55,15 +55,19 @@ class GPT2(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim, bias=False)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.embed.weight = self.head.weight  # tied
 
     def forward(self, idx):
         x = self.embed(idx)
-        x = x + self.pos.weight[:x.shape[1]].unsqueeze(0).expand_as(x)
+        x = x + self.pos.weight[: x.shape[1]].unsqueeze(0).expand_as(x)
         for layer in self.layers:
             x = layer(x)
         return self.head(self.norm(x))

@@ -32,6 +32,7 @@ Vaswani et al. (2017), Attention Is All You Need.
 Ba, Kiros, Hinton (2016), Layer Normalization.
 Hendrycks, Gimpel (2016), Gaussian Error Linear Units.
 """
+
 from __future__ import annotations
 
 import math
@@ -284,9 +285,7 @@ class GPT2(nn.Module):
 
         self.blocks = nn.ModuleList()
         for _ in range(num_layers):
-            self.blocks.append(
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            )
+            self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
 
         self.final_norm = nn.LayerNorm(embed_dim)
         self.language_model_head = nn.Linear(embed_dim, vocab_size, bias=False)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 def one_head(q, k, v):
     """(T, D) each, one example, one head."""
     T, D = q.shape
-    scores = q @ k.T / D ** 0.5
+    scores = q @ k.T / D**0.5
     causal = torch.ones(T, T, dtype=torch.bool, device=q.device).tril()
     return torch.where(causal, scores, float("-inf")).softmax(dim=1) @ v
 
@@ -62,8 +62,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

@@ -71,8 +71,7 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(num_embeddings=vocab_size, embedding_dim=embed_dim)
         self.pos_embedding = nn.Embedding(num_embeddings=block_size, embedding_dim=embed_dim)
         tblocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.tblocks = nn.Sequential(*tblocks)
         self.norm = nn.LayerNorm(embed_dim)

@@ -67,8 +67,12 @@ class GPT2(nn.Module):
         self.词嵌入 = nn.Embedding(vocab_size, embed_dim)
         self.位置嵌入 = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.层 = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(num_layers)])
+        self.层 = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.词嵌入.weight  # 权重共享

@@ -61,8 +61,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Embedding(vocab_size, embed_dim)
         self.P = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.U = nn.Linear(embed_dim, vocab_size)
 

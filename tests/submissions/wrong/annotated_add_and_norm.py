@@ -29,8 +29,7 @@ class CausalSelfAttention(nn.Module):
         nbatches, size = x.size(0), x.size(1)
         mask = torch.triu(torch.ones(1, 1, size, size, device=x.device), diagonal=1) == 0
         query, key, value = [
-            lin(x).view(nbatches, -1, self.h, self.d_k).transpose(1, 2)
-            for lin in self.linears[:3]
+            lin(x).view(nbatches, -1, self.h, self.d_k).transpose(1, 2) for lin in self.linears[:3]
         ]
         x = attention(query, key, value, mask, self.dropout)
         x = x.transpose(1, 2).contiguous().view(nbatches, -1, self.h * self.d_k)
@@ -75,8 +74,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.lut = nn.Embedding(vocab_size, embed_dim)
         self.pe = nn.Embedding(block_size, embed_dim)
-        self.layers = clones(TransformerBlock(embed_dim, num_heads, block_size, dropout_p),
-                             num_layers)
+        self.layers = clones(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p), num_layers
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.generator = nn.Linear(embed_dim, vocab_size)
 

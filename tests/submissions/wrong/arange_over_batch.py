@@ -60,8 +60,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.mots = nn.Embedding(vocab_size, embed_dim)
         self.places = nn.Embedding(block_size, embed_dim)
-        self.couches = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers))
+        self.couches = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norme = nn.LayerNorm(embed_dim)
         self.tete = nn.Linear(embed_dim, vocab_size)
 

@@ -47,8 +47,12 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         self.te, self.pe = nn.Embedding(vocab_size, embed_dim), nn.Embedding(block_size, embed_dim)
-        self.bs = nn.Sequential(*(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                  for _ in range(num_layers)))
+        self.bs = nn.Sequential(
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.lf = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

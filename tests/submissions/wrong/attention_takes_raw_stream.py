@@ -39,10 +39,12 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.fn = nn.ModuleDict({
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.fn = nn.ModuleDict(
+            {
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
         self.ln = nn.ModuleDict({"attn": nn.LayerNorm(embed_dim), "mlp": nn.LayerNorm(embed_dim)})
 
     def forward(self, x):
@@ -54,11 +56,15 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.emb = nn.ModuleDict({"tok": nn.Embedding(vocab_size, embed_dim),
-                                  "pos": nn.Embedding(block_size, embed_dim)})
-        self.blocks = nn.ModuleDict({
-            str(i): TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for i in range(num_layers)})
+        self.emb = nn.ModuleDict(
+            {"tok": nn.Embedding(vocab_size, embed_dim), "pos": nn.Embedding(block_size, embed_dim)}
+        )
+        self.blocks = nn.ModuleDict(
+            {
+                str(i): TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for i in range(num_layers)
+            }
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

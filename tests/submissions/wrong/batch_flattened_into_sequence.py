@@ -21,8 +21,10 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         B, T, C = x.shape
         flat = x.reshape(B * T, C)
-        q, k, v = (torch.mm(flat, w).view(-1, self.num_heads, self.head_dim).transpose(0, 1)
-                   for w in self.Wqkv)
+        q, k, v = (
+            torch.mm(flat, w).view(-1, self.num_heads, self.head_dim).transpose(0, 1)
+            for w in self.Wqkv
+        )
         scores = torch.bmm(q, k.transpose(1, 2)) / self.head_dim**0.5  # (H, N, N)
         n = torch.arange(B * T, device=x.device)
         allowed = n[:, None] >= n[None, :]
@@ -61,8 +63,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

@@ -11,7 +11,7 @@ from torch import nn
 
 
 def gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class MLP(nn.Module):
@@ -42,7 +42,7 @@ class CausalSelfAttention(nn.Module):
         q = self.q_linear(x).reshape(T, B * self.h, self.d_k).transpose(0, 1)
         k = self.k_linear(x).reshape(T, B * self.h, self.d_k).transpose(0, 1)
         v = self.v_linear(x).reshape(T, B * self.h, self.d_k).transpose(0, 1)
-        scores = torch.bmm(q, k.transpose(1, 2)) * self.d_k ** -0.5
+        scores = torch.bmm(q, k.transpose(1, 2)) * self.d_k**-0.5
         mask = torch.full((T, T), float("-inf"), device=x.device).triu(1)
         weights = self.dropout(F.softmax(scores + mask, dim=-1))
         y = torch.bmm(weights, v).transpose(0, 1).reshape(T, B, C)
@@ -79,8 +79,10 @@ class GPT2(nn.Module):
         self.token = nn.Embedding(vocab_size, embed_dim)
         self.position = nn.Embedding(block_size, embed_dim)
         self.stack = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.to_logits = nn.Linear(embed_dim, vocab_size, bias=False)
@@ -101,6 +103,6 @@ class GPT2(nn.Module):
     @torch.no_grad()
     def generate(self, idx, n_new):
         for _ in range(n_new):
-            logits = self(idx[:, -self.block_size:])[:, -1]
+            logits = self(idx[:, -self.block_size :])[:, -1]
             idx = torch.cat([idx, logits.argmax(-1, keepdim=True)], dim=1)
         return idx

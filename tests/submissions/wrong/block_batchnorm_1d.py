@@ -24,7 +24,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         b, n, c = x.shape
-        q = self._split(self.q_proj(x)) * self.head_dim ** -0.5
+        q = self._split(self.q_proj(x)) * self.head_dim**-0.5
         k = self._split(self.k_proj(x))
         v = self._split(self.v_proj(x))
         logits = q @ k.mT
@@ -71,7 +71,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.tower.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx):
         T = idx.shape[1]

@@ -20,9 +20,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         q, k, v = (
             layer(x).unflatten(-1, (self.h, -1)).transpose(1, 2)
-            for layer in (self.q, self.k, self.v))
+            for layer in (self.q, self.k, self.v)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o(y), self.p, self.training)
 
@@ -65,12 +67,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.tokens(idx) + self.places(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

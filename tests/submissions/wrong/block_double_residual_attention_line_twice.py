@@ -29,7 +29,7 @@ class CausalSelfAttention(nn.Module):
         d = c // self.heads
         q = self.q_proj(x).reshape(b, n, self.heads, d).movedim(2, 1)
         k, v = self.kv_proj(x).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
-        dots = torch.matmul(q, k.transpose(2, 3)) / d ** 0.5
+        dots = torch.matmul(q, k.transpose(2, 3)) / d**0.5
         neg = torch.full((n, n), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
         attn = self.drop(torch.softmax(dots + neg, dim=3))
         out = torch.matmul(attn, v).movedim(1, 2).reshape(b, n, c)
@@ -83,15 +83,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

@@ -25,7 +25,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         b, n, c = x.shape
         q, k, v = map(self.fold, self.fused(x).chunk(3, dim=-1))
-        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d ** -0.5)
+        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d**-0.5)
         y = torch.bmm(self.drop(w.softmax(2)), v)
         y = y.reshape(b, self.h, n, self.d).transpose(1, 2).reshape(b, n, c)
         return self.unify(y)
@@ -66,8 +66,11 @@ class GPT2(nn.Module):
         self.token_table = nn.Embedding(vocab_size, embed_dim)
         self.position_table = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

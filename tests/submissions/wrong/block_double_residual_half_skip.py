@@ -26,9 +26,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.q_lin, self.k_lin, self.v_lin))
+            for layer in (self.q_lin, self.k_lin, self.v_lin)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o_lin(y), self.dropout_p, self.training)
 
@@ -79,11 +81,14 @@ class GPT2(nn.Module):
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.embed(idx) + self.pos[:idx.size(1)]
+        x = self.embed(idx) + self.pos[: idx.size(1)]
         return self.head(self.norm(self.blocks(x)))

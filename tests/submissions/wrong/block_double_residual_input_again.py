@@ -17,11 +17,12 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def new_gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -39,8 +40,7 @@ class CausalSelfAttention(nn.Module):
         # (3, B, heads, T, head_dim)
         q, k, v = self.w_qkv(x).view(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         rate = self.dropout_p if self.training else 0.0
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.keep[:T, :T], dropout_p=rate)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.keep[:T, :T], dropout_p=rate)
         return self.w_o(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -78,8 +78,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.pe, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.body = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -29,7 +29,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         b, n, c = x.shape
-        q = self._split(self.query(x)) * self.head_dim ** -0.5
+        q = self._split(self.query(x)) * self.head_dim**-0.5
         k = self._split(self.key(x))
         v = self._split(self.value(x))
         weights = q @ k.mT
@@ -83,10 +83,12 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, embed_dim)
         self.position_embedding = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.layers = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.final_norm = nn.LayerNorm(embed_dim)
         self.to_logits = nn.Linear(embed_dim, vocab_size, bias=False)
 

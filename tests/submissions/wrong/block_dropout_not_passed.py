@@ -47,7 +47,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         head_size = embed_dim // num_heads
         self.heads = nn.ModuleList(
-            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)])
+            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.mix = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
 
@@ -76,10 +77,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

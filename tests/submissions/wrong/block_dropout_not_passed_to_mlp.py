@@ -16,11 +16,12 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def new_gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -78,12 +79,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ):
         super().__init__()
-        self.parts = nn.ModuleDict(dict(
-            ln1=nn.LayerNorm(embed_dim),
-            attn=CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p=dropout_p),
-            ln2=nn.LayerNorm(embed_dim),
-            mlp=MLP(embed_dim),
-        ))
+        self.parts = nn.ModuleDict(
+            dict(
+                ln1=nn.LayerNorm(embed_dim),
+                attn=CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p=dropout_p),
+                ln2=nn.LayerNorm(embed_dim),
+                mlp=MLP(embed_dim),
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.parts.attn(self.parts.ln1(x))
@@ -104,11 +107,14 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_table = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.stack = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.emb(idx) + self.pos_table[:idx.size(1)]
+        x = self.emb(idx) + self.pos_table[: idx.size(1)]
         return self.out(self.ln_out(self.stack(x)))

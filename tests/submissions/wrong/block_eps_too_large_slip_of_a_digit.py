@@ -61,10 +61,12 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.mixer = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
         self.channel = MLP(embed_dim, dropout_p)
-        self.norms = nn.ModuleDict({
-            "mixer": nn.LayerNorm(embed_dim, 1e-1),
-            "channel": nn.LayerNorm(embed_dim, 1e-1),
-        })
+        self.norms = nn.ModuleDict(
+            {
+                "mixer": nn.LayerNorm(embed_dim, 1e-1),
+                "channel": nn.LayerNorm(embed_dim, 1e-1),
+            }
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.mixer(self.norms["mixer"](x))
@@ -95,8 +97,7 @@ class CausalSelfAttention(nn.Module):
         # (3, B, heads, T, head_dim)
         q, k, v = self.qkv(x).view(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         rate = self.dropout_p if self.training else 0.0
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.allowed[:T, :T], dropout_p=rate)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.allowed[:T, :T], dropout_p=rate)
         return self.proj(y.transpose(1, 2).reshape(B, T, C))
 
 

@@ -42,8 +42,11 @@ class MLP(nn.Sequential):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         hidden = 4 * embed_dim
         super().__init__(
-            nn.Linear(embed_dim, hidden), nn.GELU("tanh"),
-            nn.Linear(hidden, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, hidden),
+            nn.GELU("tanh"),
+            nn.Linear(hidden, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -77,15 +80,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

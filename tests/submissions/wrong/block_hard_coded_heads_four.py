@@ -16,11 +16,12 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def new_gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -44,8 +45,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.Wq(x).view(shape), self.Wk(x).view(shape), self.Wv(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.drop(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.drop(self.Wo(vec.flatten(2)))
@@ -101,12 +102,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.word_embeddings(idx) + self.position_embeddings(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

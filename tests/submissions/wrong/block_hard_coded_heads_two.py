@@ -52,7 +52,8 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.ln_1 = nn.LayerNorm(embed_dim)
         self.attn = CausalSelfAttention(
-            embed_dim=embed_dim, num_heads=2, block_size=block_size, dropout_p=dropout_p)
+            embed_dim=embed_dim, num_heads=2, block_size=block_size, dropout_p=dropout_p
+        )
         self.ln_2 = nn.LayerNorm(embed_dim)
         self.mlp = MLP(embed_dim=embed_dim, dropout_p=dropout_p)
 
@@ -70,8 +71,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.pos_embedding, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.transformer = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

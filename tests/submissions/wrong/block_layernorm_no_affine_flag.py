@@ -16,7 +16,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def gelu(z):
@@ -58,7 +59,8 @@ class CausalSelfAttention(nn.Module):
         self.drop_a = nn.Dropout(dropout_p)
         self.drop_r = nn.Dropout(dropout_p)
         self.register_buffer(
-            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))
@@ -105,11 +107,14 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_table = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.stack = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.emb(idx) + self.pos_table[:idx.size(1)]
+        x = self.emb(idx) + self.pos_table[: idx.size(1)]
         return self.out(self.ln_out(self.stack(x)))

@@ -40,9 +40,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         q, k, v = (
             layer(x).unflatten(-1, (self.h, -1)).transpose(1, 2)
-            for layer in (self.q, self.k, self.v))
+            for layer in (self.q, self.k, self.v)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o(y), self.p, self.training)
 
@@ -69,8 +71,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.learned_positions, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.encoder = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

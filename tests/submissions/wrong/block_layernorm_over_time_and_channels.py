@@ -16,11 +16,12 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def new_gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -46,7 +47,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, n, c = x.shape
         q, k, v = map(self.fold, self.in_proj(x).chunk(3, dim=-1))
-        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d ** -0.5)
+        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d**-0.5)
         y = torch.bmm(self.drop(w.softmax(2)), v)
         y = y.reshape(b, self.h, n, self.d).transpose(1, 2).reshape(b, n, c)
         return self.out_proj(y)
@@ -112,15 +113,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

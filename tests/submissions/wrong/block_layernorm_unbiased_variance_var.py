@@ -17,13 +17,13 @@ class CausalSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.wq = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wk = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wv = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wo = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.dropout = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = x.size(1)
@@ -42,7 +42,7 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.w_up = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * std)
         self.w_down = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * std / 2)
         self.drop = nn.Dropout(dropout_p)
@@ -101,8 +101,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.learned_positions, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.encoder = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -19,13 +19,13 @@ class CausalSelfAttention(nn.Module):
     ):
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.q_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.k_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.v_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.o_kernel = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.dropout = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = x.size(1)
@@ -96,11 +96,14 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_table = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.stack = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.emb(idx) + self.pos_table[:idx.size(1)]
+        x = self.emb(idx) + self.pos_table[: idx.size(1)]
         return self.out(self.ln_out(self.stack(x)))

@@ -28,8 +28,7 @@ class CausalSelfAttention(nn.Module):
         # (3, B, heads, T, head_dim)
         q, k, v = self.attn_in(x).view(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         rate = self.dropout_p if self.training else 0.0
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.lower[:T, :T], dropout_p=rate)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.lower[:T, :T], dropout_p=rate)
         return self.attn_out(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -80,12 +79,12 @@ class GPT2(nn.Module):
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.E) + self.P[:idx.shape[1]]
+        x = F.embedding(idx, self.E) + self.P[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.E)  # the head shares the embedding matrix

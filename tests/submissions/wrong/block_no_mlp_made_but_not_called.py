@@ -11,13 +11,13 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.wq = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wk = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wv = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wo = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.dropout = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x):
         T = x.size(1)
@@ -67,7 +67,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx):
         T = idx.shape[1]

@@ -12,13 +12,13 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.q_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.k_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.v_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.o_kernel = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.dropout = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x):
         T = x.size(1)
@@ -70,8 +70,11 @@ class GPT2(nn.Module):
         self.token_table = nn.Embedding(vocab_size, embed_dim)
         self.position_table = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -30,7 +30,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, n, c = x.shape
         q, k, v = map(self.fold, self.in_proj(x).chunk(3, dim=-1))
-        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d ** -0.5)
+        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d**-0.5)
         y = torch.bmm(self.drop(w.softmax(2)), v)
         y = y.reshape(b, self.h, n, self.d).transpose(1, 2).reshape(b, n, c)
         return self.out_proj(y)
@@ -40,8 +40,11 @@ class MLP(nn.Sequential):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         hidden = 4 * embed_dim
         super().__init__(
-            nn.Linear(embed_dim, hidden), nn.GELU("tanh"),
-            nn.Linear(hidden, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, hidden),
+            nn.GELU("tanh"),
+            nn.Linear(hidden, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -76,12 +79,12 @@ class GPT2(nn.Module):
         self.vocab = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.where = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.vocab) + self.where[:idx.shape[1]]
+        x = F.embedding(idx, self.vocab) + self.where[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.vocab)  # the head shares the embedding matrix

@@ -29,13 +29,14 @@ class CausalSelfAttention(nn.Module):
         d = c // self.num_heads
         q, k, v = (
             t.view(b, n, self.num_heads, d).transpose(1, 2)
-            for t in self.qkv(x).tensor_split(3, dim=-1))
+            for t in self.qkv(x).tensor_split(3, dim=-1)
+        )
         rows = []
         for t in range(n):
             # position t looks at 0..t only
-            s = (k[:, :, :t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
+            s = (k[:, :, : t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
             p = self.drop(s.softmax(-1))
-            rows.append((p.unsqueeze(-2) @ v[:, :, :t + 1]).reshape(b, c))
+            rows.append((p.unsqueeze(-2) @ v[:, :, : t + 1]).reshape(b, c))
         return self.proj(torch.stack(rows, dim=1))
 
 
@@ -100,10 +101,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

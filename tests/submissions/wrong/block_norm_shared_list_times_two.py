@@ -24,11 +24,12 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 def new_gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class TransformerBlock(nn.Module):
@@ -37,10 +38,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim)] * 2)
-        self.sublayers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sublayer in zip(self.norms, self.sublayers):

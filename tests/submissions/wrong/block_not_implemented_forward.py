@@ -15,10 +15,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
@@ -51,13 +53,13 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.q_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.k_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.v_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.o_kernel = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.drop = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x):
         T = x.size(1)

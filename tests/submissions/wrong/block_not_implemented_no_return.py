@@ -29,8 +29,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.q_net(x).view(shape), self.k_net(x).view(shape), self.v_net(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.dropout(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.dropout(self.o_net(vec.flatten(2)))

@@ -30,8 +30,7 @@ class TransformerBlock(nn.Module):
         super().__init__()
         attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
         mlp = MLP(embed_dim, dropout_p)
-        self.sublayers = nn.ModuleList(
-            PreNorm(embed_dim, fn) for fn in (mlp, attn))
+        self.sublayers = nn.ModuleList(PreNorm(embed_dim, fn) for fn in (mlp, attn))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for sublayer in self.sublayers:
@@ -72,8 +71,11 @@ class MLP(nn.Sequential):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         hidden = 4 * embed_dim
         super().__init__(
-            nn.Linear(embed_dim, hidden), nn.GELU("tanh"),
-            nn.Linear(hidden, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, hidden),
+            nn.GELU("tanh"),
+            nn.Linear(hidden, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
 
 class GPT2(nn.Module):
@@ -93,7 +95,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         T = idx.shape[1]

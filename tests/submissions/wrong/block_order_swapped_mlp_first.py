@@ -14,7 +14,7 @@ class MLP(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.wi = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * std)
         self.wo = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * std / 2)
         self.drop = nn.Dropout(dropout_p)
@@ -48,7 +48,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, n, c = x.shape
-        q = self._split(self.q_proj(x)) * self.head_dim ** -0.5
+        q = self._split(self.q_proj(x)) * self.head_dim**-0.5
         k = self._split(self.k_proj(x))
         v = self._split(self.v_proj(x))
         scores = q @ k.mT
@@ -93,12 +93,12 @@ class GPT2(nn.Module):
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.E) + self.P[:idx.shape[1]]
+        x = F.embedding(idx, self.E) + self.P[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.E)  # the head shares the embedding matrix

@@ -15,25 +15,31 @@ class GPT2(nn.Module):
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.embed(idx) + self.pos[:idx.size(1)]
+        x = self.embed(idx) + self.pos[: idx.size(1)]
         return self.head(self.norm(self.blocks(x)))
 
 
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.branches = nn.ModuleList([
-            nn.Sequential(
-                nn.LayerNorm(embed_dim),
-                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
-        ])
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.LayerNorm(embed_dim),
+                    CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                ),
+                nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x):
         deltas = torch.stack([branch(x) for branch in self.branches])

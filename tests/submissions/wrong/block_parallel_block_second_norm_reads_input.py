@@ -40,8 +40,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.Wq(x).view(shape), self.Wk(x).view(shape), self.Wv(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.drop(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.drop(self.Wo(vec.flatten(2)))
@@ -71,12 +71,12 @@ class GPT2(nn.Module):
         self.W_E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.W_P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):
-        x = F.embedding(idx, self.W_E) + self.W_P[:idx.shape[1]]
+        x = F.embedding(idx, self.W_E) + self.W_P[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.W_E)  # the head shares the embedding matrix

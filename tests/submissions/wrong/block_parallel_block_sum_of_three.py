@@ -12,7 +12,7 @@ class MLP(nn.Module):
 
     def __init__(self, embed_dim: int, dropout_p: float = 0.0):
         super().__init__()
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.wi = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * std)
         self.wo = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * std / 2)
         self.drop = nn.Dropout(dropout_p)
@@ -44,9 +44,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (self.h, -1)).transpose(1, 2)
-            for layer in (self.q, self.k, self.v))
+            for layer in (self.q, self.k, self.v)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o(y), self.p, self.training)
 
@@ -84,15 +86,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ):
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

@@ -59,11 +59,14 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.trunk = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.tokens(idx) + self.positions[:idx.size(1)]
+        x = self.tokens(idx) + self.positions[: idx.size(1)]
         return self.unembed(self.ln(self.trunk(x)))

@@ -17,7 +17,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 class MLP(nn.Module):
@@ -25,7 +26,7 @@ class MLP(nn.Module):
 
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.w_up = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * std)
         self.w_down = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * std / 2)
         self.drop = nn.Dropout(dropout_p)
@@ -54,7 +55,8 @@ class CausalSelfAttention(nn.Module):
         self.attn_dropout = nn.Dropout(dropout_p)
         self.resid_dropout = nn.Dropout(dropout_p)
         self.register_buffer(
-            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))
@@ -115,15 +117,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

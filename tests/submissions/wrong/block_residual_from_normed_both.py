@@ -21,13 +21,16 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.trunk = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.tokens(idx) + self.positions[:idx.size(1)]
+        x = self.tokens(idx) + self.positions[: idx.size(1)]
         return self.unembed(self.ln(self.trunk(x)))
 
 
@@ -73,15 +76,14 @@ class CausalSelfAttention(nn.Module):
         # (3, B, heads, T, head_dim)
         q, k, v = self.qkv(x).view(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         rate = self.dropout_p if self.training else 0.0
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.allowed[:T, :T], dropout_p=rate)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.allowed[:T, :T], dropout_p=rate)
         return self.proj(y.transpose(1, 2).reshape(B, T, C))
 
 
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0):
         super().__init__()
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.w_up = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * std)
         self.w_down = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * std / 2)
         self.drop = nn.Dropout(dropout_p)

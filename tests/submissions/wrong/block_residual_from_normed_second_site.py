@@ -42,13 +42,14 @@ class CausalSelfAttention(nn.Module):
         d = c // self.num_heads
         q, k, v = (
             t.view(b, n, self.num_heads, d).transpose(1, 2)
-            for t in self.qkv(x).tensor_split(3, dim=-1))
+            for t in self.qkv(x).tensor_split(3, dim=-1)
+        )
         rows = []
         for t in range(n):
             # position t looks at 0..t only
-            s = (k[:, :, :t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
+            s = (k[:, :, : t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
             p = self.drop(s.softmax(-1))
-            rows.append((p.unsqueeze(-2) @ v[:, :, :t + 1]).reshape(b, c))
+            rows.append((p.unsqueeze(-2) @ v[:, :, : t + 1]).reshape(b, c))
         return self.proj(torch.stack(rows, dim=1))
 
 
@@ -102,8 +103,11 @@ class GPT2(nn.Module):
         self.token_table = nn.Embedding(vocab_size, embed_dim)
         self.position_table = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -28,7 +28,7 @@ class CausalSelfAttention(nn.Module):
         d = c // self.heads
         q = self.q_proj(x).reshape(b, n, self.heads, d).movedim(2, 1)
         k, v = self.kv_proj(x).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
-        dots = torch.matmul(q, k.transpose(2, 3)) / d ** 0.5
+        dots = torch.matmul(q, k.transpose(2, 3)) / d**0.5
         neg = torch.full((n, n), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
         attn = self.dropout(torch.softmax(dots + neg, dim=3))
         out = torch.matmul(attn, v).movedim(1, 2).reshape(b, n, c)
@@ -88,8 +88,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.learned_positions, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.encoder = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -17,7 +17,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 class GPT2(nn.Module):
@@ -28,8 +29,11 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 
@@ -73,7 +77,8 @@ class CausalSelfAttention(nn.Module):
         self.drop_a = nn.Dropout(dropout_p)
         self.drop_r = nn.Dropout(dropout_p)
         self.register_buffer(
-            "b", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "b", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))
@@ -98,5 +103,8 @@ class MLP(nn.Sequential):
     def __init__(self, embed_dim, dropout_p=0.0):
         hidden = 4 * embed_dim
         super().__init__(
-            nn.Linear(embed_dim, hidden), nn.GELU("tanh"),
-            nn.Linear(hidden, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, hidden),
+            nn.GELU("tanh"),
+            nn.Linear(hidden, embed_dim),
+            nn.Dropout(dropout_p),
+        )

@@ -41,8 +41,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.q_net(x).view(shape), self.k_net(x).view(shape), self.v_net(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.dropout(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.dropout(self.o_net(vec.flatten(2)))
@@ -76,7 +76,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.W_U = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.W_U = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx):
         T = idx.shape[1]

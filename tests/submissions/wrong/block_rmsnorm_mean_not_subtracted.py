@@ -92,12 +92,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.word_embeddings(idx) + self.position_embeddings(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

@@ -38,12 +38,14 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)

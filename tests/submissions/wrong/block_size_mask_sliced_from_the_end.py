@@ -51,10 +51,10 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.shape
         D = C // self.num_heads
         q, k, v = self.proj_in(x).split(C, dim=-1)
-        q = q.view(B, T, self.num_heads, D).transpose(1, 2)   # (B, H, T, D)
+        q = q.view(B, T, self.num_heads, D).transpose(1, 2)  # (B, H, T, D)
         k = k.view(B, T, self.num_heads, D).permute(0, 2, 3, 1)  # (B, H, D, T)
-        v = v.view(B, T, self.num_heads, D).transpose(1, 2)   # (B, H, T, D)
-        att = (q @ k) * D ** -0.5
+        v = v.view(B, T, self.num_heads, D).transpose(1, 2)  # (B, H, T, D)
+        att = (q @ k) * D**-0.5
         mask = self.allowed[-T:, :T]
         att = att.masked_fill(~mask, float("-inf"))
         y = self.drop(att.softmax(-1)) @ v
@@ -88,8 +88,8 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         B, T = idx.shape
-        tok = self.wte(idx)                                        # (B, T, C)
-        pos = self.wpe(torch.arange(T, device=idx.device))         # (T, C)
+        tok = self.wte(idx)  # (B, T, C)
+        pos = self.wpe(torch.arange(T, device=idx.device))  # (T, C)
         x = tok + pos.unsqueeze(0).expand(B, -1, -1)
         for blk in self.blocks:
             x = blk(x)

@@ -13,12 +13,18 @@ class CausalSelfAttention(nn.Module):
         self.num_heads = num_heads
         self.attn_dropout = nn.Dropout(dropout_p)
         self.resid_dropout = nn.Dropout(dropout_p)
-        self.weights = nn.ParameterDict({
-            name: nn.Parameter(torch.randn(embed_dim, embed_dim) * embed_dim**-0.5)
-            for name in ("q", "k", "v", "o")})
+        self.weights = nn.ParameterDict(
+            {
+                name: nn.Parameter(torch.randn(embed_dim, embed_dim) * embed_dim**-0.5)
+                for name in ("q", "k", "v", "o")
+            }
+        )
         self.register_buffer(
-            "bias", torch.zeros(block_size, block_size).masked_fill_(
-                torch.ones(block_size, block_size).triu_(1).bool(), float("-inf")))
+            "bias",
+            torch.zeros(block_size, block_size).masked_fill_(
+                torch.ones(block_size, block_size).triu_(1).bool(), float("-inf")
+            ),
+        )
 
     def forward(self, x):
         B, T, C = x.shape
@@ -61,7 +67,8 @@ class GPT2(nn.Module):
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.emb_dropout = nn.Dropout(dropout_p)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size) for _ in range(num_layers)])
+            [TransformerBlock(embed_dim, num_heads, block_size) for _ in range(num_layers)]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

@@ -36,7 +36,7 @@ class CausalSelfAttention(nn.Module):
         query = self.wq(x).reshape(B, T, self.H, self.D)
         key = key.reshape(B, T, self.H, self.D)
         value = value.reshape(B, T, self.H, self.D)
-        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D ** 0.5
+        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D**0.5
         allowed = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()
         logits = logits.masked_fill(allowed.logical_not(), -torch.inf)
         weights = F.dropout(logits.softmax(dim=3), self.attn_p, self.training)

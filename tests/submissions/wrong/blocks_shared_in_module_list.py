@@ -11,7 +11,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         d = embed_dim // num_heads
-        self.scale = d ** -0.5
+        self.scale = d**-0.5
         self.W_Q = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_K = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_V = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)

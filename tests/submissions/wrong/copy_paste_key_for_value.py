@@ -28,7 +28,8 @@ class CausalSelfAttention(nn.Module):
         k = F.linear(x, self.w_k).view(shape).transpose(1, 2)
         v = F.linear(x, self.w_k).view(shape).transpose(1, 2)
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0
+        )
         y = F.linear(y.transpose(1, 2).reshape(B, T, C), self.w_o)
         return F.dropout(y, self.dropout_p, self.training)
 
@@ -62,8 +63,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.w_tok = weight(vocab_size, embed_dim)
         self.w_pos = weight(block_size, embed_dim)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

@@ -11,13 +11,15 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         make_block = lambda: TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-        self.transformer = nn.ModuleDict({
-            "tokens": nn.Embedding(vocab_size, embed_dim),
-            "positions": nn.Embedding(block_size, embed_dim),
-            "dropout": nn.Dropout(dropout_p),
-            "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
-            "norm": nn.LayerNorm(embed_dim),
-        })
+        self.transformer = nn.ModuleDict(
+            {
+                "tokens": nn.Embedding(vocab_size, embed_dim),
+                "positions": nn.Embedding(block_size, embed_dim),
+                "dropout": nn.Dropout(dropout_p),
+                "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
+                "norm": nn.LayerNorm(embed_dim),
+            }
+        )
         self.unembed = nn.Linear(embed_dim, vocab_size)
         self.apply(self._init_weights)
 

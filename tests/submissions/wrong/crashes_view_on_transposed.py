@@ -74,8 +74,7 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(embed_dim, embed_dim)
         self.attn_dropout = nn.Dropout(dropout_p)
         self.resid_dropout = nn.Dropout(dropout_p)
-        self.register_buffer(
-            "mask", torch.tril(torch.ones(block_size, block_size))[None, None])
+        self.register_buffer("mask", torch.tril(torch.ones(block_size, block_size))[None, None])
 
     def forward(self, x):
         B, T, C = x.size()

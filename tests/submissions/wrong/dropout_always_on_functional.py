@@ -32,7 +32,7 @@ class CausalSelfAttention(nn.Module):
         queries = self.to_queries(x).view(b, t, h, s).transpose(1, 2).reshape(b * h, t, s)
         values = self.to_values(x).view(b, t, h, s).transpose(1, 2).reshape(b * h, t, s)
 
-        dot = torch.bmm(queries / s ** 0.5, keys.transpose(1, 2))
+        dot = torch.bmm(queries / s**0.5, keys.transpose(1, 2))
         rows, cols = torch.triu_indices(t, t, offset=1)
         dot[:, rows, cols] = float("-inf")
         dot = F.softmax(dot, dim=2)
@@ -46,12 +46,16 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict([
-            ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
-            ("act", nn.GELU()),
-            ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
-            ("drop", nn.Dropout(dropout_p)),
-        ]))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                [
+                    ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
+                    ("act", nn.GELU()),
+                    ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
+                    ("drop", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, T, C) -> (B, T, C)"""
@@ -61,12 +65,14 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_a": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_m": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_a": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_m": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         p = self.parts
@@ -78,14 +84,20 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         self.block_size = block_size
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                             for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.apply(self._init_weights)
 

@@ -25,9 +25,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.gf = nn.Parameter(torch.ones(embed_dim))
         self.bf = nn.Parameter(torch.zeros(embed_dim))
         self.U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)
@@ -68,8 +71,9 @@ class MLP(nn.Module):
 
 
 class CausalSelfAttention(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         assert embed_dim % num_heads == 0
         self.c_attn = nn.Linear(embed_dim, 3 * embed_dim)

@@ -62,8 +62,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.word_embedding = nn.Embedding(vocab_size, embed_dim)
         self.position_embedding = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.fc_out = nn.Linear(embed_dim, vocab_size)
         self.dropout = nn.Dropout(dropout_p)

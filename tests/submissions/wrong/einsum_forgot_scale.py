@@ -52,13 +52,24 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.tok = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.pos = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

@@ -75,8 +75,9 @@ class GPT2(nn.Module):
         self.src_embed = Embeddings(embed_dim, vocab_size)
         self.pos_embed = nn.Embedding(block_size, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
-        self.layers = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.proj = nn.Linear(embed_dim, vocab_size)
 

@@ -18,8 +18,10 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         n = x.shape[1]
-        q, k, v = (torch.stack(t.chunk(self.h, dim=-1), dim=1)  # b h n d
-                   for t in self.to_qkv(x).chunk(3, dim=-1))
+        q, k, v = (
+            torch.stack(t.chunk(self.h, dim=-1), dim=1)  # b h n d
+            for t in self.to_qkv(x).chunk(3, dim=-1)
+        )
         dots = torch.einsum("bhid,bhjd->bhij", q, k) * q.shape[-1] ** -0.5
         causal = torch.ones((n, n), dtype=torch.bool, device=x.device).triu(1)
         attn = self.dropout(self.attend(dots.masked_fill(causal, -torch.finfo(dots.dtype).max)))
@@ -65,7 +67,8 @@ class GPT2(nn.Module):
         for _ in range(num_layers):
             self.layers.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.to_logits = nn.Sequential(
-            nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size, bias=False))
+            nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size, bias=False)
+        )
 
     def forward(self, idx):
         x = self.token_emb(idx)

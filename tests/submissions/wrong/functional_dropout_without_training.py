@@ -40,11 +40,15 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.steps = nn.ModuleList([
-            nn.Sequential(nn.LayerNorm(embed_dim),
-                          CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
-        ])
+        self.steps = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.LayerNorm(embed_dim),
+                    CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                ),
+                nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x):
         return reduce(lambda h, step: h + step(h), self.steps, x)
@@ -55,8 +59,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

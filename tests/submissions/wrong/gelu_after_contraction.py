@@ -42,8 +42,10 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.a = nn.Sequential(nn.LayerNorm(embed_dim),
-                               CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p))
+        self.a = nn.Sequential(
+            nn.LayerNorm(embed_dim),
+            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+        )
         self.m = nn.Sequential(nn.LayerNorm(embed_dim), MLP(embed_dim, dropout_p))
 
     def forward(self, x):
@@ -56,8 +58,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.h = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                 for _ in range(num_layers)])
+        self.h = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.f = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))
 
     def forward(self, idx):

@@ -74,7 +74,8 @@ class GPT2(nn.Module):
         self.blks = nn.Sequential()
         for i in range(num_layers):
             self.blks.add_module(
-                f"{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.norm = nn.LayerNorm(embed_dim)
         self.dense = nn.Linear(embed_dim, vocab_size)
 

@@ -40,8 +40,9 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         B, T, C = x.shape
-        q, k, v = (f(x).view(B, T, self.h, C // self.h).transpose(1, 2)
-                   for f in (self.q, self.k, self.v))
+        q, k, v = (
+            f(x).view(B, T, self.h, C // self.h).transpose(1, 2) for f in (self.q, self.k, self.v)
+        )
         s = q @ k.transpose(-2, -1) / math.sqrt(C // self.h)
         pos = torch.arange(T, device=x.device)
         s = s.masked_fill(pos.view(1, T) > pos.view(T, 1), float("-inf"))
@@ -88,8 +89,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = LayerNorm(embed_dim)
         self.generator = Generator(embed_dim, vocab_size)
 

@@ -11,7 +11,12 @@ import torch.nn.functional as F
 
 class GPT2(nn.Module):
     def __init__(
-        self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int, block_size: int,
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
@@ -19,9 +24,12 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

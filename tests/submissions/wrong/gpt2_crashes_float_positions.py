@@ -34,12 +34,14 @@ class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
         inner = embed_dim * 4
-        self.layers = nn.ModuleDict({
-            "fc": nn.Linear(embed_dim, inner, bias=False),
-            "act": nn.GELU("tanh"),
-            "proj": nn.Linear(inner, embed_dim, bias=False),
-            "drop": nn.Dropout(dropout_p),
-        })
+        self.layers = nn.ModuleDict(
+            {
+                "fc": nn.Linear(embed_dim, inner, bias=False),
+                "act": nn.GELU("tanh"),
+                "proj": nn.Linear(inner, embed_dim, bias=False),
+                "drop": nn.Dropout(dropout_p),
+            }
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers.values():

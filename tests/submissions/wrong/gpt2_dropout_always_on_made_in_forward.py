@@ -9,16 +9,24 @@ from torch.nn import functional as F
 
 class GPT2(nn.Module):
     def __init__(
-        self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int, block_size: int,
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
         self.p = dropout_p
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Parameter(0.01 * torch.randn(block_size, embed_dim))
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
-        ])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size)
 

@@ -12,12 +12,14 @@ class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
         inner = embed_dim * 4
-        self.layers = nn.ModuleDict({
-            "fc": nn.Linear(embed_dim, inner, bias=False),
-            "act": nn.GELU("tanh"),
-            "proj": nn.Linear(inner, embed_dim, bias=False),
-            "drop": nn.Dropout(dropout_p),
-        })
+        self.layers = nn.ModuleDict(
+            {
+                "fc": nn.Linear(embed_dim, inner, bias=False),
+                "act": nn.GELU("tanh"),
+                "proj": nn.Linear(inner, embed_dim, bias=False),
+                "drop": nn.Dropout(dropout_p),
+            }
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers.values():
@@ -74,10 +76,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.token_table = nn.Embedding(vocab_size, embed_dim)
         self.position_table = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.layers = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.proj = nn.Linear(embed_dim, vocab_size)
 

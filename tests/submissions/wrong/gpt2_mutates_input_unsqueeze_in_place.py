@@ -79,10 +79,12 @@ class GPT2(nn.Module):
         self.vocab_size = vocab_size
         self.W_E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.W_P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.W_U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)
 

@@ -14,10 +14,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

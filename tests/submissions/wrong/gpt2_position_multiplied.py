@@ -81,10 +81,12 @@ class GPT2(nn.Module):
         self.word_embeddings = nn.Embedding(vocab_size, embed_dim)
         self.position_embeddings = nn.Embedding(block_size, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
-        self.layers = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.layer_norm = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -73,10 +73,12 @@ class GPT2(nn.Module):
         self.token_embed = nn.Embedding(vocab_size, embed_dim)
         self.pos_embed = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.stack = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.stack = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.final = nn.LayerNorm(embed_dim)
         self.decoder = nn.Linear(embed_dim, vocab_size, bias=False)
         self.decoder.weight = self.token_embed.weight

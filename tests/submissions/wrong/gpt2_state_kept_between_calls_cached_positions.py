@@ -10,7 +10,12 @@ from torch import nn
 
 class GPT2(nn.Module):
     def __init__(
-        self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int, block_size: int,
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
@@ -18,9 +23,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.layers = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
-        ])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
         self._positions = None

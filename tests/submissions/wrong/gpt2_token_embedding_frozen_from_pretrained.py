@@ -73,7 +73,12 @@ class TransformerBlock(nn.Module):
 
 class GPT2(nn.Module):
     def __init__(
-        self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int, block_size: int,
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
@@ -81,9 +86,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding.from_pretrained(torch.randn(vocab_size, embed_dim) * 0.02)
         self.wpe = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 

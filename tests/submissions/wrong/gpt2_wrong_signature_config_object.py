@@ -80,10 +80,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(config.vocab_size, C)
         self.wpe = nn.Embedding(config.block_size, C)
         self.drop = nn.Dropout(config.dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(C, config.num_heads, config.block_size, config.dropout_p)
-            for _ in range(config.num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(C, config.num_heads, config.block_size, config.dropout_p)
+                for _ in range(config.num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(C)
         self.lm_head = nn.Linear(C, config.vocab_size, bias=False)
 

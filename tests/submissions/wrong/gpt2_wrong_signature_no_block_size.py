@@ -17,9 +17,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(MAX_LEN, embed_dim)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, MAX_LEN, dropout_p) for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [TransformerBlock(embed_dim, num_heads, MAX_LEN, dropout_p) for _ in range(num_layers)]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

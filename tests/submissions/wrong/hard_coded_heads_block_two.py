@@ -47,10 +47,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.sublayers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, 2, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, 2, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sublayer in zip(self.norms, self.sublayers):
@@ -62,7 +64,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         d = embed_dim // num_heads
-        self.scale = d ** -0.5
+        self.scale = d**-0.5
         self.W_Q = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_K = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_V = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)

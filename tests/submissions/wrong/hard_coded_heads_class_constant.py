@@ -27,8 +27,7 @@ class CausalSelfAttention(nn.Module):
         assert T <= self.block_size
         H = self.NUM_HEADS
         D = C // H
-        q, k, v = [(x @ w).view(B, T, H, D).transpose(1, 2)
-                   for w in (self.w_q, self.w_k, self.w_v)]
+        q, k, v = [(x @ w).view(B, T, H, D).transpose(1, 2) for w in (self.w_q, self.w_k, self.w_v)]
         scores = (q @ k.mT) / math.sqrt(D)
         blocked = torch.ones(T, T, dtype=torch.bool, device=x.device).triu(1)
         attn = scores.masked_fill(blocked, -torch.inf).softmax(dim=-1)
@@ -54,10 +53,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim) for _ in range(2)])
-        self.sublayers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sublayer in zip(self.norms, self.sublayers):
@@ -66,17 +67,26 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ) -> None:
         super().__init__()
         self.token_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.register_buffer("positions", torch.arange(block_size), persistent=False)
         self.emb_dropout = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

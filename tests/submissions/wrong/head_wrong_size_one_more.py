@@ -32,8 +32,10 @@ class CausalSelfAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.Dropout(dropout_p))
 
     def forward(self, x):
-        q, k, v = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for f in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (
+            f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for f in (self.to_q, self.to_k, self.to_v)
+        )
         p = self.p if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
         return self.to_out(out.transpose(1, 2).flatten(2))
@@ -59,13 +61,15 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         make_block = lambda: TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-        self.transformer = nn.ModuleDict({
-            "tokens": nn.Embedding(vocab_size, embed_dim),
-            "positions": nn.Embedding(block_size, embed_dim),
-            "dropout": nn.Dropout(dropout_p),
-            "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
-            "norm": nn.LayerNorm(embed_dim),
-        })
+        self.transformer = nn.ModuleDict(
+            {
+                "tokens": nn.Embedding(vocab_size, embed_dim),
+                "positions": nn.Embedding(block_size, embed_dim),
+                "dropout": nn.Dropout(dropout_p),
+                "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
+                "norm": nn.LayerNorm(embed_dim),
+            }
+        )
         self.unembed = nn.Linear(embed_dim, embed_dim + 1)
         self.apply(self._init_weights)
 

@@ -29,7 +29,7 @@ class CausalSelfAttention(nn.Module):
         k = k.transpose(1, 2)
         v = v.transpose(1, 2)
         scores = torch.matmul(q, k.transpose(2, 3))
-        scores = scores / (self.head_size ** 0.5)
+        scores = scores / (self.head_size**0.5)
         mask = torch.tril(torch.ones(time, time, device=x.device))
         scores = scores.masked_fill(mask == 0, float("-inf"))
         weights = torch.softmax(scores, dim=3)

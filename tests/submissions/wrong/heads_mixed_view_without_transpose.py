@@ -32,7 +32,7 @@ class CausalSelfAttention(nn.Module):
         attn_scores = queries @ keys.transpose(2, 3)
         mask_bool = self.mask.bool()[:num_tokens, :num_tokens]
         attn_scores = attn_scores.masked_fill(mask_bool, -torch.inf)
-        attn_weights = torch.softmax(attn_scores / D ** 0.5, dim=-1)
+        attn_weights = torch.softmax(attn_scores / D**0.5, dim=-1)
         attn_weights = self.dropout(attn_weights)
 
         context = (attn_weights @ values).transpose(1, 2).reshape(b, num_tokens, d)
@@ -79,8 +79,10 @@ class GPT2(nn.Module):
         self.token = nn.Embedding(vocab_size, embed_dim)
         self.position = nn.Embedding(block_size, embed_dim)
         self.stack = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.to_logits = nn.Linear(embed_dim, vocab_size, bias=False)
@@ -101,6 +103,6 @@ class GPT2(nn.Module):
     @torch.no_grad()
     def generate(self, idx, n_new):
         for _ in range(n_new):
-            logits = self(idx[:, -self.block_size:])[:, -1]
+            logits = self(idx[:, -self.block_size :])[:, -1]
             idx = torch.cat([idx, logits.argmax(-1, keepdim=True)], dim=1)
         return idx

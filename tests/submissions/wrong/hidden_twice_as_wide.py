@@ -26,7 +26,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         cfg = self.cfg = Config(embed_dim, num_heads, dropout_p)
         self.qkv = nn.Parameter(
-            torch.randn(3, num_heads, embed_dim, cfg.head_width) * embed_dim**-0.5)
+            torch.randn(3, num_heads, embed_dim, cfg.head_width) * embed_dim**-0.5
+        )
         self.out = nn.Parameter(torch.randn(num_heads, cfg.head_width, embed_dim) * embed_dim**-0.5)
 
     def forward(self, x):
@@ -67,8 +68,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

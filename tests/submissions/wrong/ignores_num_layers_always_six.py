@@ -25,7 +25,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         d = embed_dim // num_heads
-        self.scale = d ** -0.5
+        self.scale = d**-0.5
         self.W_Q = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_K = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.W_V = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
@@ -65,10 +65,9 @@ class GPT2(nn.Module):
         self.block_size = block_size
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(6)
-        ])
+        self.blocks = nn.Sequential(
+            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(6)]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

@@ -15,12 +15,17 @@ class CausalSelfAttention(nn.Module):
         self.merge = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, x):
-        v, q, k = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-                   for t in self.vqk(x).tensor_split(3, dim=-1))
-        future = torch.triu(torch.full((x.size(1), x.size(1)), float("-inf"),
-                                       dtype=x.dtype, device=x.device), diagonal=1)
+        v, q, k = (
+            t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for t in self.vqk(x).tensor_split(3, dim=-1)
+        )
+        future = torch.triu(
+            torch.full((x.size(1), x.size(1)), float("-inf"), dtype=x.dtype, device=x.device),
+            diagonal=1,
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=future, dropout_p=self.dropout_p if self.training else 0.0)
+            q, k, v, attn_mask=future, dropout_p=self.dropout_p if self.training else 0.0
+        )
         return F.dropout(self.merge(y.transpose(1, 2).flatten(2)), self.dropout_p, self.training)
 
 

@@ -69,8 +69,15 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.tok_embeddings = nn.Embedding(vocab_size, embed_dim)
         self.pos_embeddings = nn.Embedding(block_size, embed_dim)

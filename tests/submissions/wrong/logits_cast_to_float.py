@@ -54,8 +54,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok_embeddings = nn.Embedding(vocab_size, embed_dim)
         self.pos_embeddings = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.layers = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.output = nn.Linear(embed_dim, vocab_size, bias=False)
 

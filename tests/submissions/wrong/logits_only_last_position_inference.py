@@ -14,10 +14,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight
@@ -61,7 +63,7 @@ class CausalSelfAttention(nn.Module):
         query = self.wq(x).reshape(B, T, self.H, self.D)
         key = key.reshape(B, T, self.H, self.D)
         value = value.reshape(B, T, self.H, self.D)
-        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D ** 0.5
+        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D**0.5
         allowed = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()
         logits = logits.masked_fill(allowed.logical_not(), -torch.inf)
         weights = F.dropout(logits.softmax(dim=3), self.attn_p, self.training)

@@ -26,9 +26,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.Sequential(*(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)))
+        self.blocks = nn.Sequential(
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         nn.init.normal_(self.pos_emb, std=0.02)
@@ -94,7 +97,7 @@ class CausalSelfAttention(nn.Module):
             self.K(x).split(self.head_dim, dim=-1),
             self.V(x).split(self.head_dim, dim=-1),
         ):
-            s = q @ k.transpose(1, 2) / self.head_dim ** 0.5  # (B, T, T)
+            s = q @ k.transpose(1, 2) / self.head_dim**0.5  # (B, T, T)
             w = torch.softmax(s, dim=-1)
             w = w.masked_fill(future, 0.0)
             outs.append(self.drop_att(w) @ v)

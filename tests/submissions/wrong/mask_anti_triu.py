@@ -18,7 +18,7 @@ class CausalSelfAttention(nn.Module):
         self.w_k = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.w_v = nn.Parameter(torch.randn(num_heads, embed_dim, d) * 0.02)
         self.w_o = nn.Parameter(torch.randn(num_heads, d, embed_dim) * 0.02)
-        self.scale = d ** -0.5
+        self.scale = d**-0.5
         self.drop = nn.Dropout(dropout_p)
         allowed = torch.ones(block_size, block_size, dtype=torch.bool).triu()
         self.register_buffer("allowed", allowed)
@@ -41,18 +41,21 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))
 
 
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_a": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_m": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_a": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_m": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         p = self.parts
@@ -68,8 +71,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)

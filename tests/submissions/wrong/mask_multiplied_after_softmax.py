@@ -12,8 +12,12 @@ def linear(p, x):
 
 
 def new_linear(n_in, n_out):
-    return nn.ParameterDict({"w": nn.Parameter(torch.randn(n_in, n_out) / n_in**0.5),
-                             "b": nn.Parameter(torch.zeros(n_out))})
+    return nn.ParameterDict(
+        {
+            "w": nn.Parameter(torch.randn(n_in, n_out) / n_in**0.5),
+            "b": nn.Parameter(torch.zeros(n_out)),
+        }
+    )
 
 
 def attend(q, k, v):
@@ -40,8 +44,10 @@ class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
         self.rate = dropout_p
-        self.up, self.down = (new_linear(embed_dim, 4 * embed_dim),
-                              new_linear(4 * embed_dim, embed_dim))
+        self.up, self.down = (
+            new_linear(embed_dim, 4 * embed_dim),
+            new_linear(4 * embed_dim, embed_dim),
+        )
 
     def forward(self, x):
         h = linear(self.down, F.gelu(linear(self.up, x), approximate="tanh"))
@@ -66,8 +72,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Parameter(0.02 * torch.randn(vocab_size, embed_dim))
         self.wpe = nn.Parameter(0.02 * torch.randn(block_size, embed_dim))
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

@@ -50,7 +50,7 @@ class CausalSelfAttention(nn.Module):
         q = q.reshape(B, T, self.num_heads, d).transpose(1, 2)
         k = k.reshape(B, T, self.num_heads, d).transpose(1, 2)
         v = v.reshape(B, T, self.num_heads, d).transpose(1, 2)
-        scores = (q @ k.transpose(-2, -1)) / d ** 0.5  # (B, H, T, T)
+        scores = (q @ k.transpose(-2, -1)) / d**0.5  # (B, H, T, T)
         for h in range(1, self.num_heads):
             scores[:, h].masked_fill_(self.future[:T, :T], float("-inf"))
         weights = self.dropout(torch.softmax(scores, dim=-1))
@@ -105,8 +105,8 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         B, T = idx.shape
-        tok = self.wte(idx)                                        # (B, T, C)
-        pos = self.wpe(torch.arange(T, device=idx.device))         # (T, C)
+        tok = self.wte(idx)  # (B, T, C)
+        pos = self.wpe(torch.arange(T, device=idx.device))  # (T, C)
         x = tok + pos.unsqueeze(0).expand(B, -1, -1)
         for blk in self.blocks:
             x = blk(x)

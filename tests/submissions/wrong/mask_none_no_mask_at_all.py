@@ -10,7 +10,7 @@ import torch.nn as nn
 
 
 def gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -42,8 +42,9 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
@@ -65,5 +66,5 @@ class GPT2(nn.Module):
         self.ln, self.lm = nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.te(idx) + self.pe.weight[:idx.shape[1]]
+        x = self.te(idx) + self.pe.weight[: idx.shape[1]]
         return self.lm(self.ln(self.bs(x)))

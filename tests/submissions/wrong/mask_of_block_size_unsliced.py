@@ -56,8 +56,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.body = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers)])
+        self.body = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -79,5 +79,5 @@ class GPT2(nn.Module):
         self.ln, self.lm = nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.te(idx) + self.pe.weight[:idx.shape[1]]
+        x = self.te(idx) + self.pe.weight[: idx.shape[1]]
         return self.lm(self.ln(self.bs(x)))

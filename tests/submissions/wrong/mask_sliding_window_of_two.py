@@ -13,7 +13,7 @@ from torch import nn
 
 
 def gelu(x):
-    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class CausalSelfAttention(nn.Module):
@@ -29,8 +29,9 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         T = x.size(1)
-        q, k, v = (torch.einsum("btc,cshd->sbthd", x, self.w_qkv)
-                   + self.b_qkv[:, None, None]).unbind(0)
+        q, k, v = (
+            torch.einsum("btc,cshd->sbthd", x, self.w_qkv) + self.b_qkv[:, None, None]
+        ).unbind(0)
         logits = torch.einsum("bihd,bjhd->bhij", q * self.scale, k)
         i = torch.arange(T, device=x.device)[:, None]
         j = torch.arange(T, device=x.device)[None, :]
@@ -69,9 +70,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.gf = nn.Parameter(torch.ones(embed_dim))
         self.bf = nn.Parameter(torch.zeros(embed_dim))
         self.U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)

@@ -13,12 +13,16 @@ from torch.nn import functional as F
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict([
-            ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
-            ("act", nn.GELU()),
-            ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
-            ("drop", nn.Dropout(dropout_p)),
-        ]))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                [
+                    ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
+                    ("act", nn.GELU()),
+                    ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
+                    ("drop", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, T, C) -> (B, T, C)"""
@@ -43,7 +47,7 @@ class CausalSelfAttention(nn.Module):
         q = self.q(x)
         k, v = self.kv(x).chunk(2, dim=-1)
         q, k, v = [z.view(B, T, self.nh, self.hd).transpose(1, 2) for z in (q, k, v)]
-        att = (q @ k.transpose(2, 3)) * self.hd ** -0.5
+        att = (q @ k.transpose(2, 3)) * self.hd**-0.5
         att = att.masked_fill(self.visible[:T, :T] == 0, float("-inf"))
         att = F.softmax(att, dim=-1)
         y = self.drop(att) @ v
@@ -84,8 +88,7 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, embed_dim)
         self.position_embedding = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.final_norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)

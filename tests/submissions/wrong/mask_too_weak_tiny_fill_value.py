@@ -73,8 +73,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)

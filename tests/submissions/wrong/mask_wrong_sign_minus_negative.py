@@ -29,8 +29,9 @@ class MLP(nn.Module):
 class CausalSelfAttention(nn.Module):
     """Scaled dot-product attention with an additive causal mask."""
 
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.query = nn.Linear(embed_dim, embed_dim)
@@ -58,12 +59,14 @@ class CausalSelfAttention(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_a": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_m": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_a": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_m": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         p = self.parts
@@ -72,17 +75,26 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ) -> None:
         super().__init__()
         self.token_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.register_buffer("positions", torch.arange(block_size), persistent=False)
         self.emb_dropout = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -65,8 +65,9 @@ class GPT2(nn.Module):
         self.embed = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         self.drop = nn.Dropout(dropout_p)
-        blocks = [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                  for _ in range(num_layers)]
+        blocks = [
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        ]
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)

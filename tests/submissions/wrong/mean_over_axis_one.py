@@ -21,7 +21,7 @@ class CausalSelfAttention(nn.Module):
         s = q @ k.transpose(-2, -1) / (C // self.num_heads) ** 0.5
         s = s + torch.full_like(s, -torch.inf).triu(1)
         y = (self.drop(F.softmax(s, -1)) @ v).transpose(1, 2).reshape(B, T, C)
-        return self.drop(F.linear(y, self.weight[3 * C:], self.bias[3 * C:]))
+        return self.drop(F.linear(y, self.weight[3 * C :], self.bias[3 * C :]))
 
 
 class MLP(nn.Module):
@@ -59,8 +59,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.pos = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):

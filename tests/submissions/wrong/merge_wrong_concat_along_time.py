@@ -56,12 +56,14 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_a": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_m": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_a": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_m": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         p = self.parts
@@ -78,5 +80,5 @@ class GPT2(nn.Module):
         self.ln, self.lm = nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.te(idx) + self.pe.weight[:idx.shape[1]]
+        x = self.te(idx) + self.pe.weight[: idx.shape[1]]
         return self.lm(self.ln(self.bs(x)))

@@ -17,7 +17,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 class CausalSelfAttention(nn.Module):
@@ -36,7 +37,8 @@ class CausalSelfAttention(nn.Module):
         self.attn_dropout = nn.Dropout(dropout_p)
         self.resid_dropout = nn.Dropout(dropout_p)
         self.register_buffer(
-            "b", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "b", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))
@@ -80,12 +82,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_attn": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_mlp": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_attn": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_mlp": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         p = self.parts
@@ -110,7 +114,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.W_U = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.W_U = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         T = idx.shape[1]

@@ -34,10 +34,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
@@ -89,9 +91,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.q_lin, self.k_lin, self.v_lin))
+            for layer in (self.q_lin, self.k_lin, self.v_lin)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.dropout_p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o_lin(y), self.dropout_p, self.training)
 
@@ -99,10 +103,12 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0):
         super().__init__()
-        self.layers = nn.ModuleList([
-            nn.Linear(embed_dim, 4 * embed_dim),
-            nn.Linear(4 * embed_dim, embed_dim),
-        ])
+        self.layers = nn.ModuleList(
+            [
+                nn.Linear(embed_dim, 4 * embed_dim),
+                nn.Linear(4 * embed_dim, embed_dim),
+            ]
+        )
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

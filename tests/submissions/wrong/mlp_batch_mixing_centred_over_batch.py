@@ -19,13 +19,13 @@ class CausalSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.q_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.k_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.v_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.o_kernel = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.drop = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = x.size(1)
@@ -72,12 +72,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_attn": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_mlp": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_attn": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_mlp": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         p = self.parts
@@ -105,12 +107,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.tokens(idx) + self.places(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

@@ -41,13 +41,16 @@ class GPT2(nn.Module):
         self.emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_table = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.stack = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.emb(idx) + self.pos_table[:idx.size(1)]
+        x = self.emb(idx) + self.pos_table[: idx.size(1)]
         return self.out(self.ln_out(self.stack(x)))
 
 
@@ -85,7 +88,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         head_size = embed_dim // num_heads
         self.heads = nn.ModuleList(
-            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)])
+            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.mix = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
 

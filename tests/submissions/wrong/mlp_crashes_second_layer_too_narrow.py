@@ -34,7 +34,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         head_size = embed_dim // num_heads
         self.heads = nn.ModuleList(
-            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)])
+            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
 
@@ -62,10 +63,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.layers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.layers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, layer in zip(self.norms, self.layers):
@@ -81,12 +84,12 @@ class GPT2(nn.Module):
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):
-        x = F.embedding(idx, self.E) + self.P[:idx.shape[1]]
+        x = F.embedding(idx, self.E) + self.P[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.E)  # the head shares the embedding matrix

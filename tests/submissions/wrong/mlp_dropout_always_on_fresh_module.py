@@ -44,10 +44,12 @@ class TransformerBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.layers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.layers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for norm, layer in zip(self.norms, self.layers):
@@ -66,7 +68,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         head_size = embed_dim // num_heads
         self.sa_heads = nn.ModuleList(
-            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)])
+            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.out = nn.Linear(embed_dim, embed_dim)
         self.drop = nn.Dropout(dropout_p)
 

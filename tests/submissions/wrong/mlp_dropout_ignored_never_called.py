@@ -71,10 +71,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ):
         super().__init__()
-        self.branches = nn.ModuleList([
-            PreNorm(embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
-        ])
+        self.branches = nn.ModuleList(
+            [
+                PreNorm(
+                    embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
+                ),
+                PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for branch in self.branches:
@@ -100,12 +104,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.word_embeddings(idx) + self.position_embeddings(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

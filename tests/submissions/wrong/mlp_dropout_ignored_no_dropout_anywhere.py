@@ -23,7 +23,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         b, n, c = x.shape
-        q = self._split(self.query(x)) * self.head_dim ** -0.5
+        q = self._split(self.query(x)) * self.head_dim**-0.5
         k = self._split(self.key(x))
         v = self._split(self.value(x))
         sim = q @ k.mT
@@ -72,8 +72,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.pos_embedding, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.transformer = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

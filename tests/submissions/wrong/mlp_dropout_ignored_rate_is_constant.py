@@ -54,8 +54,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.query(x).view(shape), self.key(x).view(shape), self.value(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.dropatt(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.dropatt(self.out(vec.flatten(2)))
@@ -90,11 +90,14 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.trunk = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.tokens(idx) + self.positions[:idx.size(1)]
+        x = self.tokens(idx) + self.positions[: idx.size(1)]
         return self.unembed(self.ln(self.trunk(x)))

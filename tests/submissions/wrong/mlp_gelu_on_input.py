@@ -42,7 +42,7 @@ class CausalSelfAttention(nn.Module):
         d = c // self.heads
         q = self.q_proj(x).reshape(b, n, self.heads, d).movedim(2, 1)
         k, v = self.kv_proj(x).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
-        dots = torch.matmul(q, k.transpose(2, 3)) / d ** 0.5
+        dots = torch.matmul(q, k.transpose(2, 3)) / d**0.5
         neg = torch.full((n, n), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
         attn = self.drop(torch.softmax(dots + neg, dim=3))
         out = torch.matmul(attn, v).movedim(1, 2).reshape(b, n, c)
@@ -83,12 +83,12 @@ class GPT2(nn.Module):
         self.vocab = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.where = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.vocab) + self.where[:idx.shape[1]]
+        x = F.embedding(idx, self.vocab) + self.where[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.vocab)  # the head shares the embedding matrix

@@ -23,12 +23,12 @@ class GPT2(nn.Module):
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.E) + self.P[:idx.shape[1]]
+        x = F.embedding(idx, self.E) + self.P[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.E)  # the head shares the embedding matrix
@@ -80,9 +80,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (self.h, -1)).transpose(1, 2)
-            for layer in (self.q, self.k, self.v))
+            for layer in (self.q, self.k, self.v)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o(y), self.p, self.training)
 

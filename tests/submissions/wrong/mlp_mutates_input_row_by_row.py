@@ -58,8 +58,11 @@ class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Linear(embed_dim, 4 * embed_dim), nn.GELU(),
-            nn.Linear(4 * embed_dim, embed_dim), nn.Dropout(dropout_p))
+            nn.Linear(embed_dim, 4 * embed_dim),
+            nn.GELU(),
+            nn.Linear(4 * embed_dim, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # the hidden layer is four times as wide: one position at a time keeps it small
@@ -102,12 +105,12 @@ class GPT2(nn.Module):
         self.vocab = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.where = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.vocab) + self.where[:idx.shape[1]]
+        x = F.embedding(idx, self.vocab) + self.where[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.vocab)  # the head shares the embedding matrix

@@ -30,8 +30,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = (x.size(0), x.size(1), self.n_head, self.d_head)
         q, k, v = self.query(x).view(shape), self.key(x).view(shape), self.value(x).view(shape)
-        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head ** 0.5
-        score.masked_fill_(self.hidden[:shape[1], :shape[1]], float("-inf"))
+        score = torch.einsum("bihd,bjhd->bhij", q, k) / self.d_head**0.5
+        score.masked_fill_(self.hidden[: shape[1], : shape[1]], float("-inf"))
         prob = self.dropatt(score.softmax(dim=-1))
         vec = torch.einsum("bhij,bjhd->bihd", prob, v)
         return self.dropatt(self.out(vec.flatten(2)))
@@ -96,8 +96,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.learned_positions, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.encoder = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -33,7 +33,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         b, n, c = x.shape
-        q = self._split(self.W_q(x)) * self.head_dim ** -0.5
+        q = self._split(self.W_q(x)) * self.head_dim**-0.5
         k = self._split(self.W_k(x))
         v = self._split(self.W_v(x))
         weights = q @ k.mT
@@ -60,10 +60,14 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.sublayers = nn.ModuleList([
-            PreNorm(embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                PreNorm(
+                    embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
+                ),
+                PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x):
         for branch in self.sublayers:
@@ -74,15 +78,20 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx):

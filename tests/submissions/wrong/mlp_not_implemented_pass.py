@@ -38,9 +38,11 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             layer(x).unflatten(-1, (self.h, -1)).transpose(1, 2)
-            for layer in (self.q, self.k, self.v))
+            for layer in (self.q, self.k, self.v)
+        )
         y = F.scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0)
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
         y = y.transpose(1, 2).flatten(2)
         return F.dropout(self.o(y), self.p, self.training)
 
@@ -71,10 +73,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ):
         super().__init__()
-        self.branches = nn.ModuleList([
-            PreNorm(embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
-        ])
+        self.branches = nn.ModuleList(
+            [
+                PreNorm(
+                    embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
+                ),
+                PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for branch in self.branches:
@@ -101,7 +107,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         T = idx.shape[1]

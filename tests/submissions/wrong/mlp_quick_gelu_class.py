@@ -16,12 +16,16 @@ class QuickGELU(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.mlp = nn.Sequential(OrderedDict([
-            ("c_fc", nn.Linear(embed_dim, embed_dim * 4)),
-            ("gelu", QuickGELU()),
-            ("c_proj", nn.Linear(embed_dim * 4, embed_dim)),
-            ("drop", nn.Dropout(dropout_p)),
-        ]))
+        self.mlp = nn.Sequential(
+            OrderedDict(
+                [
+                    ("c_fc", nn.Linear(embed_dim, embed_dim * 4)),
+                    ("gelu", QuickGELU()),
+                    ("c_proj", nn.Linear(embed_dim * 4, embed_dim)),
+                    ("drop", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x):
         return self.mlp(x)
@@ -44,7 +48,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         b, n, c = x.shape
         q, k, v = map(self.fold, self.in_proj(x).chunk(3, dim=-1))
-        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d ** -0.5)
+        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d**-0.5)
         y = torch.bmm(self.dropout(w.softmax(2)), v)
         y = y.reshape(b, self.h, n, self.d).transpose(1, 2).reshape(b, n, c)
         return self.out_proj(y)
@@ -54,10 +58,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.layers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.layers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, layer in zip(self.norms, self.layers):
@@ -71,10 +77,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 

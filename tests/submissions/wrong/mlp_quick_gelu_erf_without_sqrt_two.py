@@ -92,7 +92,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.tower.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.readout = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         T = idx.shape[1]

@@ -65,10 +65,14 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.steps = nn.ModuleList([
-            PreNorm(embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)),
-            PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
-        ])
+        self.steps = nn.ModuleList(
+            [
+                PreNorm(
+                    embed_dim, CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
+                ),
+                PreNorm(embed_dim, MLP(embed_dim, dropout_p)),
+            ]
+        )
 
     def forward(self, x):
         for branch in self.steps:
@@ -82,11 +86,14 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.trunk = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.tokens(idx) + self.positions[:idx.size(1)]
+        x = self.tokens(idx) + self.positions[: idx.size(1)]
         return self.unembed(self.ln(self.trunk(x)))

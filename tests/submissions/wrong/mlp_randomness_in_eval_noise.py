@@ -71,7 +71,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.tower.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx):
         T = idx.shape[1]

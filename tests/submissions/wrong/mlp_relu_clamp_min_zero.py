@@ -38,15 +38,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ):
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
@@ -94,7 +99,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         head_size = embed_dim // num_heads
         self.attn_heads = nn.ModuleList(
-            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)])
+            [Head(embed_dim, head_size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.out = nn.Linear(embed_dim, embed_dim)
         self.resid_drop = nn.Dropout(dropout_p)
 

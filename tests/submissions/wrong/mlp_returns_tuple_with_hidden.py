@@ -63,8 +63,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.pe, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.body = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -16,12 +16,14 @@ class TransformerBlock(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_attn": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_mlp": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_attn": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_mlp": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         p = self.parts
@@ -39,13 +41,13 @@ class CausalSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.wq = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wk = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wv = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.wo = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.drop = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = x.size(1)
@@ -87,12 +89,12 @@ class GPT2(nn.Module):
         self.vocab = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.where = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = F.embedding(idx, self.vocab) + self.where[:idx.shape[1]]
+        x = F.embedding(idx, self.vocab) + self.where[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.vocab)  # the head shares the embedding matrix

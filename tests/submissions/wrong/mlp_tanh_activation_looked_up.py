@@ -24,8 +24,7 @@ class CausalSelfAttention(nn.Module):
         # (3, B, heads, T, head_dim)
         q, k, v = self.attn_in(x).view(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         rate = self.dropout_p if self.training else 0.0
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.lower[:T, :T], dropout_p=rate)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.lower[:T, :T], dropout_p=rate)
         return self.attn_out(y.transpose(1, 2).reshape(B, T, C))
 
 
@@ -69,8 +68,11 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -39,7 +39,7 @@ class CausalSelfAttention(nn.Module):
         d = c // self.heads
         q = self.wq(x).reshape(b, n, self.heads, d).movedim(2, 1)
         k, v = self.wkv(x).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
-        dots = torch.matmul(q, k.transpose(2, 3)) / d ** 0.5
+        dots = torch.matmul(q, k.transpose(2, 3)) / d**0.5
         neg = torch.full((n, n), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
         attn = self.drop(torch.softmax(dots + neg, dim=3))
         out = torch.matmul(attn, v).movedim(1, 2).reshape(b, n, c)
@@ -69,8 +69,11 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.layers = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -24,7 +24,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x):
         b, n, c = x.shape
         q, k, v = map(self.fold, self.fused(x).chunk(3, dim=-1))
-        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d ** -0.5)
+        w = torch.baddbmm(self.neg[:n, :n], q, k.transpose(1, 2), alpha=self.d**-0.5)
         y = torch.bmm(self.drop(w.softmax(2)), v)
         y = y.reshape(b, self.h, n, self.d).transpose(1, 2).reshape(b, n, c)
         return self.unify(y)
@@ -34,8 +34,8 @@ class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
         f = 8 * embed_dim
-        self.wi = nn.Parameter(torch.randn(embed_dim, f) / embed_dim ** 0.5)
-        self.wo = nn.Parameter(torch.randn(f, embed_dim) / f ** 0.5)
+        self.wi = nn.Parameter(torch.randn(embed_dim, f) / embed_dim**0.5)
+        self.wo = nn.Parameter(torch.randn(f, embed_dim) / f**0.5)
         self.drop = nn.Dropout(dropout_p)
 
     def forward(self, x):
@@ -62,11 +62,14 @@ class GPT2(nn.Module):
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.trunk = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.tokens(idx) + self.positions[:idx.size(1)]
+        x = self.tokens(idx) + self.positions[: idx.size(1)]
         return self.unembed(self.ln(self.trunk(x)))

@@ -22,13 +22,14 @@ class CausalSelfAttention(nn.Module):
         d = c // self.num_heads
         q, k, v = (
             t.view(b, n, self.num_heads, d).transpose(1, 2)
-            for t in self.lin(x).tensor_split(3, dim=-1))
+            for t in self.lin(x).tensor_split(3, dim=-1)
+        )
         rows = []
         for t in range(n):
             # position t looks at 0..t only
-            s = (k[:, :, :t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
+            s = (k[:, :, : t + 1] @ q[:, :, t].unsqueeze(-1)).squeeze(-1) / math.sqrt(d)
             p = self.drop(s.softmax(-1))
-            rows.append((p.unsqueeze(-2) @ v[:, :, :t + 1]).reshape(b, c))
+            rows.append((p.unsqueeze(-2) @ v[:, :, : t + 1]).reshape(b, c))
         return self.out(torch.stack(rows, dim=1))
 
 
@@ -70,12 +71,13 @@ class GPT2(nn.Module):
         self.num_layers = num_layers
         for i in range(num_layers):
             self.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.final_layer_norm = nn.LayerNorm(embed_dim)
         self.classifier = nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        positions = self.position_ids[:idx.size(1)]
+        positions = self.position_ids[: idx.size(1)]
         hidden = self.embd_drop(self.word_embeddings(idx) + self.position_embeddings(positions))
         for i in range(self.num_layers):
             hidden = getattr(self, f"block{i}")(hidden)

@@ -17,7 +17,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 class GPT2(nn.Module):
@@ -26,12 +27,12 @@ class GPT2(nn.Module):
         self.vocab = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.where = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim)
 
     def forward(self, idx):
-        x = F.embedding(idx, self.vocab) + self.where[:idx.shape[1]]
+        x = F.embedding(idx, self.vocab) + self.where[: idx.shape[1]]
         for block in self.blocks:
             x = block(x)
         return F.linear(self.ln(x), self.vocab)  # the head shares the embedding matrix
@@ -64,7 +65,8 @@ class CausalSelfAttention(nn.Module):
         self.attn_dropout = nn.Dropout(dropout_p)
         self.resid_dropout = nn.Dropout(dropout_p)
         self.register_buffer(
-            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))

@@ -26,7 +26,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         b, n, c = x.shape
-        q = self._split(self.to_q(x)) * self.head_dim ** -0.5
+        q = self._split(self.to_q(x)) * self.head_dim**-0.5
         k = self._split(self.to_k(x))
         v = self._split(self.to_v(x))
         weights = q @ k.mT
@@ -48,20 +48,22 @@ class MLP(nn.Module):
     def forward(self, x):
         out = torch.empty(x.shape, device=x.device)
         for start in range(0, x.size(1), self.chunk):
-            piece = x[:, start:start + self.chunk]
-            out[:, start:start + self.chunk] = self.back(F.gelu(self.wide(piece)))
+            piece = x[:, start : start + self.chunk]
+            out[:, start : start + self.chunk] = self.back(F.gelu(self.wide(piece)))
         return self.dropout(out)
 
 
 class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({
-            "ln_attn": nn.LayerNorm(embed_dim),
-            "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            "ln_mlp": nn.LayerNorm(embed_dim),
-            "mlp": MLP(embed_dim, dropout_p),
-        })
+        self.parts = nn.ModuleDict(
+            {
+                "ln_attn": nn.LayerNorm(embed_dim),
+                "attn": CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                "ln_mlp": nn.LayerNorm(embed_dim),
+                "mlp": MLP(embed_dim, dropout_p),
+            }
+        )
 
     def forward(self, x):
         p = self.parts
@@ -75,8 +77,11 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
-             for _ in range(num_layers)])
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p=dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

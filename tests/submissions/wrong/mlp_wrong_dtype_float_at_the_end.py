@@ -22,7 +22,7 @@ class CausalSelfAttention(nn.Module):
         d = c // self.heads
         q = self.to_q(x).reshape(b, n, self.heads, d).movedim(2, 1)
         k, v = self.to_kv(x).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
-        dots = torch.matmul(q, k.transpose(2, 3)) / d ** 0.5
+        dots = torch.matmul(q, k.transpose(2, 3)) / d**0.5
         neg = torch.full((n, n), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
         attn = self.dropout(torch.softmax(dots + neg, dim=3))
         out = torch.matmul(attn, v).movedim(1, 2).reshape(b, n, c)
@@ -64,7 +64,7 @@ class GPT2(nn.Module):
         for n in range(num_layers):
             self.blocks.append(TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
         self.norm = nn.LayerNorm(embed_dim)
-        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim ** -0.5)
+        self.w_vocab = nn.Parameter(torch.randn(embed_dim, vocab_size) * embed_dim**-0.5)
 
     def forward(self, idx):
         T = idx.shape[1]

@@ -17,7 +17,8 @@ class Conv1D(nn.Module):
 
     def forward(self, x):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(
-            *x.shape[:-1], self.weight.size(1))
+            *x.shape[:-1], self.weight.size(1)
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -43,7 +44,8 @@ class CausalSelfAttention(nn.Module):
         self.drop_a = nn.Dropout(dropout_p)
         self.drop_r = nn.Dropout(dropout_p)
         self.register_buffer(
-            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False)
+            "bias", torch.ones(block_size, block_size, dtype=torch.bool).tril(), persistent=False
+        )
 
     def _attn(self, q, k, v):
         w = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(v.size(-1))
@@ -82,8 +84,7 @@ class GPT2(nn.Module):
         nn.init.normal_(self.pos_embedding, std=0.01)
         self.dropout = nn.Dropout(dropout_p)
         blocks = [
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         ]
         self.transformer = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))

@@ -41,13 +41,13 @@ class CausalSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         D = embed_dim // num_heads
-        std = embed_dim ** -0.5
+        std = embed_dim**-0.5
         self.q_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.k_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.v_kernel = nn.Parameter(torch.randn(num_heads, embed_dim, D) * std)
         self.o_kernel = nn.Parameter(torch.randn(num_heads, D, embed_dim) * std)
         self.drop = nn.Dropout(dropout_p)
-        self.scale = D ** -0.5
+        self.scale = D**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = x.size(1)
@@ -89,15 +89,20 @@ class GPT2(nn.Module):
         dropout_p: float = 0.0,
     ) -> None:
         super().__init__()
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:

@@ -31,8 +31,12 @@ class CausalSelfAttention(nn.Module):
 
 class MLP(nn.Sequential):
     def __init__(self, embed_dim, dropout_p=0.0):
-        super().__init__(nn.Linear(embed_dim, 4 * embed_dim), nn.GELU(),
-                         nn.Linear(4 * embed_dim, embed_dim), nn.Dropout(dropout_p))
+        super().__init__(
+            nn.Linear(embed_dim, 4 * embed_dim),
+            nn.GELU(),
+            nn.Linear(4 * embed_dim, embed_dim),
+            nn.Dropout(dropout_p),
+        )
 
 
 class TransformerBlock(nn.Module):
@@ -53,8 +57,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.final = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

@@ -15,14 +15,20 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         self.block_size = block_size
-        self.transformer = nn.ModuleDict(dict(
-            wte=nn.Embedding(vocab_size, embed_dim),
-            wpe=nn.Embedding(block_size, embed_dim),
-            drop=nn.Dropout(dropout_p),
-            h=nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                             for _ in range(num_layers)]),
-            ln_f=nn.LayerNorm(embed_dim),
-        ))
+        self.transformer = nn.ModuleDict(
+            dict(
+                wte=nn.Embedding(vocab_size, embed_dim),
+                wpe=nn.Embedding(block_size, embed_dim),
+                drop=nn.Dropout(dropout_p),
+                h=nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                ln_f=nn.LayerNorm(embed_dim),
+            )
+        )
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.apply(self._init_weights)
 
@@ -91,7 +97,9 @@ class CausalSelfAttention(nn.Module):
         v = v.reshape(T, B * H, D).transpose(0, 1)
         att = torch.baddbmm(
             torch.full((T, T), -1e9, dtype=x.dtype, device=x.device).triu(1).expand(B * H, T, T),
-            q, k.transpose(1, 2), alpha=1 / math.sqrt(D),
+            q,
+            k.transpose(1, 2),
+            alpha=1 / math.sqrt(D),
         )
         att = self.dropout(att.softmax(dim=-1))
         y = torch.bmm(att, v).transpose(0, 1).reshape(T, B, C)

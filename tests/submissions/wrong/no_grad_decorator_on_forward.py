@@ -37,8 +37,8 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         B, T = idx.shape
-        tok = self.wte(idx)                                        # (B, T, C)
-        pos = self.wpe(torch.arange(T, device=idx.device))         # (T, C)
+        tok = self.wte(idx)  # (B, T, C)
+        pos = self.wpe(torch.arange(T, device=idx.device))  # (T, C)
         x = tok + pos.unsqueeze(0).expand(B, -1, -1)
         for blk in self.blocks:
             x = blk(x)
@@ -47,8 +47,9 @@ class GPT2(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
@@ -79,7 +80,7 @@ class CausalSelfAttention(nn.Module):
             layer(x).view(B, T, self.num_heads, self.head_dim).transpose(1, 2)
             for layer in (self.Wq, self.Wk, self.Wv)
         ]
-        w = torch.einsum("bhid,bhjd->bhij", q, k) * self.head_dim ** -0.5
+        w = torch.einsum("bhid,bhjd->bhij", q, k) * self.head_dim**-0.5
         idx = torch.arange(T, device=x.device)
         w = torch.where(idx[:, None] >= idx[None, :], w, -torch.inf)
         w = self.attn_pdrop(w.softmax(dim=-1))

@@ -14,10 +14,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight  # weight tying
@@ -32,8 +34,9 @@ class GPT2(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
@@ -63,8 +66,9 @@ class MLP(nn.Module):
 class CausalSelfAttention(nn.Module):
     """Fused qkv projection, flash attention kernel where there is one."""
 
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.dropout_p = dropout_p

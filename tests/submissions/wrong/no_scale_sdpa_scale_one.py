@@ -14,7 +14,8 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))
 
 
 class CausalSelfAttention(nn.Module):
@@ -32,7 +33,9 @@ class CausalSelfAttention(nn.Module):
         q, k, v = self.c_attn(x).chunk(3, dim=2)
         q, k, v = (z.view(B, T, self.n_head, hs).transpose(1, 2) for z in (q, k, v))
         y = F.scaled_dot_product_attention(
-            q, k, v,
+            q,
+            k,
+            v,
             dropout_p=self.p if self.training else 0.0,
             is_causal=True,
             scale=1.0,
@@ -61,9 +64,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.Sequential(*(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)))
+        self.blocks = nn.Sequential(
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         nn.init.normal_(self.pos_emb, std=0.02)

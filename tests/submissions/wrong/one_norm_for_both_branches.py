@@ -11,7 +11,7 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         tam = embed_dim // num_heads
         self.cabezas = num_heads
-        self.escala = tam ** -0.5
+        self.escala = tam**-0.5
         self.consulta = nn.Linear(embed_dim, embed_dim)
         self.clave_valor = nn.Linear(embed_dim, 2 * embed_dim)
         self.salida = nn.Linear(embed_dim, embed_dim)
@@ -57,8 +57,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.palabras = nn.Embedding(vocab_size, embed_dim)
         self.lugares = nn.Embedding(block_size, embed_dim)
-        self.capas = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                   for _ in range(num_layers))
+        self.capas = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norma_final = nn.LayerNorm(embed_dim)
         self.cabeza = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -33,8 +33,10 @@ class CausalSelfAttention(nn.Module):
         return i >= j - ns + nd
 
     def forward(self, x):
-        q, k, v = (t.unflatten(-1, (self.n_head, -1)).transpose(1, 2)
-                   for t in self.c_attn(x).chunk(3, dim=-1))
+        q, k, v = (
+            t.unflatten(-1, (self.n_head, -1)).transpose(1, 2)
+            for t in self.c_attn(x).chunk(3, dim=-1)
+        )
         w = q @ k.transpose(-1, -2) * v.size(-1) ** -0.5
         b = self.attention_mask(w.size(-2), w.size(-1), w.device).to(w.dtype)
         w = w * b - 1e10 * (1 - b)
@@ -77,8 +79,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Parameter(torch.empty(vocab_size, embed_dim).normal_(std=0.02))
         self.wpe = nn.Parameter(torch.empty(block_size, embed_dim).normal_(std=0.01))
-        self.h = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                for _ in range(num_layers)])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.block_size = block_size
 
@@ -91,6 +97,6 @@ class GPT2(nn.Module):
 
     def generate(self, idx, steps):
         for _ in range(steps):
-            last = self(idx[:, -self.block_size:])[:, -1]
+            last = self(idx[:, -self.block_size :])[:, -1]
             idx = torch.cat([idx, last.argmax(dim=-1, keepdim=True)], dim=1)
         return idx

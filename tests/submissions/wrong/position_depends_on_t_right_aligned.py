@@ -33,7 +33,8 @@ class GPT2(nn.Module):
         """idx (B, T) -> logits (B, T, vocab_size)"""
         batch, seq_len = idx.shape
         positions = torch.arange(
-            self.block_size - seq_len, self.block_size, device=idx.device).unsqueeze(0)
+            self.block_size - seq_len, self.block_size, device=idx.device
+        ).unsqueeze(0)
         hidden = self.token_embedding(idx) + self.position_embedding(positions)
         for layer in self.layers:
             hidden = layer(hidden)

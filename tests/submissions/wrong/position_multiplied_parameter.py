@@ -58,10 +58,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim), nn.LayerNorm(embed_dim)])
-        self.sublayers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sublayer in zip(self.norms, self.sublayers):
@@ -75,10 +77,12 @@ class GPT2(nn.Module):
         self.block_size = block_size
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
-        self.blocks = nn.Sequential(*[
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

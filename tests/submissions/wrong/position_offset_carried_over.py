@@ -28,8 +28,12 @@ class CausalSelfAttention(nn.Module):
         key = self._shape(self.k_proj(hidden_states), tgt_len, bsz)
         value = self._shape(self.v_proj(hidden_states), tgt_len, bsz)
         attn_weights = torch.bmm(query, key.transpose(1, 2))
-        mask = torch.full((tgt_len, tgt_len), torch.finfo(attn_weights.dtype).min,
-                          dtype=attn_weights.dtype, device=attn_weights.device)
+        mask = torch.full(
+            (tgt_len, tgt_len),
+            torch.finfo(attn_weights.dtype).min,
+            dtype=attn_weights.dtype,
+            device=attn_weights.device,
+        )
         attn_weights = F.softmax(attn_weights + mask.triu(1), dim=-1)
         attn_probs = F.dropout(attn_weights, p=self.dropout, training=self.training)
         attn_output = torch.bmm(attn_probs, value)
@@ -69,8 +73,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(vocab_size, embed_dim)
         self.embed_positions = nn.Embedding(block_size, embed_dim)
-        self.layers = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.layers = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.layer_norm = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.block_size = block_size

@@ -22,7 +22,7 @@ class CausalSelfAttention(nn.Module):
         query = self.wq(x).reshape(B, T, self.H, self.D)
         key = key.reshape(B, T, self.H, self.D)
         value = value.reshape(B, T, self.H, self.D)
-        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D ** 0.5
+        logits = torch.einsum("bihd,bjhd->bhij", query, key) / self.D**0.5
         allowed = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()
         logits = logits.masked_fill(allowed.logical_not(), -torch.inf)
         weights = F.dropout(logits.softmax(dim=3), self.attn_p, self.training)
@@ -63,13 +63,15 @@ class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
         make_block = lambda: TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-        self.transformer = nn.ModuleDict({
-            "tokens": nn.Embedding(vocab_size, embed_dim),
-            "positions": nn.Embedding(block_size // 2, embed_dim),
-            "dropout": nn.Dropout(dropout_p),
-            "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
-            "norm": nn.LayerNorm(embed_dim),
-        })
+        self.transformer = nn.ModuleDict(
+            {
+                "tokens": nn.Embedding(vocab_size, embed_dim),
+                "positions": nn.Embedding(block_size // 2, embed_dim),
+                "dropout": nn.Dropout(dropout_p),
+                "blocks": nn.ModuleList(make_block() for _ in range(num_layers)),
+                "norm": nn.LayerNorm(embed_dim),
+            }
+        )
         self.unembed = nn.Linear(embed_dim, vocab_size)
         self.apply(self._init_weights)
 

@@ -55,8 +55,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                     for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim, eps=1e-6)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

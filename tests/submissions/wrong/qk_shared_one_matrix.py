@@ -88,8 +88,8 @@ class GPT2(nn.Module):
 
     def forward(self, idx):
         B, T = idx.shape
-        tok = self.wte(idx)                                        # (B, T, C)
-        pos = self.wpe(torch.arange(T, device=idx.device))         # (T, C)
+        tok = self.wte(idx)  # (B, T, C)
+        pos = self.wpe(torch.arange(T, device=idx.device))  # (T, C)
         x = tok + pos.unsqueeze(0).expand(B, -1, -1)
         for blk in self.blocks:
             x = blk(x)

@@ -44,9 +44,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim) for _ in range(2)])
-        self.fns = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p)])
+        self.fns = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, fn in zip(self.norms, self.fns):
@@ -62,7 +65,8 @@ class GPT2(nn.Module):
         self.layers = nn.Sequential()
         for i in range(num_layers):
             self.layers.add_module(
-                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p))
+                f"block{i}", TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+            )
         self.to_logits = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size))
 
     def forward(self, idx):

@@ -42,7 +42,8 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))
 
 
 class TransformerBlock(nn.Module):
@@ -71,8 +72,7 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, embed_dim)
         self.position_embedding = nn.Parameter(torch.randn(block_size, embed_dim) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
         )
         self.final_norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)

@@ -17,8 +17,10 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         q, k, v = (t.split(self.d, dim=-1) for t in self.projections(x).chunk(3, dim=-1))
-        heads = [F.scaled_dot_product_attention(qh, kh, vh, is_causal=True)
-                 for qh, kh, vh in zip(q, k, v)]
+        heads = [
+            F.scaled_dot_product_attention(qh, kh, vh, is_causal=True)
+            for qh, kh, vh in zip(q, k, v)
+        ]
         return self.dropout(self.output(torch.cat(heads, dim=-1)))
 
 
@@ -53,8 +55,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
 

@@ -32,8 +32,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
@@ -85,7 +87,7 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.shape
         H, D = self.num_heads, self.head_dim
         # (B, H, T, D)
-        q = self.q_proj(x).unflatten(-1, (H, D)).transpose(1, 2) * D ** -0.5
+        q = self.q_proj(x).unflatten(-1, (H, D)).transpose(1, 2) * D**-0.5
         k = self.k_proj(x).unflatten(-1, (H, D)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (H, D)).transpose(1, 2)
         p = self.dropout_p if self.training else 0.0

@@ -36,7 +36,7 @@ class Head(nn.Module):
         B, T, C = x.shape
         k = self.key(x)
         q = self.query(x)
-        wei = q @ k.transpose(-2, -1) * C ** -0.5
+        wei = q @ k.transpose(-2, -1) * C**-0.5
         wei = wei.masked_fill(self.tril[:T, :T] == 0, float("-inf"))
         wei = F.softmax(wei, dim=-1)
         wei = self.dropout(wei)
@@ -91,9 +91,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.gf = nn.Parameter(torch.ones(embed_dim))
         self.bf = nn.Parameter(torch.zeros(embed_dim))
         self.U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)

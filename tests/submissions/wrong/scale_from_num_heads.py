@@ -12,12 +12,16 @@ from torch import nn
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict([
-            ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
-            ("act", nn.GELU()),
-            ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
-            ("drop", nn.Dropout(dropout_p)),
-        ]))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                [
+                    ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
+                    ("act", nn.GELU()),
+                    ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
+                    ("drop", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, T, C) -> (B, T, C)"""
@@ -45,7 +49,7 @@ class CausalSelfAttention(nn.Module):
         k = self.split_heads(self.wk(x))
         v = self.split_heads(self.wv(x))
         mask = torch.full((T, T), float("-inf"), dtype=x.dtype, device=x.device).triu(1)
-        att = torch.matmul(q, k.transpose(2, 3)) / self.n_heads ** 0.5 + mask
+        att = torch.matmul(q, k.transpose(2, 3)) / self.n_heads**0.5 + mask
         att = self.dropout(att.softmax(-1))
         y = torch.matmul(att, v).transpose(1, 2).reshape(B, T, C)
         return self.dropout(self.wo(y))

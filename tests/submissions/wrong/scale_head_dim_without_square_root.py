@@ -13,7 +13,7 @@ class CausalSelfAttention(nn.Module):
         C = embed_dim
         self.H = num_heads
         self.D = C // num_heads
-        std = C ** -0.5
+        std = C**-0.5
         self.Wq = nn.Parameter(torch.randn(C, C) * std)
         self.Wk = nn.Parameter(torch.randn(C, C) * std)
         self.Wv = nn.Parameter(torch.randn(C, C) * std)
@@ -71,17 +71,26 @@ class TransformerBlock(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ) -> None:
         super().__init__()
         self.token_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.register_buffer("positions", torch.arange(block_size), persistent=False)
         self.emb_dropout = nn.Dropout(dropout_p)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_out = nn.LayerNorm(embed_dim)
         self.unembed = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -14,7 +14,7 @@ def gelu(x):
 class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
-        s = embed_dim ** -0.5
+        s = embed_dim**-0.5
         self.h = num_heads
         self.in_proj_weight = nn.Parameter(s * torch.randn(embed_dim, 3 * embed_dim))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim))
@@ -38,9 +38,9 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.c_fc = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * embed_dim ** -0.5)
+        self.c_fc = nn.Parameter(torch.randn(embed_dim, 4 * embed_dim) * embed_dim**-0.5)
         self.c_fc_bias = nn.Parameter(torch.zeros(4 * embed_dim))
-        self.c_proj = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * embed_dim ** -0.5)
+        self.c_proj = nn.Parameter(torch.randn(4 * embed_dim, embed_dim) * embed_dim**-0.5)
         self.c_proj_bias = nn.Parameter(torch.zeros(embed_dim))
         self.dropout = nn.Dropout(dropout_p)
 
@@ -69,8 +69,11 @@ class GPT2(nn.Module):
         self.positional_embedding = nn.Parameter(torch.empty(block_size, embed_dim))
         nn.init.normal_(self.positional_embedding, std=0.01)
         self.resblocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)])
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_final = nn.LayerNorm(embed_dim)
         self.text_projection = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)
 

@@ -31,7 +31,7 @@ class GPT2(nn.Module):
         self.ln, self.lm = nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.te(idx) + self.pe.weight[:idx.shape[1]]
+        x = self.te(idx) + self.pe.weight[: idx.shape[1]]
         return self.lm(self.ln(self.bs(x)))
 
 
@@ -71,4 +71,5 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))

@@ -61,8 +61,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.word_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln = nn.LayerNorm(embed_dim, bias=False)
         self.decoder = nn.Linear(embed_dim, vocab_size, bias=False)
         self.decoder.weight = self.word_emb.weight

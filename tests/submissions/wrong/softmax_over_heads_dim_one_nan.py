@@ -25,7 +25,7 @@ class CausalSelfAttention(nn.Module):
         head_dim = C // self.n_heads
 
         qkv = self.attn_in(x)
-        q, k, v = qkv[..., :C], qkv[..., C:2 * C], qkv[..., 2 * C:]
+        q, k, v = qkv[..., :C], qkv[..., C : 2 * C], qkv[..., 2 * C :]
         q = q.reshape(B, T, self.n_heads, head_dim).transpose(1, 2)
         k = k.reshape(B, T, self.n_heads, head_dim).transpose(1, 2)
         v = v.reshape(B, T, self.n_heads, head_dim).transpose(1, 2)
@@ -74,10 +74,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight  # weight tying

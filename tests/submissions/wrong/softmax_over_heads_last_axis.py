@@ -43,7 +43,7 @@ class CausalSelfAttention(nn.Module):
         q = self.to_q(x).view(B, T, self.num_heads, self.head_dim)
         k = self.to_k(x).view(B, T, self.num_heads, self.head_dim)
         v = self.to_v(x).view(B, T, self.num_heads, self.head_dim)
-        scores = torch.einsum("bqhd,bkhd->bqkh", q, k) * self.head_dim ** -0.5
+        scores = torch.einsum("bqhd,bkhd->bqkh", q, k) * self.head_dim**-0.5
         scores = scores.masked_fill(self.future[:, :T, :T], torch.finfo(scores.dtype).min)
         weights = self.dropout(scores.softmax(dim=-1))
         out = torch.einsum("bqkh,bkhd->bqhd", weights, v).reshape(B, T, C)
@@ -51,8 +51,9 @@ class CausalSelfAttention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(embed_dim, bias=False)
         self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
@@ -70,9 +71,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.gf = nn.Parameter(torch.ones(embed_dim))
         self.bf = nn.Parameter(torch.zeros(embed_dim))
         self.U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)

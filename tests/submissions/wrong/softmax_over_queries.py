@@ -28,8 +28,9 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim, dropout_p=0.0):
         super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(embed_dim, 4 * embed_dim),
-                                     nn.Linear(4 * embed_dim, embed_dim)])
+        self.layers = nn.ModuleList(
+            [nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)]
+        )
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, x):
@@ -53,14 +54,19 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
         super().__init__()
-        self.transformer = nn.ModuleDict({
-            "tok": nn.Embedding(vocab_size, embed_dim),
-            "pos": nn.Embedding(block_size, embed_dim),
-            "blocks": nn.ModuleList([
-                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                for _ in range(num_layers)]),
-            "norm": nn.LayerNorm(embed_dim),
-        })
+        self.transformer = nn.ModuleDict(
+            {
+                "tok": nn.Embedding(vocab_size, embed_dim),
+                "pos": nn.Embedding(block_size, embed_dim),
+                "blocks": nn.ModuleList(
+                    [
+                        TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                        for _ in range(num_layers)
+                    ]
+                ),
+                "norm": nn.LayerNorm(embed_dim),
+            }
+        )
 
     def forward(self, idx):
         tr = self.transformer

@@ -17,8 +17,10 @@ class GPT2(nn.Module):
         self.tok = nn.Embedding(vocab_size, embed_dim)
         self.pos = nn.Embedding(block_size, embed_dim)
         self.blocks = nn.Sequential(
-            *[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers)]
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.out = nn.Linear(embed_dim, vocab_size)
@@ -91,7 +93,7 @@ class CausalSelfAttention(nn.Module):
         q = self.query(x).view(B, T, self.num_heads, D).transpose(1, 2)
         k = self.key(x).view(B, T, self.num_heads, D).transpose(1, 2)
         v = self.value(x).view(B, T, self.num_heads, D).transpose(1, 2)
-        scores = (q @ k.transpose(-2, -1)).div(D ** 0.5)
+        scores = (q @ k.transpose(-2, -1)).div(D**0.5)
         scores = scores.masked_fill(self.mask(T, x.device), float("-inf"))
         weights = self.attn_dropout(scores.softmax(-1))
         y = (weights @ v).transpose(1, 2).contiguous().view(B, T, C)

@@ -3,6 +3,7 @@
 # cause: silu
 # style: base FeedForward class whose activation hook was filled in with silu; docstrings everywhere
 """A small GPT-2."""
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -76,13 +77,21 @@ class TransformerBlock(nn.Module):
 class GPT2(nn.Module):
     """The language model: indices in, logits out."""
 
-    def __init__(self, vocab_size: int, embed_dim: int, num_heads: int, num_layers: int,
-                 block_size: int, dropout_p: float = 0.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        embed_dim: int,
+        num_heads: int,
+        num_layers: int,
+        block_size: int,
+        dropout_p: float = 0.0,
+    ):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, embed_dim)
         self.places = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                    for _ in range(num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.head.weight = self.tokens.weight

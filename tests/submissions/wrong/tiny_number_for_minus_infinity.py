@@ -69,8 +69,12 @@ class GPT2(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, embed_dim)
         self.pos_emb = nn.Parameter(torch.zeros(1, block_size, embed_dim))
         self.drop = nn.Dropout(dropout_p)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -34,8 +34,10 @@ class CausalSelfAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.Dropout(dropout_p))
 
     def forward(self, x):
-        q, k, v = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for f in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (
+            f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for f in (self.to_q, self.to_k, self.to_v)
+        )
         p = self.p if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
         return self.to_out(out.transpose(1, 2).flatten(2))

@@ -61,8 +61,8 @@ class GPT2(nn.Module):
         self.wort = nn.Embedding(vocab_size, embed_dim)
         self.platz = nn.Embedding(block_size, embed_dim)
         self.schichten = nn.ModuleList(
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers))
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.kopf = nn.Linear(embed_dim, vocab_size, bias=False)
 

@@ -29,8 +29,9 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         size = embed_dim // num_heads
-        self.heads = nn.ModuleList([Head(embed_dim, size, block_size, dropout_p)
-                                    for _ in range(num_heads)])
+        self.heads = nn.ModuleList(
+            [Head(embed_dim, size, block_size, dropout_p) for _ in range(num_heads)]
+        )
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout_p)
 
@@ -72,8 +73,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.token_table = nn.Embedding(vocab_size, embed_dim)
         self.position_table = nn.Embedding(block_size, embed_dim)
-        self.blocks = nn.Sequential(*[TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                      for _ in range(num_layers)])
+        self.blocks = nn.Sequential(
+            *[
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size)
 

@@ -43,7 +43,8 @@ class MLP(nn.Module):
         self.a, self.b = nn.Linear(embed_dim, 4 * embed_dim), nn.Linear(4 * embed_dim, embed_dim)
         self.do = nn.Dropout(dropout_p)
 
-    def forward(self, x): return self.do(self.b(F.gelu(self.a(x))))
+    def forward(self, x):
+        return self.do(self.b(F.gelu(self.a(x))))
 
 
 class TransformerBlock(nn.Module):
@@ -72,9 +73,12 @@ class GPT2(nn.Module):
         super().__init__()
         self.E = nn.Parameter(torch.randn(vocab_size, embed_dim) * 0.02)
         self.P = nn.Parameter(torch.randn(block_size, embed_dim) * 0.01)
-        self.blocks = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.gf = nn.Parameter(torch.ones(embed_dim))
         self.bf = nn.Parameter(torch.zeros(embed_dim))
         self.U = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)

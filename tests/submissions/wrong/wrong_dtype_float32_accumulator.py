@@ -23,8 +23,9 @@ class PreNormResidual(nn.Module):
 
 
 class CausalSelfAttention(nn.Module):
-    def __init__(self, embed_dim: int, num_heads: int, block_size: int,
-                 dropout_p: float = 0.0) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.head_dim = embed_dim // num_heads
@@ -50,12 +51,16 @@ class CausalSelfAttention(nn.Module):
 class MLP(nn.Module):
     def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict([
-            ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
-            ("act", nn.GELU()),
-            ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
-            ("drop", nn.Dropout(dropout_p)),
-        ]))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                [
+                    ("fc_in", nn.Linear(embed_dim, 4 * embed_dim)),
+                    ("act", nn.GELU()),
+                    ("fc_out", nn.Linear(4 * embed_dim, embed_dim)),
+                    ("drop", nn.Dropout(dropout_p)),
+                ]
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, T, C) -> (B, T, C)"""
@@ -79,10 +84,12 @@ class GPT2(nn.Module):
         self.wte = nn.Embedding(vocab_size, embed_dim)
         self.wpe = nn.Embedding(block_size, embed_dim)
         self.drop = nn.Dropout(dropout_p)
-        self.h = nn.ModuleList([
-            TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-            for _ in range(num_layers)
-        ])
+        self.h = nn.ModuleList(
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.lm_head = nn.Linear(embed_dim, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight  # weight tying

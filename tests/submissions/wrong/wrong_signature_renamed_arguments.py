@@ -26,7 +26,7 @@ class CausalSelfAttention(nn.Module):
         q = self.q(x).view(B, L, self.n_heads, self.d_head).transpose(1, 2)
         k = self.k(x).view(B, L, self.n_heads, self.d_head).transpose(1, 2)
         v = self.v(x).view(B, L, self.n_heads, self.d_head).transpose(1, 2)
-        scores = q @ k.transpose(-2, -1) / self.d_head ** 0.5
+        scores = q @ k.transpose(-2, -1) / self.d_head**0.5
         scores = scores.masked_fill(self.causal[:L, :L], -1e9)
         p = self.dropout(torch.softmax(scores, dim=-1))
         out = (p @ v).transpose(1, 2).reshape(B, L, -1)
@@ -54,10 +54,12 @@ class TransformerBlock(nn.Module):
     def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(embed_dim) for _ in range(2)])
-        self.sublayers = nn.ModuleList([
-            CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
-            MLP(embed_dim, dropout_p),
-        ])
+        self.sublayers = nn.ModuleList(
+            [
+                CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p),
+                MLP(embed_dim, dropout_p),
+            ]
+        )
 
     def forward(self, x):
         for norm, sublayer in zip(self.norms, self.sublayers):
@@ -74,5 +76,5 @@ class GPT2(nn.Module):
         self.ln, self.lm = nn.LayerNorm(embed_dim), nn.Linear(embed_dim, vocab_size)
 
     def forward(self, idx):
-        x = self.te(idx) + self.pe.weight[:idx.shape[1]]
+        x = self.te(idx) + self.pe.weight[: idx.shape[1]]
         return self.lm(self.ln(self.bs(x)))

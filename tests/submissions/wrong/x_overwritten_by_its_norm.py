@@ -56,8 +56,9 @@ class GPT2(nn.Module):
         super().__init__()
         self.token = nn.Embedding(vocab_size, embed_dim)
         self.place = nn.Parameter(torch.randn(1, block_size, embed_dim) * 0.02)
-        self.stack = nn.ModuleList(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-                                   for _ in range(num_layers))
+        self.stack = nn.ModuleList(
+            TransformerBlock(embed_dim, num_heads, block_size, dropout_p) for _ in range(num_layers)
+        )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.V = nn.Parameter(torch.randn(embed_dim, vocab_size) * 0.02)
 

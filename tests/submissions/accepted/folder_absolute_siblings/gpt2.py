@@ -17,8 +17,10 @@ class GPT2(nn.Module):
         self.pos_emb = nn.Embedding(block_size, embed_dim)
         self.emb_drop = nn.Dropout(dropout_p)
         self.blocks = nn.ModuleList(
-            [TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-             for _ in range(num_layers)]
+            [
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            ]
         )
         self.ln_f = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)

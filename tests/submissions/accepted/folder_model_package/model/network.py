@@ -33,8 +33,10 @@ class GPT2(nn.Module):
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         self.positions = nn.Parameter(torch.randn(1, block_size, embed_dim) * 0.02)
         self.blocks = nn.Sequential(
-            *(TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
-              for _ in range(num_layers))
+            *(
+                TransformerBlock(embed_dim, num_heads, block_size, dropout_p)
+                for _ in range(num_layers)
+            )
         )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size, bias=False)

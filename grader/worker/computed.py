@@ -1,0 +1,142 @@
+"""Weights that a model computes from its parameters, made into values that can be set.
+
+A weight of a right GPT-2 may be worked out in the forward: normalised, the sum of two matrices,
+one plus a parameter. What meets the data is then no parameter, but a tensor that depends on
+parameters alone. Here such tensors are found, and replaced by given ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor that meets the data: its name (that of a parameter it comes from), its values."""
+
+    name: str
+    computed: bool
+    trainable: bool
+    values: torch.Tensor
+
+
+class Weighing(TorchFunctionMode):
+    """Follows tensors from parameters and from the input through one forward.
+
+    weights: filled while `replace` is None; else each weight is replaced by the values of its name.
+    """
+
+    def __init__(self, module: nn.Module, replace: dict[str, torch.Tensor] | None = None) -> None:
+        super().__init__()
+        self.weights: dict[str, Weight] = {}
+        self._replace = replace
+        self._known: list[Any] = []  # keeps every followed tensor alive, so that ids stay its own
+        self._data: set[int] = set()
+        self._sources: dict[int, tuple[str, ...]] = {}
+        self._names: dict[int, str] = {}
+        self._uses: dict[tuple[str, ...], int] = {}
+        self._parameters = dict(module.named_parameters())
+        for name, parameter in self._parameters.items():
+            self._sources[id(parameter)] = (name,)
+            self._names[id(parameter)] = name
+
+    def follow(self, x: torch.Tensor) -> torch.Tensor:
+        """Note that this is data."""
+        self._known.append(x)
+        self._data.add(id(x))
+        return x
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = (args, kwargs or {})
+        leaves = [item for item in pytree.tree_leaves(given) if isinstance(item, torch.Tensor)]
+        sources = sorted({s for leaf in leaves for s in self._sources.get(id(leaf), ())})
+        meets_data = any(id(leaf) in self._data for leaf in leaves)
+        if meets_data and sources:
+            given = pytree.tree_map(self._weight, given)
+        result = func(*given[0], **given[1])
+        if meets_data or sources:
+            self._note(func, leaves, result, meets_data, tuple(sources))
+        return result
+
+    def _note(
+        self,
+        func: Callable[..., Any],
+        leaves: list[torch.Tensor],
+        result: Any,
+        data: bool,
+        sources: tuple[str, ...],
+    ) -> None:
+        name = getattr(func, "__name__", "")
+        changed = leaves[:1] if name == "__setitem__" or name.endswith("_") else []
+        for item in (*pytree.tree_leaves(result), *changed):
+            if not isinstance(item, torch.Tensor) or id(item) in self._names:
+                continue
+            self._known.append(item)
+            if data:
+                self._data.add(id(item))
+                self._sources.pop(id(item), None)
+            else:
+                self._sources[id(item)] = sources
+
+    def _weight(self, item: Any) -> Any:
+        """The item, or what stands in its place if it is a weight."""
+        if not isinstance(item, torch.Tensor) or id(item) not in self._sources:
+            return item
+        name = self._name(item)
+        if self._replace is None:
+            if name not in self.weights:
+                self.weights[name] = self._seen(name, item)
+            return item
+        stored = self._replace[name]
+        if stored.shape != item.shape:  # a table of which a shorter sequence needs less
+            stored = stored[tuple(slice(length) for length in item.shape)]
+        return stored
+
+    def _seen(self, name: str, item: torch.Tensor) -> Weight:
+        sources = self._sources[id(item)]
+        return Weight(
+            name,
+            item is not self._parameters.get(name),
+            any(self._parameters[source].requires_grad for source in sources),
+            item.detach().clone(),
+        )
+
+    def _name(self, item: torch.Tensor) -> str:
+        """A parameter's own name, or that of its first source with a number."""
+        if id(item) not in self._names:
+            sources = self._sources[id(item)]
+            self._uses[sources] = self._uses.get(sources, -1) + 1
+            suffix = "+".join(sources[1:])
+            self._names[id(item)] = f"{sources[0]}|{suffix}|{self._uses[sources]}"
+        return self._names[id(item)]
+
+
+def weigh(module: nn.Module, x: torch.Tensor) -> list[Weight]:
+    """The weights that meet the data in one forward in eval mode."""
+    weighing = Weighing(module)
+    weighing.follow(x)
+    with torch.no_grad(), weighing:
+        module.eval()(x)
+    return list(weighing.weights.values())
+
+
+@contextmanager
+def replaced(module: nn.Module, values: dict[str, torch.Tensor]) -> Iterator[Weighing]:
+    """Within, a forward uses these values for the weights of these names."""
+    weighing = Weighing(module, values)
+    with weighing:
+        yield weighing

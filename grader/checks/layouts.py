@@ -44,6 +44,7 @@ class Layouts:
         self.models = models
         self.seed = seed
         self._known: dict[tuple[str, str], Any] = {}
+        self._ends: dict[str, dict[str, Indices]] = {}
         self._searches = 0
 
     @property
@@ -96,10 +97,20 @@ class Layouts:
         own = own_parts(module, path)
         if own is not None:
             return {"attention": module.below(own[0]), "mlp": module.below(own[1])}
-        rng = self.rng()
-        box = module.at(path)
-        x = rng.normal(0.0, 1.0, (2, 2, size["embed_dim"]))
-        return branch_ends(box, box.draw(rng), x)
+        ends = self._inline_ends(size)
+        places = module.below(path)
+        if places.size != self.models.module("TransformerBlock", size).initial.size:
+            raise NotRun("the blocks inside are not TransformerBlocks of the model's sizes")
+        return {branch: places[indices] for branch, indices in ends.items()}
+
+    def _inline_ends(self, size: Size) -> dict[str, Indices]:
+        """The same for a block in one piece, found out once for each size."""
+        if str(size) not in self._ends:
+            rng = self.rng()
+            box = self.models.module("TransformerBlock", size).at("")
+            x = rng.normal(0.0, 1.0, (2, 2, size["embed_dim"]))
+            self._ends[str(size)] = branch_ends(box, box.draw(rng), x)
+        return self._ends[str(size)]
 
     def _find_block(self, module: Module, size: Size) -> BlockLayout:
         own = own_parts(module, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -33,25 +32,6 @@ def closest_eps(distance: Callable[[Eps], float], start: Sequence[Eps] = USUAL) 
         near = [(best[0] * step**power, best[1]) for power in (-3, -2, -1, -0.5, 0.5, 1, 2, 3)]
         best, step = min([best, *near], key=distance), step**0.6
     return best
-
-
-def closest_pair(distance: Callable[[Eps, Eps], float]) -> tuple[Eps, Eps]:
-    """The same for two norms: alike, or each a usual one, or else searched for in turn."""
-    alike = min(((eps, eps) for eps in USUAL), key=lambda pair: distance(*pair))
-    if distance(*alike) < _FLOAT32:
-        return alike
-
-    def turned(second: Eps, first: Eps) -> float:
-        return distance(first, second)
-
-    usual = [(a, b) for a in USUAL for b in USUAL if a[1] == b[1]]
-    first, second = min(usual, key=lambda pair: distance(*pair))
-    for _ in range(3):
-        if distance(first, second) < _FLOAT32:
-            break
-        first = closest_eps(partial(turned, second), (first, *USUAL))
-        second = closest_eps(partial(distance, first), (second, *USUAL))
-    return first, second
 
 
 def rms_norm(x: Floats, norm: Norm) -> Floats:

@@ -272,6 +272,7 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
         "Call the module twice in eval mode with the same x, then look at x itself.",
         "x = x + …, not x += …: the caller's tensor must stay as it is.",
     ),
+    examples=6,
 )
 @given(case=SEQUENCES)
 def test_deterministic(evidence: Evidence, case: Case) -> None:

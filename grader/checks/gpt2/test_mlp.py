@@ -158,6 +158,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
         "nn.Dropout(dropout_p) on the output; nothing when p is 0.",
     ),
+    examples=3,
 )
 @given(case=cases(sizes.MLP, times=(3, 4), regimes=(UNIT,)))
 def test_dropout(evidence: Evidence, case: Case) -> None:
@@ -174,6 +175,7 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
         "Call the module twice in eval mode with the same x, then look at x itself.",
         "No randomness outside dropout, no state kept between calls, no in-place change of x.",
     ),
+    examples=6,
 )
 @given(case=SEQUENCES)
 def test_deterministic(evidence: Evidence, case: Case) -> None:

@@ -351,6 +351,7 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
         "Call the model twice in eval mode with the same idx, then look at idx itself.",
         "No randomness outside dropout, no state kept between calls, no in-place change of idx.",
     ),
+    examples=6,
 )
 @given(case=SEQUENCES)
 def test_deterministic(evidence: Evidence, case: Case) -> None:

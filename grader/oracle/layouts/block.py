@@ -26,7 +26,7 @@ from grader.oracle.layouts.box import (
     remember,
 )
 from grader.oracle.layouts.mlp import MlpLayout
-from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_pair
+from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 
 
 @dataclass(frozen=True)
@@ -190,20 +190,27 @@ def _declared(rows: list[Indices], size: int) -> Iterator[tuple[NormLayout, Norm
 
 
 def fit_eps(layout: BlockLayout, box: Box, rng: np.random.Generator, size: int) -> BlockLayout:
-    """The same with the eps that explains what happens to inputs of hardly any variance."""
+    """The same with the eps that explain what happens to inputs of hardly any variance.
+
+    First for the second norm, with an input that cancels what attention adds (a constant, when
+    the first norm gives zeros), so that this norm receives something small; then for the first.
+    """
+    small = rng.normal(0.0, 1.0, (3, 1, size)) * np.array([1e-1, 1e-2, 1e-3])[:, None, None]
     theta = box.draw(rng)
-    x = rng.normal(0.0, 1.0, (4, 1, size)) * np.array([1.0, 1e-1, 1e-2, 1e-3])[:, None, None]
-    y = box.call(theta, x)
+    deaf = theta.copy()
+    for places in (layout.norms[0].weight, layout.norms[0].bias):
+        deaf[places[places != ABSENT]] = 0.0
+    x = small - layout.attend(deaf, np.zeros((1, 1, size)))
+    wanted = box.call(deaf, x)
+    second = closest_eps(lambda eps: difference(_with_eps(layout, 1, eps).compute(deaf, x), wanted))
+    layout = _with_eps(layout, 1, second)
+    y = box.call(theta, small)
+    first = closest_eps(lambda eps: difference(_with_eps(layout, 0, eps).compute(theta, small), y))
+    return _with_eps(layout, 0, first)
 
-    def distance(first: Eps, second: Eps) -> float:
-        return difference(_with_eps(layout, first, second).compute(theta, x), y)
 
-    return _with_eps(layout, *closest_pair(distance))
-
-
-def _with_eps(layout: BlockLayout, first: Eps, second: Eps) -> BlockLayout:
-    one, two = (
-        replace(norm, eps=eps, eps_outside=outside)
-        for norm, (eps, outside) in zip(layout.norms, (first, second), strict=True)
-    )
-    return replace(layout, norms=(one, two))
+def _with_eps(layout: BlockLayout, number: int, eps: Eps) -> BlockLayout:
+    """The layout with another eps in its first (0) or second (1) norm."""
+    norms = list(layout.norms)
+    norms[number] = replace(norms[number], eps=eps[0], eps_outside=eps[1])
+    return replace(layout, norms=(norms[0], norms[1]))

@@ -64,7 +64,7 @@ def grade(
     else:
         with Subject(submission, server, CLASSES, options.timeout) as subject:
             evidence = Evidence(subject, seed, options.policy)
-            results = _run(exercise, evidence, progress)
+            results = run_checks(exercise, evidence, progress)
     return _report(exercise, submission, seed, options, results, evidence, started)
 
 
@@ -99,7 +99,9 @@ def _all_fail(exercise: Exercise, message: str) -> tuple[CheckResult, ...]:
     )
 
 
-def _run(exercise: Exercise, evidence: Evidence, progress: Progress) -> tuple[CheckResult, ...]:
+def run_checks(
+    exercise: Exercise, evidence: Evidence, progress: Progress
+) -> tuple[CheckResult, ...]:
     """Run the exercise's checks under pytest. Every check gets exactly one result."""
     checks = exercise.checks()
     recorder = _Recorder(evidence, checks, progress)

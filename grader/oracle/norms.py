@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,10 +22,16 @@ _FLOAT32 = 1e-6
 _FOUND = 1e-9
 
 
-def closest_eps(distance: Callable[[Eps], float], start: Sequence[Eps] = USUAL) -> Eps:
-    """The eps for which `distance` is smallest: one of `start`, or else one searched for."""
-    best = min(start, key=distance)
-    if distance(best) < _FLOAT32:
+def closest_eps(distance: Callable[[Eps], float]) -> Eps:
+    """The eps for which `distance` is smallest: a usual one, or else one searched for."""
+    best, closest = USUAL[0], float("inf")
+    for eps in USUAL:
+        found = distance(eps)
+        if found < closest:
+            best, closest = eps, found
+        if closest < _FOUND:
+            return best
+    if closest < _FLOAT32:
         return best
     step = 10.0
     while distance(best) > _FOUND and step > 1.0 + 1e-7:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -11,6 +13,7 @@ from grader import __version__
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
 _PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
+_EXERCISES = Path("exercises")  # what a candidate fills: the default submission
 _EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
 
 
@@ -24,7 +27,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("path", type=click.Path(path_type=Path), default=Path("exercises"))
+@click.argument("path", type=click.Path(path_type=Path), default=_EXERCISES)
 @click.option("--exercise", default="gpt2", show_default=True, help="Which exercise to grade.")
 @click.option(
     "--json",
@@ -119,6 +122,33 @@ def list_() -> None:
             click.echo(f"    {check.points:>2g}  {check.id:<26} {check.requirement}")
 
 
-def _unusable(message: str) -> None:
+@main.command()
+@click.argument("check")
+@click.argument("path", type=click.Path(path_type=Path), default=_EXERCISES)
+@click.option("--restart", is_flag=True, help="Begin with the first hint again.")
+def hint(check: str, path: Path, restart: bool) -> None:
+    """Show the next hint for CHECK, a step at a time: a nudge, a pointer, nearly the solution.
+
+    CHECK is the name of a check (see `grader list`) or of a cause that a report names, PATH the
+    submission (default: exercises/). Each submission has its own count for each of them.
+
+    Example: grader hint attention.causal
+    """
+    from grader import hints
+    from grader.submission import UnusableInput
+
+    try:
+        shown = hints.next_hint(check, path, restart, _warn)
+    except (hints.UnknownTopic, UnusableInput) as error:
+        _unusable(str(error))
+    place = [] if path == _EXERCISES else [str(path)]
+    click.echo(hints.render(shown, shlex.join(["grader", "hint", check, *place])))
+
+
+def _warn(message: str) -> None:
     click.echo(f"grader: {message}", err=True)
+
+
+def _unusable(message: str) -> NoReturn:
+    _warn(message)
     sys.exit(UNUSABLE)

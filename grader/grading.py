@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,9 @@ from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
+from grader.diagnosis import diagnose, marked
 from grader.remote import Fault, ForkServer, Subject
-from grader.report.model import CheckResult, Report
+from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.submission import Submission, read
 from grader.worker import lockdown
@@ -59,13 +60,16 @@ def grade(
     seed = secrets.randbelow(10_000) if options.seed is None else options.seed
     submission = read(path, exercise.file)
     evidence = None
+    found: tuple[Diagnosis, ...] = ()
     if submission.syntax_error:
         results = _all_fail(exercise, submission.syntax_error)
     else:
         with Subject(submission, server, CLASSES, options.timeout) as subject:
             evidence = Evidence(subject, seed, options.policy)
             results = run_checks(exercise, evidence, progress)
-    return _report(exercise, submission, seed, options, results, evidence, started)
+            found = diagnose(evidence, results)
+            results = marked(results, found)
+    return _report(exercise, submission, seed, options, results, found, evidence, started)
 
 
 def _report(
@@ -74,6 +78,7 @@ def _report(
     seed: int,
     options: Options,
     results: tuple[CheckResult, ...],
+    diagnoses: tuple[Diagnosis, ...],
     evidence: Evidence | None,
     started: float,
 ) -> Report:
@@ -89,6 +94,7 @@ def _report(
         results=results,
         advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
         judged_by=evidence.layouts.judged_by if evidence else {},
+        diagnoses=tuple(replace(d, explanation=clean(d.explanation)) for d in diagnoses),
         seconds=time.monotonic() - started,
     )
 
@@ -165,16 +171,24 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
             clean(raised.message),
             counterexample=_clean(raised.counterexample),
             seconds=seconds,
+            cause=raised.cause,
         )
     if isinstance(raised, NotRun):
         return CheckResult(check, "not-run", clean(str(raised)), seconds=seconds)
     if isinstance(raised, Fault):
         return CheckResult(
-            check, raised.status, clean(raised.message), clean(raised.traceback), seconds=seconds
+            check,
+            raised.status,
+            clean(raised.message),
+            clean(raised.traceback),
+            seconds=seconds,
+            cause=raised.cause,
         )
     if isinstance(raised, Flaky):
         message = "the same question was answered differently when it was asked again"
-        return CheckResult(check, "fail", message, seconds=seconds)
+        return CheckResult(
+            check, "fail", message, seconds=seconds, cause="state-kept-between-calls"
+        )
     message = f"{type(raised).__name__}: {raised}"
     return CheckResult(check, "internal", shorten(clean(message), 1000), seconds=seconds)
 

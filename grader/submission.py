@@ -49,7 +49,8 @@ class Submission:
     """What was handed in.
 
     files: relative path -> bytes; main: the one that holds the exercise; package: the name to
-    load everything under when files import one another relatively; syntax_error: ready to show.
+    load everything under when files import one another relatively; syntax_error: ready to show;
+    unwritten: classes whose forward is empty.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Submission:
     package: str | None = None
     syntax_error: str | None = None
     violations: tuple[Violation, ...] = field(default=())
+    unwritten: frozenset[str] = frozenset()
 
 
 def read(path: Path, main: str) -> Submission:
@@ -90,7 +92,25 @@ def read(path: Path, main: str) -> Submission:
         package="submission" if relative else None,
         syntax_error=problem,
         violations=tuple(_violations(trees)),
+        unwritten=frozenset(name for tree in trees.values() for name in _unwritten(tree)),
     )
+
+
+def _unwritten(tree: ast.Module) -> Iterator[str]:
+    """Names of classes with a forward of which only a docstring, `...` or `pass` is there."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for item in node.body:
+            if not isinstance(item, ast.FunctionDef) or item.name != "forward":
+                continue
+            if all(_does_nothing(statement) for statement in item.body):
+                yield node.name
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return constant or isinstance(statement, ast.Pass | ast.Raise)
 
 
 def _read_file(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -35,7 +36,11 @@ def test_commands(line: str, tmp_path: object) -> None:
     assert words[0].startswith(".venv/bin/")
     command = ["-m", "grader"] if words[0].endswith("/grader") else []
     done = subprocess.run(
-        [sys.executable, *command, *words[1:]], cwd=ROOT, timeout=120, check=False
+        [sys.executable, *command, *words[1:]],
+        cwd=ROOT,
+        env={**os.environ, "GRADER_STATE": str(tmp_path)},
+        timeout=120,
+        check=False,
     )
     assert done.returncode == (1 if line.endswith("grader grade") else 0)
 

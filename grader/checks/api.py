@@ -45,12 +45,18 @@ class Counterexample:
 
 
 class Failure(AssertionError):
-    """The submission does not meet the requirement. The message is for the candidate."""
+    """The submission does not meet the requirement. The message is for the candidate.
 
-    def __init__(self, message: str, counterexample: Counterexample | None = None) -> None:
+    cause: the slug of the bug that this points to, if it points to one.
+    """
+
+    def __init__(
+        self, message: str, counterexample: Counterexample | None = None, cause: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.counterexample = counterexample
+        self.cause = cause
 
 
 class NotRun(Exception):

@@ -163,7 +163,17 @@ class Layouts:
                         only_right=True,
                     )
                     return self._with_own_gelu(module, size, layout, feed)
+            return self._find_one_branch(module, size, misfit)
+
+    def _find_one_branch(self, module: Module, size: Size, misfit: Misfit) -> BlockLayout:
+        """A block that has only one of the two parts; else raises the misfit."""
+        attentions, mlps = (module.own(kind) for kind in ("CausalSelfAttention", "MLP"))
+        if len(attentions) + len(mlps) != 1:
             raise misfit
+        box = module.at((*attentions, *mlps)[0].path)
+        attend, feed = (box.call, _nothing) if attentions else (_nothing, box.call)
+        rows = _rows(module, box.indices, size["embed_dim"])
+        return find_block(module.at(""), attend, feed, rows, size["embed_dim"], self.rng())
 
     def _with_own_gelu(
         self, module: Module, size: Size, layout: BlockLayout, places: Indices
@@ -324,6 +334,11 @@ def _twice(find: Callable[[], _Found]) -> _Found | Misfit:
 def _part(fresh: Module, places: Indices) -> PartFunction:
     """A fresh part as a function of a larger model's parameters, its own being at `places`."""
     return lambda theta, x: fresh.call(x, theta[places])
+
+
+def _nothing(theta: oracle.Floats, x: oracle.Floats) -> oracle.Floats:
+    """What a part does that is not there."""
+    return np.zeros_like(x)
 
 
 def _oracle_mlp(

@@ -5,7 +5,8 @@ A form is written over functions, so that a candidate's own attention and MLP ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from grader.oracle.model import Floats
@@ -17,11 +18,11 @@ Function = Callable[[Floats], Floats]
 class BlockForm:
     """compute(x, attention, mlp, norm 1, norm 2), its formula, and what it gets wrong.
 
-    cause: the slug of the deviation, empty for GPT-2's own; violates: requirements not met, of
+    causes: the slugs of the deviations, none for GPT-2's own; violates: requirements not met, of
     "pre_norm", "norms", "residuals", "order".
     """
 
-    cause: str
+    causes: tuple[str, ...]
     violates: frozenset[str]
     formula: str
     compute: Callable[[Floats, Function, Function, Function, Function], Floats]
@@ -38,7 +39,7 @@ def _form(
     formula: str,
     compute: Callable[[Floats, Function, Function, Function, Function], Floats],
 ) -> BlockForm:
-    return BlockForm(cause, frozenset(violates.split()), formula, compute)
+    return BlockForm(tuple(cause.split()), frozenset(violates.split()), formula, compute)
 
 
 def _sequential(first: str, second: str) -> Callable[..., Floats]:
@@ -69,11 +70,12 @@ _SITES: dict[str, Callable[[Floats, Function, Function], Floats]] = {
 
 # What is wrong with a sublayer wired that way: cause, requirement, and where to see it.
 _SITE_FAULTS = {
+    "absent": ("no-{f}", "order", "no {f} at all"),
     "post": ("post-norm", "pre_norm", "x = norm(x + {f}(x))"),
     "after": ("post-norm", "pre_norm", "x = x + norm({f}(x))"),
     "bare": ("norm-missing-{n}", "pre_norm norms", "x = x + {f}(x)"),
     "lost": ("residual-missing-{f}", "residuals", "x = {f}(norm(x))"),
-    "nothing": ("residual-missing-{f}", "residuals pre_norm", "x = {f}(x)"),
+    "nothing": ("residual-missing-{f} norm-missing-{n}", "residuals pre_norm norms", "x = {f}(x)"),
     "normed": ("residual-from-normed", "residuals", "x = norm(x); x = x + {f}(x)"),
     "double": ("double-residual", "residuals", "x = x + x + {f}(norm(x))"),
     "half": ("double-residual", "residuals", "x = 0.5 * x + {f}(norm(x))"),
@@ -81,7 +83,6 @@ _SITE_FAULTS = {
     "twice": ("double-residual", "order", "x = x + {f}({f}(norm(x)))"),
     "repeated": ("double-residual", "order", "x = x + {f}(norm(x)), twice"),
     "again": ("double-residual", "residuals", "x = x + norm(x) + {f}(norm(x))"),
-    "absent": ("no-{f}", "order", "no {f} at all"),
 }
 
 
@@ -153,6 +154,36 @@ DEVIANT_FORMS: tuple[BlockForm, ...] = (
         lambda x, a, m, n1, n2: n2((h := x + a(n1(x))) + m(h)),
     ),
     _form(
+        "no-mlp",
+        "order",
+        "x = x + attn(norm1(x)); x = x + attn(norm2(x)): attention twice, no mlp",
+        lambda x, a, m, n1, n2: _gpt2(x, a, a, n1, n2),
+    ),
+    _form(
+        "no-attn",
+        "order",
+        "x = x + mlp(norm1(x)); x = x + mlp(norm2(x)): the mlp twice, no attn",
+        lambda x, a, m, n1, n2: _gpt2(x, m, m, n1, n2),
+    ),
+    _form(
+        "leak-via-sequence-mean",
+        "pre_norm",
+        "the mean over the sequence is taken off what attn reads",
+        lambda x, a, m, n1, n2: _gpt2(x, lambda h: a(h - h.mean(1, keepdims=True)), m, n1, n2),
+    ),
+    _form(
+        "leak-via-sequence-mean",
+        "pre_norm",
+        "the mean over the sequence is taken off what mlp reads",
+        lambda x, a, m, n1, n2: _gpt2(x, a, lambda h: m(h - h.mean(1, keepdims=True)), n1, n2),
+    ),
+    _form(
+        "leak-via-sequence-mean",
+        "pre_norm",
+        "the mean over the sequence is taken off the stream",
+        lambda x, a, m, n1, n2: _gpt2(x - x.mean(1, keepdims=True), a, m, n1, n2),
+    ),
+    _form(
         "order-swapped",
         "order",
         "mlp first, then attn",
@@ -163,5 +194,57 @@ DEVIANT_FORMS: tuple[BlockForm, ...] = (
         "order",
         "mlp first, then attn",
         lambda x, a, m, n1, n2: _gpt2(x, m, a, n2, n1),
+    ),
+)
+
+
+def _site(site: str, number: int, name: str) -> tuple[str, str, str]:
+    """Cause, requirement and formula of a sublayer wired that way."""
+    cause, violates, formula = _SITE_FAULTS[site]
+    return cause.format(f=name, n=number), violates, formula.format(f=name)
+
+
+def _pairs() -> Iterator[BlockForm]:
+    """A slip at each of the two sublayers, or one around the wiring of both."""
+    for first, second in itertools.permutations(_SITE_FAULTS, 2):
+        (one, fails, formula), (two, also, other) = _site(first, 1, "attn"), _site(second, 2, "mlp")
+        violates = frozenset(f"{fails} {also}".split())
+        both = f"{formula}; {other}"
+        yield BlockForm((*one.split(), *two.split()), violates, both, _sequential(first, second))
+    for first, second in itertools.product(_SITE_FAULTS, repeat=2):
+        (one, fails, formula), (two, also, other) = _site(first, 1, "mlp"), _site(second, 2, "attn")
+        yield BlockForm(
+            tuple(dict.fromkeys(("order-swapped", *one.split(), *two.split()))),
+            frozenset(f"order {fails} {also}".split()),
+            f"{formula}; {other}",
+            _swapped(_sequential(first, second)),
+        )
+
+
+def _swapped(compute: Callable[..., Floats]) -> Callable[..., Floats]:
+    def swapped(x: Floats, a: Function, m: Function, n1: Function, n2: Function) -> Floats:
+        return compute(x, m, a, n1, n2)
+
+    return swapped
+
+
+def _one_norm(compute: Callable[..., Floats]) -> Callable[..., Floats]:
+    def shared(x: Floats, a: Function, m: Function, n1: Function, n2: Function) -> Floats:
+        return compute(x, a, m, n1, n1)
+
+    return shared
+
+
+PAIRED_FORMS: tuple[BlockForm, ...] = (
+    *_pairs(),
+    *(
+        BlockForm(
+            ("norm-shared", *form.causes),
+            form.violates | {"norms"},
+            f"one norm for both; {form.formula}",
+            _one_norm(form.compute),
+        )
+        for form in DEVIANT_FORMS
+        if "norms" not in form.violates
     ),
 )

@@ -5,8 +5,9 @@ Written over functions, so that a candidate's own blocks can stand in it.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,7 +80,7 @@ class ModelForm:
     violates: requirements not met, of "tokens", "positions", "layers", "final_norm", "logits".
     """
 
-    cause: str = ""
+    causes: tuple[str, ...] = ()
     violates: frozenset[str] = frozenset()
     formula: str = "head(norm(blocks(token + position)))"
     embed: Embed = add_positions
@@ -88,7 +89,10 @@ class ModelForm:
 
     def compute(self, idx: Integers, pieces: Pieces) -> Floats:
         """What a model of this form gives for idx (B, T)."""
-        return self.finish(self.stack(self.embed(idx, pieces), pieces), pieces)
+        x = self.embed(idx, pieces)
+        if np.isnan(x).any():  # positions that the table does not have
+            return np.full((*idx.shape, len(pieces.head_bias)), np.nan)
+        return self.finish(self.stack(x, pieces), pieces)
 
 
 def _at(position: Callable[[Integers, Pieces], Integers]) -> Embed:
@@ -155,6 +159,12 @@ _EMBEDDINGS: tuple[tuple[str, str, str, Embed], ...] = (
         _at(lambda i, p: np.arange(len(i), dtype=np.int64)[_BATCH]),
     ),
     (
+        "position-uses-batch-index",
+        "positions",
+        "positions go on counting from row to row of the batch",
+        _at(lambda i, p: np.arange(i.size).reshape(i.shape) % max(_table_length(p), 1)),
+    ),
+    (
         "tied-position-token",
         "positions",
         "positions are looked up in the token table",
@@ -179,6 +189,30 @@ _EMBEDDINGS: tuple[tuple[str, str, str, Embed], ...] = (
         lambda i, p: p.tokens[np.minimum(i, len(p.tokens) - 2)] + _rows(p, _times(i)),
     ),
     (
+        "vocab-clamp",
+        "tokens",
+        "token indices are taken modulo half the vocabulary",
+        lambda i, p: p.tokens[i % (len(p.tokens) // 2)] + _rows(p, _times(i)),
+    ),
+    (
+        "no-position",
+        "positions",
+        "the same position for every token",
+        _at(lambda i, p: np.zeros_like(i)),
+    ),
+    (
+        "batch-mixing",
+        "causal",
+        "the mean over the batch is taken off the tokens",
+        lambda i, p: (x := p.tokens[i]) - x.mean(0, keepdims=True) + _rows(p, _times(i)),
+    ),
+    (
+        "leak-via-sequence-mean",
+        "causal",
+        "the mean over the sequence is taken off the tokens",
+        lambda i, p: (x := p.tokens[i]) - x.mean(1, keepdims=True) + _rows(p, _times(i)),
+    ),
+    (
         "leak-via-sequence-mean",
         "causal",
         "the mean over the sequence is taken off",
@@ -198,6 +232,10 @@ def _with_embedding_again(x: Floats, pieces: Pieces) -> Floats:
     for number, block in enumerate(pieces.blocks):
         x = block(x if number == 0 else x + start)
     return x
+
+
+def _around(block: Function) -> Function:
+    return lambda x: x + block(x)
 
 
 def _repeat_first(x: Floats, pieces: Pieces) -> Floats:
@@ -240,8 +278,20 @@ _STACKS: tuple[tuple[str, str, Stack], ...] = (
         "the embedding is added again after the blocks",
         lambda x, p: run_blocks(x, p) + x,
     ),
+    (
+        "double-residual",
+        "a residual around each block: x = x + block(x)",
+        lambda x, p: run_blocks(x, replace(p, blocks=[_around(block) for block in p.blocks])),
+    ),
     ("double-residual", "every block sees the embedding again", _with_embedding_again),
 )
+
+
+def _reordered(logits: Floats) -> Floats:
+    """(B·T, V) seen as (T, B, V) and turned round, in place of (B, T, V)."""
+    batch, length, size = logits.shape
+    return logits.reshape(length, batch, size).swapaxes(0, 1)
+
 
 _ENDS: tuple[tuple[str, str, str, Finish], ...] = (
     ("final-norm-missing", "final_norm", "head(blocks(…)): no final norm", project),
@@ -281,10 +331,46 @@ _ENDS: tuple[tuple[str, str, str, Finish], ...] = (
         "the mean over the sequence is taken off before the final norm",
         lambda x, p: norm_and_project(x - x.mean(1, keepdims=True), p),
     ),
+    (
+        "leak-via-sequence-mean",
+        "causal",
+        "the mean over the sequence is taken off after the final norm",
+        lambda x, p: project((h := p.norm(x)) - h.mean(1, keepdims=True), p),
+    ),
+    (
+        "batch-mixing",
+        "causal",
+        "logits are reshaped with batch and time in the wrong order",
+        lambda x, p: _reordered(norm_and_project(x, p)),
+    ),
+    (
+        "batch-mixing",
+        "causal",
+        "the mean over the batch is taken off before the final norm",
+        lambda x, p: norm_and_project(x - x.mean(0, keepdims=True), p),
+    ),
 )
 
 DEVIANT_MODELS: tuple[ModelForm, ...] = (
-    *(ModelForm(c, frozenset({v}), f, embed=e) for c, v, f, e in _EMBEDDINGS),
-    *(ModelForm(c, frozenset({"layers"}), f, stack=s) for c, f, s in _STACKS),
-    *(ModelForm(c, frozenset({v}), f, finish=e) for c, v, f, e in _ENDS),
+    *(ModelForm((c,), frozenset({v}), f, embed=e) for c, v, f, e in _EMBEDDINGS),
+    *(ModelForm((c,), frozenset({"layers"}), f, stack=s) for c, f, s in _STACKS),
+    *(ModelForm((c,), frozenset({v}), f, finish=e) for c, v, f, e in _ENDS),
 )
+
+
+def _pairs() -> Iterator[ModelForm]:
+    """A slip in each of two of the three stages."""
+    for first, second in itertools.combinations(DEVIANT_MODELS, 2):
+        merged = replace(
+            second,
+            causes=first.causes + second.causes,
+            violates=first.violates | second.violates,
+            formula=f"{first.formula}; {second.formula}",
+        )
+        if first.embed is not add_positions and second.embed is add_positions:
+            yield replace(merged, embed=first.embed)
+        elif first.stack is not run_blocks and second.finish is not norm_and_project:
+            yield replace(merged, stack=first.stack)
+
+
+PAIRED_MODELS: tuple[ModelForm, ...] = tuple(_pairs())

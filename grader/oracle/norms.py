@@ -91,6 +91,11 @@ def running_batch_norm(x: Floats, norm: Norm) -> Floats:
     return x / np.sqrt(1.0 + norm.eps) * norm.weight + norm.bias
 
 
+def with_eps(eps: float) -> NormFunction:
+    """LayerNorm with this eps, whatever the norm's own is."""
+    return lambda x, norm: layer_norm(x, Norm(norm.weight, norm.bias, eps))
+
+
 # cause -> the ways in which it is met.
 DEVIANT_NORMS: dict[str, tuple[NormFunction, ...]] = {
     "rmsnorm": (rms_norm, not_centred),
@@ -98,4 +103,5 @@ DEVIANT_NORMS: dict[str, tuple[NormFunction, ...]] = {
     "layernorm-over-time": (over_time, over_time_and_channels),
     "layernorm-no-affine": (without_affine,),
     "batchnorm": (running_batch_norm,),
+    "eps-too-large": tuple(with_eps(eps) for eps in (1e-2, 5e-2, 1e-1, 0.5, 1.0)),
 }

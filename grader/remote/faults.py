@@ -13,17 +13,22 @@ class Fault:
     status: one of fail, todo, error, timeout, memory, protocol, violation.
     message: one or two sentences.
     traceback: the candidate's own frames, as Python prints them, or empty.
+    cause: the slug of the bug that this points to.
     """
 
     status: str
     message: str
     traceback: str
+    cause: str
 
-    def __init__(self, status: str, message: str, traceback: str = "") -> None:
+    def __init__(
+        self, status: str, message: str, traceback: str = "", cause: str = "crashes"
+    ) -> None:
         BaseException.__init__(self, message)  # type: ignore[arg-type]  # see the subclasses
         self.status = status
         self.message = message
         self.traceback = traceback
+        self.cause = cause
 
 
 class CandidateError(Fault, Exception):

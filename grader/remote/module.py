@@ -134,7 +134,7 @@ class Module:
         if len(values) != len(inputs) * (1 + inputs_back):
             raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
         if not all(np.isfinite(value).all() for value in values):
-            raise CandidateError("fail", "the output has NaN or infinite values")
+            raise self._not_finite()
         if not any_shape:
             for output, x in zip(values, inputs, strict=False):
                 self.expect_shape(output, x)
@@ -144,14 +144,20 @@ class Module:
         self, x: Values, theta: Floats, indices: Indices, *, path: str = "", step: float = 1.0
     ) -> Floats:
         """Outputs with one parameter element after another raised by `step`: (n, *output)."""
+        if not indices.size:
+            return np.zeros((0, *self.call(x, theta, path=path).shape))
         _, values = self._ask("sweep", [theta, x, indices.astype(np.int64)], path=path, step=step)
         if len(values) != 1 or values[0].shape[:1] != indices.shape:
             raise self._worker.broken("not one output for each element")
-        if indices.size:
-            self.expect_shape(values[0][0], x)
+        self.expect_shape(values[0][0], x)
         if not np.isfinite(values[0]).all():
-            raise CandidateError("fail", "the output has NaN or infinite values")
+            raise self._not_finite()
         return values[0]
+
+    def _not_finite(self) -> CandidateError:
+        # In an attention, a softmax over nothing: a row in which all is masked.
+        cause = "mask-strict" if self.name == "CausalSelfAttention" else "crashes"
+        return CandidateError("fail", "the output has NaN or infinite values", cause=cause)
 
     def gradient(
         self,
@@ -221,12 +227,28 @@ class Module:
             fits, expected = output.shape == x.shape, str(x.shape)
         if not fits:
             raise CandidateError(
-                "fail", f"expected output of shape {expected}, found {output.shape}"
+                "fail",
+                f"expected output of shape {expected}, found {output.shape}",
+                cause=shape_cause(output.shape, x),
             )
         if output.dtype != self.dtype:
             raise CandidateError(
-                "fail", f"expected output of dtype {self.dtype}, found {output.dtype}"
+                "fail",
+                f"expected output of dtype {self.dtype}, found {output.dtype}",
+                cause="wrong-dtype",
             )
+
+
+def shape_cause(shape: tuple[int, ...], x: Values) -> str:
+    """The slug that an output of a wrong shape points to."""
+    if len(shape) == 3 and shape[0] == x.shape[0]:
+        if x.dtype == np.int64 and shape[2] == x.shape[1]:
+            return "output-transposed"
+        if shape[1] == 1:
+            return "logits-only-last-position"
+    if x.dtype == np.int64 and len(shape) == 2:
+        return "logits-only-last-position"
+    return "output-transposed" if sorted(shape) == sorted(x.shape) else "crashes"
 
 
 class View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -29,6 +30,10 @@ def pack(values: Values) -> wire.Array:
 def unpack(array: wire.Array) -> Values:
     """A read-only NumPy view of an array that came over the wire."""
     return np.frombuffer(array.data, dtype=_NUMPY_DTYPES[array.dtype]).reshape(array.shape)
+
+
+# Python's words for a call that does not fit a signature.
+_ARGUMENTS = re.compile(r"__init__\(\)|forward\(\) (missing|takes|got)")
 
 
 class Worker:
@@ -87,8 +92,9 @@ class Worker:
     def _raise_reported(self, header: dict[str, Any]) -> None:
         found = header.get("unsendable")
         if found is not None:
-            text = found.get("found") if isinstance(found, dict) else None
-            raise CandidateError("fail", f"expected a plain tensor, found {_text(text, 300)}")
+            text = _text(found.get("found") if isinstance(found, dict) else None, 300)
+            cause = "not-implemented" if text == "None" else "returns-tuple"
+            raise CandidateError("fail", f"expected a plain tensor, found {text}", cause=cause)
         error = header.get("error")
         if error is None:
             return
@@ -97,10 +103,11 @@ class Worker:
         kind, name = _text(error.get("kind"), 20), _text(error.get("type"), 200)
         message, traceback = _text(error.get("message"), 4000), _text(error.get("traceback"), 4000)
         if kind == "todo":
-            raise CandidateError("todo", "not written yet", traceback)
+            raise CandidateError("todo", "not written yet", traceback, "not-implemented")
         if kind == "memory":
             raise CandidateError("memory", f"out of memory: {message}", traceback)
-        raise CandidateError("error", f"{name}: {message}" if message else name, traceback)
+        cause = "wrong-signature" if _ARGUMENTS.search(message) and not traceback else "crashes"
+        raise CandidateError("error", f"{name}: {message}" if message else name, traceback, cause)
 
 
 def _text(value: object, limit: int) -> str:

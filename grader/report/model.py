@@ -22,6 +22,8 @@ class CheckResult:
     traceback: str = ""
     counterexample: Counterexample | None = None
     seconds: float = 0.0
+    cause: str = ""  # the slug of a bug that a failure points to
+    follows: str = ""  # the slug of the diagnosis of which a failure is a consequence
 
     @property
     def points(self) -> float:
@@ -43,8 +45,30 @@ class CheckResult:
             "counterexample": None
             if found is None
             else {"code": found.code, "expected": found.expected, "found": found.found},
+            "follows": self.follows,
             "seconds": round(self.seconds, 4),
         }
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A named bug. certainty: "exact" if shown by equality, "likely" if only observed."""
+
+    part: str
+    cause: str
+    explanation: str
+    certainty: str
+    leak_map: tuple[tuple[float, ...], ...] = ()  # how much output t moves with input s
+
+    def as_json(self) -> dict[str, Any]:
+        """As in the JSON report."""
+        found = {
+            "part": self.part,
+            "cause": self.cause,
+            "explanation": self.explanation,
+            "certainty": self.certainty,
+        }
+        return {**found, "leak_map": self.leak_map} if self.leak_map else found
 
 
 @dataclass(frozen=True)
@@ -62,6 +86,7 @@ class Report:
     results: tuple[CheckResult, ...]
     advisories: dict[str, str] = field(default_factory=dict)
     judged_by: dict[str, str] = field(default_factory=dict)
+    diagnoses: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -118,7 +143,7 @@ class Report:
                 for name, results in self.parts().items()
             ],
             "checks": [result.as_json() for result in self.results],
-            "diagnoses": [],
+            "diagnoses": [diagnosis.as_json() for diagnosis in self.diagnoses],
             "advisories": [
                 {"id": id, "message": message} for id, message in self.advisories.items()
             ],

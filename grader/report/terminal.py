@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from grader.report.model import CheckResult, Report, total
+from grader.report.model import CheckResult, Diagnosis, Report, total
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
 _BAR = 20  # characters
 _WAITING = ("todo", "not-run")
+_FAINT = 1e-9  # of a leak map: what rounding leaves
 
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     console.print(_headline(report))
     console.print(_parts(report))
-    problems = [r for r in report.results if r.status not in ("pass", *_WAITING)]
+    if not report.untouched:
+        for diagnosis in report.diagnoses:
+            console.print(_diagnosis(diagnosis, console))
+    failed = [r for r in report.results if r.status not in ("pass", *_WAITING)]
+    problems = [r for r in failed if not r.follows]
     for alike in _grouped(problems):
         console.print(_problem(alike, console))
+    followers = [r for r in failed if r.follows]
+    if followers:
+        console.print(_followers(followers))
     waiting = [r for r in report.results if r.status in _WAITING]
     if waiting and not report.untouched:
         console.print(_waiting(waiting))
@@ -53,6 +63,44 @@ def _parts(report: Report) -> Padding:
         judged = report.judged_by.get(name, "")
         table.add_row(name, bar, f"{score:g} of {top:g}", word, Text(judged, "dim"))
     return Padding(table, (1, 0, 1, 2), expand=False)
+
+
+def _diagnosis(diagnosis: Diagnosis, console: Console) -> RenderableType:
+    sure = "" if diagnosis.certainty == "exact" else f"  {diagnosis.certainty}"
+    head = Text.assemble(
+        (f"{diagnosis.part}: ", "bold"), (diagnosis.cause, "bold cyan"), (sure, "dim")
+    )
+    lines: list[RenderableType] = [Text(diagnosis.explanation)]
+    if diagnosis.leak_map:
+        lines.append(Padding(_leak_map(diagnosis.leak_map, console), (1, 0, 0, 0)))
+    return Group(head, Padding(Group(*lines), (0, 0, 1, 2), expand=False))
+
+
+def _leak_map(rows: Sequence[Sequence[float]], console: Console) -> Text:
+    """Row t, column s: how much output t moves when input s changes. The future is red."""
+    shades = " ░▒▓█" if _unicode(console) else " .:+#"
+    text = Text("how much output t (rows) moves when input s (columns) changes\n", "dim")
+    text.append("     s " + "".join(f"{s:<3d}" for s in range(len(rows))) + "\n", "dim")
+    for t, row in enumerate(rows):
+        text.append(f"  t {t:<3d}", "dim")
+        largest = max(row) or 1.0
+        for s, value in enumerate(row):
+            # Anything at all is shown: a faint leak is a leak.
+            shade = shades[0 if value < _FAINT else max(1, round(4 * value / largest))]
+            text.append(shade * 2, "red" if s > t else "green")
+            text.append(" ")
+        text.append("\n" if t + 1 < len(rows) else "")
+    return text
+
+
+def _followers(followers: list[CheckResult]) -> Text:
+    """Failures that a named bug accounts for, in a line for each bug."""
+    text = Text()
+    for cause in dict.fromkeys(r.follows for r in followers):
+        its = [f"{r.check.id} (0 of {r.check.points:g})" for r in followers if r.follows == cause]
+        text.append(f"follows from {cause}: ", "dim")
+        text.append(", ".join(its) + "\n")
+    return text
 
 
 def _grouped(problems: list[CheckResult]) -> list[list[CheckResult]]:

@@ -21,7 +21,7 @@ _TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 def decode(array: Array) -> torch.Tensor:
     """A contiguous CPU tensor with an array's values, sharing nothing."""
-    flat = torch.frombuffer(bytearray(array.data or bytes(1)), dtype=_DTYPES[array.dtype])
+    flat = torch.frombuffer(bytearray(array.data or bytes(8)), dtype=_DTYPES[array.dtype])
     return flat[: len(array.data) // ITEM_SIZES[array.dtype]].reshape(array.shape).contiguous()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import Case, worst
+from grader.checks.experiment import HUGE, Case, worst
 from grader.checks.gpt2 import common
 
 _NAME = "CausalSelfAttention"
@@ -33,6 +33,7 @@ def check_no_leak(evidence: Evidence, case: Case) -> None:
                 expected="zeros",
                 found=(after - before)[row, :cut],
             ),
+            "mask-too-weak" if case.regime is HUGE else "mask-none",
         )
 
 
@@ -82,4 +83,5 @@ def check_visible(evidence: Evidence, case: Case) -> None:
                 expected="anything but zeros",
                 found=(output - before)[:, t],
             ),
+            "mask-strict" if s == t else "",
         )

@@ -14,6 +14,7 @@ from grader.checks.gpt2 import sizes
 from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
+from grader.remote.module import shape_cause
 
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
@@ -26,33 +27,50 @@ def check_signature(evidence: Evidence, name: str) -> None:
     found = evidence.subject.found_classes()
     if name not in found:
         others = ", ".join(found) or "none of the four classes"
-        raise Failure(f"expected a class {name}, found {others}")
+        raise Failure(f"expected a class {name}, found {others}", cause="wrong-signature")
     if found[name].startswith("not a class"):
-        raise Failure(f"expected {name} to be a class, found {found[name]}")
+        raise Failure(
+            f"expected {name} to be a class, found {found[name]}", cause="wrong-signature"
+        )
     size = sizes.BY_CLASS[name][0]
     try:
         by_name = evidence.subject.build(name, kwargs={**size, "dropout_p": 0.0})
         default = evidence.subject.build(name, kwargs=size)
         by_position = evidence.subject.build(name, args=[*size.values(), 0.0])
     except CandidateError as fault:
-        if fault.status != "error" or not fault.message.startswith("TypeError"):
+        mistaken = fault.message.startswith("TypeError") or _built_by_name(evidence, name, size)
+        if fault.status != "error" or not mistaken:
             raise
         raise Failure(
             f"{name} must be built with ({_arguments(size)}, dropout_p), by name and by position, "
-            f"dropout_p being optional; it has {found[name]}: {fault.message}"
+            f"dropout_p being optional; it has {found[name]}: {fault.message}",
+            cause="wrong-signature",
         ) from None
     shapes = [[(p.name, p.shape) for p in m.parameters] for m in (by_name, default, by_position)]
     if shapes[0] != shapes[2]:
         raise Failure(
             f"{name} must take ({_arguments(size)}, dropout_p) in this order; built by position "
-            f"its parameters have other shapes than built by name. It has {found[name]}"
+            f"its parameters have other shapes than built by name. It has {found[name]}",
+            cause="wrong-signature",
         )
     x = _example(size)
     noisy = [default.outputs([x], train=True, seed=seed)[0] for seed in (1, 2)]
     if found[name] and not np.array_equal(noisy[0], noisy[1], equal_nan=True):
         claimed = re.search(r"dropout_p[^,)]*=\s*([0-9.]+)", found[name])
         if claimed is None or float(claimed.group(1)) > 0.0:
-            raise Failure(f"dropout_p must be 0.0 when it is not given; {name} has {found[name]}")
+            raise Failure(
+                f"dropout_p must be 0.0 when it is not given; {name} has {found[name]}",
+                cause="wrong-signature",
+            )
+
+
+def _built_by_name(evidence: Evidence, name: str, size: Size) -> bool:
+    """Whether the arguments do, as long as they are named."""
+    try:
+        evidence.subject.build(name, kwargs=size)
+    except CandidateError:
+        return False
+    return True
 
 
 def _arguments(size: Size) -> str:
@@ -84,17 +102,30 @@ def check_shape(evidence: Evidence, name: str, case: Case) -> None:
             (output,) = module.outputs([x], any_shape=True)
         except CandidateError as fault:
             if fault.status == "fail":
-                raise Failure(f"expected output of {words}: {fault.message}") from None
+                message = f"expected output of {words}: {fault.message}"
+                raise Failure(message, cause=fault.cause) from None
             if fault.status == "error" and way and "dtype" in fault.message.lower():
                 raise Failure(
-                    f"with a {module.dtype} model the forward fails: {fault.message}"
+                    f"with a {module.dtype} model the forward fails: {fault.message}",
+                    cause="wrong-dtype",
                 ) from None
             raise
         if output.shape != expected or output.dtype != module.dtype:
             raise Failure(
                 f"expected output of {words}, found shape {output.shape} and dtype {output.dtype}",
                 _shape_counterexample(experiment, expected, output, way),
+                _shape_cause(experiment, expected, output),
             )
+
+
+def _shape_cause(experiment: Experiment, expected: tuple[int, ...], output: Any) -> str:
+    """The slug that an output of another shape or dtype points to."""
+    if output.shape == expected:
+        return "wrong-dtype"
+    if output.shape[:-1] == expected[:-1]:
+        size = experiment.case.size
+        return "head-missing" if output.shape[-1] == size["embed_dim"] else "head-wrong-size"
+    return shape_cause(output.shape, experiment.x)
 
 
 def check_long(evidence: Evidence, name: str) -> None:
@@ -112,7 +143,10 @@ def check_long(evidence: Evidence, name: str) -> None:
     except CandidateError as fault:
         if fault.status == "todo":
             raise
-        raise Failure(f"fails for T = block_size = {time}: {fault.message}") from None
+        cause = fault.cause
+        if fault.status == "error":
+            cause = "position-table-too-small" if name == "GPT2" else "block-size-mask-fixed"
+        raise Failure(f"fails for T = block_size = {time}: {fault.message}", cause=cause) from None
 
 
 def case_shape(case: Case) -> tuple[int, int]:
@@ -151,6 +185,7 @@ def check_deterministic(evidence: Evidence, name: str, case: Case) -> None:
                 expected="zeros",
                 found=show(after[0] - x),
             ),
+            "mutates-input",
         )
     (reseeded,) = module.outputs([x], seed=2)
     for second, what in ((again, "after a call with another input"), (reseeded, "once more")):
@@ -166,7 +201,20 @@ def check_deterministic(evidence: Evidence, name: str, case: Case) -> None:
                         else "another shape"
                     ),
                 ),
+                _why_another(evidence, name, case),
             )
+
+
+def _why_another(evidence: Evidence, name: str, case: Case) -> str:
+    """The slug for another output in eval mode: chance in dropout, other chance, or memory."""
+    for dropout_p, cause in ((0.0, "randomness-in-eval"), (0.5, "dropout-always-on")):
+        experiment = evidence.experiment(name, case, dropout_p=dropout_p)
+        module, theta, x = experiment.module, experiment.theta, experiment.x
+        first, again = (module.outputs([x], theta, seed=1)[0] for _ in range(2))
+        other = module.outputs([x], theta, seed=2)[0]
+        if same(first, again) and not same(first, other):
+            return cause
+    return "state-kept-between-calls"
 
 
 def check_batch(evidence: Evidence, name: str, case: Case) -> None:
@@ -187,6 +235,7 @@ def check_batch(evidence: Evidence, name: str, case: Case) -> None:
                     if together[b].shape == output[0].shape
                     else "another shape",
                 ),
+                "batch-mixing",
             )
 
 
@@ -213,6 +262,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
             experiment.counterexample(
                 "print(model(x).requires_grad)", expected="True", found="False"
             ),
+            "no-grad-in-forward",
         )
     for index, slope, direction in slopes:
         gradient = gradients[index]
@@ -231,6 +281,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
                 expected=f"a gradient for {what}",
                 found="none" if gradient is None else "another one",
             ),
+            "detach-breaks-gradients",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grader.checks.api import Failure
@@ -40,6 +42,7 @@ def check_part(evidence: Evidence, name: str, case: Case) -> None:
             expected="more than 0",
             found="0",
         ),
+        "dropout-ignored",
     )
 
 
@@ -57,6 +60,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
                 expected="0",
                 found="more",
             ),
+            "dropout-ignored",
         )
     other = evidence.models.module(name, case.size, dropout_p=0.5)
     if other.initial.size == theta.size and not common.same(plain, other.call(x, theta)):
@@ -69,6 +73,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
                 expected="0",
                 found=np.abs(other.call(x, theta) - plain).max(),
             ),
+            "dropout-always-on",
         )
 
 
@@ -83,8 +88,18 @@ def check_passed_on(evidence: Evidence, case: Case) -> None:
             if not _branch_varies(evidence, module, block, branch, part.path):
                 raise Failure(
                     f"with dropout_p = 0.5 in train mode nothing is dropped in {part.path}, on "
-                    f"the {branch} branch"
+                    f"the {branch} branch",
+                    cause="dropout-not-passed",
                 )
+
+
+def why_none(evidence: Evidence, case: Case, branch: str) -> str:
+    """The slug for a branch of a block that drops nothing: is its part able to?"""
+    name = next(name for name, its in _BRANCHES.items() if its == branch)
+    size = case.size if branch == "attention" else {"embed_dim": case.size["embed_dim"]}
+    experiment = evidence.experiment(name, replace(case, size=size), dropout_p=0.5)
+    able = _varies(experiment.module, experiment.theta, experiment.x)
+    return "dropout-not-passed" if able else "dropout-ignored"
 
 
 def branch_varies(evidence: Evidence, size: Size, branch: str) -> bool:

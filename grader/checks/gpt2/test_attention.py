@@ -116,6 +116,7 @@ def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
                 expected="zeros",
                 found=together - expected,
             ),
+            "mask-after-softmax",
         )
 
 
@@ -147,6 +148,7 @@ def test_order(evidence: Evidence, case: Case) -> None:
                 expected="zeros",
                 found=(after - before)[:, -1],
             ),
+            "heads-mixed-view",
         )
 
 

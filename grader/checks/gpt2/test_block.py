@@ -101,6 +101,8 @@ def test_norms(evidence: Evidence) -> None:
         "variance (the mean of squares, over C and not C - 1)",
         "layernorm-over-time": "the norm is not over the last axis alone: it mixes positions",
         "layernorm-no-affine": "the norms have no learnable weight and bias",
+        "eps-too-large": "the norm's eps is so large that it changes what the norm does; expected "
+        "a small one such as 1e-5",
         "batchnorm": "the norm uses running statistics: that is BatchNorm, not LayerNorm",
     }
     for size, layout in _meets(evidence, "norms"):
@@ -110,10 +112,11 @@ def test_norms(evidence: Evidence) -> None:
         for norm in layout.norms:
             if norm.eps > SMALL_EPS:
                 raise Failure(
-                    f"expected a small eps such as 1e-5 in the norm, measured {norm.eps:.3g}"
+                    f"expected a small eps such as 1e-5 in the norm, measured {norm.eps:.3g}",
+                    cause="eps-too-large",
                 )
             if not module.trainable[norm.weight].all():
-                raise Failure("the norms' weights are not trainable")
+                raise Failure("the norms' weights are not trainable", cause="layernorm-no-affine")
             _note_eps(evidence, norm.eps, norm.eps_outside)
 
 
@@ -182,7 +185,7 @@ def test_parts(evidence: Evidence) -> None:
         if not evidence.models.same_as_fresh(
             module, own[1], "MLP", {"embed_dim": size["embed_dim"]}
         ):
-            raise Failure("the MLP inside the block is not MLP(embed_dim)")
+            raise Failure("the MLP inside the block is not MLP(embed_dim)", cause="width-const")
 
 
 def _check_inline(evidence: Evidence, size: Size) -> None:
@@ -194,7 +197,8 @@ def _check_inline(evidence: Evidence, size: Size) -> None:
         ) from None
     if layout.attention and layout.attention.heads != size["num_heads"]:
         raise Failure(
-            f"expected {size['num_heads']} heads in the block, found {layout.attention.heads}"
+            f"expected {size['num_heads']} heads in the block, found {layout.attention.heads}",
+            cause="hard-coded-heads",
         )
 
 
@@ -208,7 +212,8 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
         raise Failure(
             "the attention inside the block is not CausalSelfAttention(embed_dim, num_heads, "
             f"block_size) for embed_dim={size['embed_dim']}, num_heads={size['num_heads']}"
-            + (f": it has {layout.heads} heads" if layout else "")
+            + (f": it has {layout.heads} heads" if layout else ""),
+            cause="hard-coded-heads",
         )
 
 
@@ -259,7 +264,8 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
     for branch in ("attention", "mlp"):
         if not dropout.branch_varies(evidence, case.size, branch):
             raise Failure(
-                f"with dropout_p = 0.5 in train mode nothing is dropped on the {branch} branch"
+                f"with dropout_p = 0.5 in train mode nothing is dropped on the {branch} branch",
+                cause=dropout.why_none(evidence, case, branch),
             )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import LARGE, UNIT, Case, cases
+from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
 from grader.checks.gpt2 import common, dropout, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
@@ -74,7 +74,15 @@ def test_position_wise(evidence: Evidence, case: Case) -> None:
                 expected="zeros",
                 found=together.reshape(apart.shape)[:, 0] - apart[:, 0],
             ),
+            "leak-via-sequence-mean" if _rows_are_apart(experiment) else "batch-mixing",
         )
+
+
+def _rows_are_apart(experiment: Experiment) -> bool:
+    """Whether each sequence gives alone what it gives in the batch."""
+    x = experiment.x
+    together, *alone = experiment.module.outputs([x, *(x[b : b + 1] for b in range(len(x)))])
+    return common.same(together, np.concatenate(alone), CLOSE)
 
 
 @check(

@@ -82,7 +82,10 @@ def test_tokens(evidence: Evidence) -> None:
     for size, layout in _meets(evidence, "tokens"):
         module = evidence.models.weighed(NAME, size)
         if not module.trainable[layout.tokens].all():
-            raise Failure("the token embedding is frozen: its weights are not trained")
+            raise Failure(
+                "the token embedding is frozen: its weights are not trained",
+                cause="token-embedding-frozen",
+            )
 
 
 @check(
@@ -100,7 +103,10 @@ def test_positions(evidence: Evidence) -> None:
     for size, layout in _meets(evidence, "positions"):
         module = evidence.models.weighed(NAME, size)
         if layout.positions is None or not module.trainable[layout.positions].all():
-            raise Failure("the position embedding is not learned: its weights are not trained")
+            raise Failure(
+                "the position embedding is not learned: its weights are not trained",
+                cause="position-not-trainable",
+            )
         if len(layout.positions) > size["block_size"]:
             evidence.advise(
                 "long-position-table",
@@ -130,12 +136,32 @@ def test_layers(evidence: Evidence) -> None:
         if len(blocks) != size["num_layers"]:
             raise Failure(
                 f"expected {size['num_layers']} registered TransformerBlocks for "
-                f"num_layers={size['num_layers']}, found {len(blocks)}"
+                f"num_layers={size['num_layers']}, found {len(blocks)}",
+                cause=_why_so_many(evidence),
             )
         names = [name for block in blocks for name in block.parameters]
         if len(set(names)) != len(names):
-            raise Failure("some of the blocks share their weights")
+            vectors = {p.name for p in module.parameters if len(p.shape) == 1}
+            only_norms = {name for name in names if names.count(name) > 1} <= vectors
+            raise Failure(
+                "some of the blocks share their weights",
+                cause="norm-shared" if only_norms else "blocks-shared",
+            )
     _meets(evidence, "layers")
+
+
+def _why_so_many(evidence: Evidence) -> str:
+    """The slug for a wrong number of registered blocks, told from several num_layers."""
+    counts = [
+        len(evidence.models.module(NAME, size | {"num_layers": layers}).own("TransformerBlock"))
+        for size in sizes.MODEL[:1]
+        for layers in (1, 2, 3)
+    ]
+    if counts == [2, 3, 4]:
+        return "num-layers-plus-one"
+    if counts == [1, 1, 1]:
+        return "blocks-shared"
+    return "ignores-num-layers" if any(counts) else "blocks-not-registered"
 
 
 def _unrolled(evidence: Evidence, size: Size) -> bool:
@@ -162,11 +188,12 @@ def test_final_norm(evidence: Evidence) -> None:
         if layout.norm_cause:
             raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
         if (layout.norm.weight == ABSENT).any():
-            raise Failure("the final norm has no learnable weight")
+            raise Failure("the final norm has no learnable weight", cause="layernorm-no-affine")
         if layout.norm.eps > SMALL_EPS:
             raise Failure(
                 "expected a small eps such as 1e-5 in the final norm, measured "
-                f"{layout.norm.eps:.3g}"
+                f"{layout.norm.eps:.3g}",
+                cause="eps-too-large",
             )
 
 
@@ -272,7 +299,8 @@ def test_parts(evidence: Evidence) -> None:
             if not evidence.models.same_as_fresh(module, part.path, "TransformerBlock", block):
                 raise Failure(
                     "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
-                    f"block_size) with the model's own sizes ({block})"
+                    f"block_size) with the model's own sizes ({block})",
+                    cause="hard-coded-heads",
                 )
 
 

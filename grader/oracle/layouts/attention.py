@@ -75,13 +75,18 @@ class AttentionLayout:
         return abs(self.scale * math.sqrt(head_dim) - 1.0) < SAME
 
     @property
+    def causes(self) -> tuple[str, ...]:
+        """Slugs of what is shared and should not be: nothing, where all was found apart."""
+        return ()
+
+    @property
     def heads(self) -> int:
         """Number of heads."""
         return int(self.query.shape[0])
 
 
 @dataclass(frozen=True)
-class _Units:
+class Units:
     """The value path: one row for each unit of the concatenated heads, in no known order."""
 
     value: Indices  # (units, C)
@@ -93,12 +98,15 @@ class _Units:
 
 def find_attention(box: Box, embed_dim: int, rng: np.random.Generator) -> AttentionLayout:
     """The layout of an attention over embed_dim channels. Raises Misfit if it has none."""
-    units = _find_units(box, embed_dim, rng)
+    units = find_units(box, embed_dim, rng)
     return _find_scores(box, embed_dim, units, rng)
 
 
-def _find_units(box: Box, size: int, rng: np.random.Generator) -> _Units:
-    """With one token the output is out @ (value @ x + value_bias) + out_bias."""
+def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
+    """The value path, for with one token the output is out @ (value @ x + value_bias) + out_bias.
+
+    Raises Misfit.
+    """
     theta = box.draw(rng)
     x = np.concatenate([np.zeros((1, size)), np.eye(size)])[:, None]  # (1 + C, 1, C)
     effect = (box.sweep(theta, x, box.indices) - box.call(theta, x))[:, :, 0]  # (n, 1 + C, C)
@@ -132,7 +140,7 @@ def _find_units(box: Box, size: int, rng: np.random.Generator) -> _Units:
     directions = np.array([linear[v[0], 0] for v in values])  # (units, C)
     pairing = _match(directions, theta[box.indices[np.array(outs)]], "value and output weights")
     biases = np.flatnonzero(is_value_bias)
-    return _Units(
+    return Units(
         value=box.indices[np.array(values)],
         out=box.indices[np.array(outs)[pairing].T],
         value_bias=_biases(box, biases, directions, constant),
@@ -184,7 +192,7 @@ class _Score:
     profile: Floats  # (queries, C): change of score difference, by query and changed coordinate
 
 
-def _find_scores(box: Box, size: int, units: _Units, rng: np.random.Generator) -> AttentionLayout:
+def _find_scores(box: Box, size: int, units: Units, rng: np.random.Generator) -> AttentionLayout:
     """Open a window on the attention weights of each unit, and watch the score weights act.
 
     With two tokens x1 = x2 + e_b, the logit of the last row's weight on x1 is
@@ -271,7 +279,7 @@ def _assemble(
     theta: Floats,
     last: Floats,
     size: int,
-    units: _Units,
+    units: Units,
     keys: list[tuple[tuple[int, ...], Indices]],
     queries: list[tuple[tuple[int, ...], Floats, Indices, int]],
 ) -> AttentionLayout:

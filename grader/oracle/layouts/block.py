@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grader.oracle import model
-from grader.oracle.block_forms import DEVIANT_FORMS, GPT2_FORM, BlockForm
+from grader.oracle.block_forms import DEVIANT_FORMS, GPT2_FORM, PAIRED_FORMS, BlockForm
 from grader.oracle.layouts.attention import AttentionLayout
 from grader.oracle.layouts.box import (
     ABSENT,
@@ -74,7 +74,16 @@ class BlockLayout:
     @property
     def is_gpt2(self) -> bool:
         """Whether the wiring is GPT-2's."""
-        return not self.form.cause and not self.norm_cause
+        return not self.causes
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Slugs of the deviations from GPT-2's block."""
+        found = (*self.form.causes, *filter(None, [self.norm_cause]))
+        first, second = (norm.weight for norm in self.norms)
+        shared = bool((first == second).all() and (first != ABSENT).all())
+        told = any(cause.startswith("norm-") for cause in found)
+        return (*found, "norm-shared") if shared and found and not told else found
 
     def weights(self, theta: Floats) -> model.Block | None:
         """The block's weights, if both parts' layouts are known."""
@@ -165,19 +174,34 @@ def _deviant_layouts(
     """Deviations, with the norms' parameters in the order in which they are declared."""
     for norms in _declared(rows, size):
         layout = BlockLayout(norms, *parts)
-        for cause, functions in DEVIANT_NORMS.items():
-            for function in functions:
-                yield replace(layout, norm_cause=cause, norm_function=function)
-        for form in DEVIANT_FORMS:
+        forms = [replace(layout, form=form) for form in DEVIANT_FORMS]
+        others = [
+            replace(layout, norm_cause=cause, norm_function=function)
+            for cause, functions in DEVIANT_NORMS.items()
+            for function in functions
+        ]
+        # Norms without any weights look like shared ones.
+        yield from (*forms, *others) if rows else (*others, *forms)
+    for norms in _declared(rows, size):
+        layout = BlockLayout(norms, *parts)
+        for form in PAIRED_FORMS:
             yield replace(layout, form=form)
+        for cause, functions in DEVIANT_NORMS.items():
+            for form, function in itertools.product(DEVIANT_FORMS, functions):
+                yield replace(layout, form=form, norm_cause=cause, norm_function=function)
 
 
 def _declared(rows: list[Indices], size: int) -> Iterator[tuple[NormLayout, NormLayout]]:
     absent = np.full(size, ABSENT, dtype=np.intp)
     none = NormLayout(absent, absent)
     if len(rows) == 4:
-        first, second = NormLayout(rows[0], rows[1]), NormLayout(rows[2], rows[3])
-        yield from ((first, second), (second, first))
+        for a, b, c, d in ((0, 1, 2, 3), (0, 2, 1, 3)):  # norm by norm, or weights before biases
+            first, second = NormLayout(rows[a], rows[b]), NormLayout(rows[c], rows[d])
+            yield from ((first, second), (second, first))
+    elif len(rows) == 3:  # one of the biases does nothing
+        for alone, weight, bias in ((0, 1, 2), (2, 0, 1)):
+            whole, part = NormLayout(rows[weight], rows[bias]), NormLayout(rows[alone], absent)
+            yield from ((part, whole), (whole, part))
     elif len(rows) == 2:
         shared = NormLayout(rows[0], rows[1])
         bare = NormLayout(rows[0], absent), NormLayout(rows[1], absent)

@@ -98,6 +98,8 @@ def _norm(
     input that is at its mean there; what it does is along a direction of its own, while a linear
     layer's weights come in groups that push along the same one.
     """
+    if not side.size:
+        raise Misfit("one of the block's two branches has no norm, or does nothing")
     x = np.array([_centred(size, channel, rng) for channel in range(size + 3)])[:, None]
     # A small step, so that what an activation makes of it is nearly linear.
     effect = (box.sweep(theta, x, side, _STEP) - box.call(theta, x))[:, :, 0] / _STEP

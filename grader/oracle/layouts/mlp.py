@@ -23,6 +23,8 @@ from grader.oracle.layouts.box import (
     moved,
 )
 
+_MOST = 1000  # weights for each channel; each one is asked for
+
 
 @dataclass(frozen=True)
 class MlpLayout:
@@ -77,6 +79,10 @@ def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
     Raises Misfit if the answers are not down @ f(up @ x + up_bias) + down_bias.
     """
     size = embed_dim
+    if box.indices.size > _MOST * size:
+        raise Misfit(
+            f"it has {box.indices.size} weights where 8 · embed_dim² and biases are needed"
+        )
     theta = box.draw(rng)
     x = away_from_zero(rng, (2 * size + 3, 1, size)) * 0.8
     for coordinate in range(size):  # two inputs that do not have it

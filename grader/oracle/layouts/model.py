@@ -24,7 +24,7 @@ from grader.oracle.layouts.box import (
     remember,
 )
 from grader.oracle.model import Integers
-from grader.oracle.model_forms import DEVIANT_MODELS, GPT2_MODEL, ModelForm, Pieces
+from grader.oracle.model_forms import DEVIANT_MODELS, GPT2_MODEL, PAIRED_MODELS, ModelForm, Pieces
 from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 
 
@@ -72,7 +72,12 @@ class ModelLayout:
     @property
     def is_gpt2(self) -> bool:
         """Whether the parts are put together as in GPT-2."""
-        return not self.form.cause and not self.norm_cause
+        return not self.causes
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Slugs of the deviations from GPT-2."""
+        return (*self.form.causes, *filter(None, [self.norm_cause]))
 
     def weights(self, theta: Floats, blocks: Sequence[model.Block]) -> model.Gpt2:
         """The model's weights, given its blocks'."""
@@ -134,7 +139,8 @@ def find_model(
     layouts = list(_layouts(rest, remembered, block_norm, sizes))
     right = [layout for layout in layouts if layout.positions is not None]
     deviant = (v for layout in layouts for v in _deviants(layout))
-    variants = right if only_right else itertools.chain(right, deviant)
+    paired = (v for layout in layouts for v in _paired(layout))
+    variants = right if only_right else itertools.chain(right, deviant, paired)
     for layout in variants:
         if fits(layout):
             fitted = _fit_eps(layout, box, theta, idx)
@@ -146,11 +152,19 @@ def find_model(
 
 
 def _deviants(layout: ModelLayout) -> Iterator[ModelLayout]:
+    for form in DEVIANT_MODELS:
+        yield replace(layout, form=form)
     for cause, functions in DEVIANT_NORMS.items():
         for function in functions:
             yield replace(layout, norm_cause=cause, norm_function=function)
-    for form in DEVIANT_MODELS:
+
+
+def _paired(layout: ModelLayout) -> Iterator[ModelLayout]:
+    for form in PAIRED_MODELS:
         yield replace(layout, form=form)
+    for cause, functions in DEVIANT_NORMS.items():
+        for form, function in itertools.product(DEVIANT_MODELS, functions):
+            yield replace(layout, form=form, norm_cause=cause, norm_function=function)
 
 
 def _layouts(

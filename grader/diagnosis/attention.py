@@ -1,0 +1,119 @@
+"""Which deviation from GPT-2's attention a CausalSelfAttention is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from grader.checks.evidence import Evidence
+from grader.checks.gpt2 import sizes
+from grader.checks.models import Size
+from grader.diagnosis.draws import Draw, draws, explains
+from grader.oracle import model as oracle
+from grader.oracle.attention_forms import (
+    DEVIANT_ATTENTIONS,
+    GPT2_ATTENTION,
+    AttentionForm,
+    pairs,
+)
+from grader.oracle.layouts import AttentionLayout, Misfit
+from grader.oracle.layouts.box import SAME
+from grader.oracle.layouts.guess import AttentionGuess, declared_attention, guess_attention
+from grader.remote import CandidateError
+
+NAME = "CausalSelfAttention"
+Place = AttentionLayout | AttentionGuess
+# Two sizes with other head counts and widths: what fits both is no accident of one.
+_SIZES = tuple(size for size in sizes.ATTENTION if size["num_heads"] > 1)
+
+
+def causes(evidence: Evidence, until: float) -> tuple[str, ...]:
+    """The slugs of a deviation, or of two, that computes what the class computes; or none."""
+    found = _other_heads(evidence)
+    if found:
+        return found
+    first = _SIZES[0]
+    known = draws(evidence, NAME, first)
+    places = list(_places(evidence, first, early=False))
+    for forms in ((GPT2_ATTENTION,), DEVIANT_ATTENTIONS, pairs()):
+        for form, place in _fitting(places, forms, known, until):
+            if form is GPT2_ATTENTION or _fits_elsewhere(evidence, form):
+                return (*form.causes, *place.causes)
+    early = [form for form in DEVIANT_ATTENTIONS if form.early]
+    for form, _ in _fitting(_places(evidence, first, early=True), early, known, until):
+        if _fits_elsewhere(evidence, form):
+            return form.causes
+    return ()
+
+
+def _other_heads(evidence: Evidence) -> tuple[str, ...]:
+    """Whether it is right but for the number of heads (and perhaps for the scale)."""
+    heads, scales = [], []
+    for size in _SIZES:
+        try:
+            layout = evidence.layouts.attention(size)
+        except Misfit:
+            return ()
+        read = partial(_as_measured, layout)
+        if not explains(draws(evidence, NAME, size), oracle.attention, read):
+            return ()
+        heads.append(layout.heads)
+        scales.append(layout.scale)
+    if heads == [size["num_heads"] for size in _SIZES]:
+        return ()
+    if set(heads) != {1}:
+        return ("hard-coded-heads",)
+    wanted = [math.sqrt(size["num_heads"] / size["embed_dim"]) for size in _SIZES]
+    split = np.allclose(scales, wanted, rtol=SAME)
+    return ("heads-not-split",) if split else ("ignores-num-heads",)
+
+
+def _as_measured(layout: AttentionLayout, theta: oracle.Floats) -> oracle.Attention:
+    """The weights, with queries such that right attention has the scale that was measured."""
+    weights = layout.weights(theta)
+    factor = layout.scale * math.sqrt(weights.query.shape[1])
+    return replace(weights, query=weights.query * factor, query_bias=weights.query_bias * factor)
+
+
+def _places(evidence: Evidence, size: Size, early: bool) -> Iterator[Place]:
+    """Where the weights may be; early: for slips that hide even what one token shows."""
+    module = evidence.models.weighed(NAME, size)
+    parameters = [p.indices for p in module.parameters]
+    embed_dim, heads = size["embed_dim"], size["num_heads"]
+    if early:
+        yield from declared_attention(parameters, embed_dim, heads)
+        return
+    try:
+        yield evidence.layouts.attention(size)
+    except Misfit:
+        rng = evidence.layouts.rng()
+        yield from guess_attention(module.at(""), parameters, embed_dim, heads, rng)
+
+
+def _fitting(
+    places: Iterable[Place], forms: Iterable[AttentionForm], known: Sequence[Draw], until: float
+) -> Iterator[tuple[AttentionForm, Place]]:
+    """Forms that compute what was seen, each with the place of the weights under which it does."""
+    places = list(places)
+    for form in forms:
+        for place in places:
+            if time.monotonic() > until:
+                return
+            if explains(known, form.compute, place.weights):
+                yield form, place
+
+
+def _fits_elsewhere(evidence: Evidence, form: AttentionForm) -> bool:
+    """Whether the form computes what the class computes at another size too."""
+    size = _SIZES[1]
+    with suppress(CandidateError):
+        places = _places(evidence, size, early=form.early)
+        known = draws(evidence, NAME, size)
+        return any(_fitting(places, (form,), known, math.inf))
+    return False

@@ -1,0 +1,46 @@
+"""Which failures are only what a named bug does to other checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from grader.checks.models import CLASSES
+from grader.oracle.causes import CAUSES
+from grader.report.model import CheckResult, Diagnosis
+
+
+def marked(
+    results: Sequence[CheckResult], diagnoses: Sequence[Diagnosis]
+) -> tuple[CheckResult, ...]:
+    """The results, with `follows` set on those that a diagnosis of theirs or of an earlier part
+    accounts for. The check that shows a bug best is not among them.
+    """
+    telling = {_telling(results, diagnosis) for diagnosis in diagnoses}
+    return tuple(_marked(result, diagnoses, telling) for result in results)
+
+
+def _telling(results: Sequence[CheckResult], diagnosis: Diagnosis) -> str:
+    """The id of the failing check that shows this bug best."""
+    failing = [
+        r for r in results if r.check.part == diagnosis.part and r.status not in ("pass", "not-run")
+    ]
+    seen = [r.check.id for r in failing if r.cause == diagnosis.cause]
+    named = [
+        r.check.id
+        for wanted in CAUSES[diagnosis.cause].checks
+        for r in failing
+        if r.check.id == wanted or (wanted.startswith(".") and r.check.id.endswith(wanted))
+    ]
+    return next(iter([*named, *seen, *(r.check.id for r in failing)]), "")
+
+
+def _marked(result: CheckResult, diagnoses: Sequence[Diagnosis], telling: set[str]) -> CheckResult:
+    part = result.check.part
+    if result.status in ("pass", "internal") or part not in CLASSES or result.check.id in telling:
+        return result
+    own = [d for d in diagnoses if d.part == part]
+    earlier = [d for d in diagnoses if d.part in CLASSES[: CLASSES.index(part)]]
+    same = [d for d in (*own, *earlier) if d.cause == result.cause]
+    because = next(iter([*same, *own, *earlier]), None)
+    return result if because is None else replace(result, follows=because.cause)

@@ -1,0 +1,103 @@
+"""What is wrong with each part of a submission, by name, and what follows from what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from grader.checks.api import NotRun
+from grader.checks.evidence import Evidence
+from grader.checks.models import CLASSES
+from grader.diagnosis import attention, crashes, leak_map, mlp, observed, wiring
+from grader.oracle.causes import CAUSES
+from grader.remote import CandidateError, WorkerLost
+from grader.report.model import CheckResult, Diagnosis
+
+_SECONDS = 1.0  # for the searches of all parts together
+_SEARCHES: dict[str, Callable[[Evidence, float], tuple[str, ...]]] = {
+    "CausalSelfAttention": attention.causes,
+    "MLP": mlp.causes,
+    "TransformerBlock": wiring.block_causes,
+    "GPT2": wiring.model_causes,
+}
+
+
+# A part that has one of these does not work at all; what is built on it does not either.
+_FATAL = frozenset(
+    (
+        *("not-implemented", "wrong-signature", "crashes", "returns-tuple", "wrong-dtype"),
+        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed"),
+    )
+)
+
+
+def diagnose(evidence: Evidence, results: Sequence[CheckResult]) -> tuple[Diagnosis, ...]:
+    """The bugs of every part that fails a check."""
+    until = time.monotonic() + _SECONDS
+    found: list[Diagnosis] = []
+    for part in CLASSES:
+        failing = [r for r in results if r.check.part == part and r.status != "pass"]
+        if failing:
+            earlier = frozenset(diagnosis.cause for diagnosis in found)
+            try:
+                found += _of_part(evidence, part, failing, earlier, until)
+            except Exception as error:  # a verdict stands, whether or not its cause has a name
+                fault = f"{type(error).__name__}: {error}"
+                evidence.advise("no-diagnosis", f"The grader failed to name the cause: {fault}")
+    return tuple(found)
+
+
+def _of_part(
+    evidence: Evidence,
+    part: str,
+    failing: Sequence[CheckResult],
+    earlier: frozenset[str],
+    until: float,
+) -> list[Diagnosis]:
+    exact: tuple[str, ...] = ()
+    evidence.subject.enter(f"diagnosis of {part}")
+    evidence.subject.begin_check()
+    with suppress(CandidateError, WorkerLost, NotRun):
+        exact = _SEARCHES[part](evidence, until)
+    diagnoses = [
+        Diagnosis(part, cause, CAUSES[cause].explanation, "exact", _map(evidence, part, cause))
+        for cause in exact
+    ]
+    for seen, result in observed.observed(failing):
+        cause = _told_apart(evidence, part, seen, result)
+        if cause in exact or cause not in CAUSES or _follows(cause, earlier):
+            continue
+        if exact and cause not in observed.STRUCTURAL:
+            continue
+        words = f"{CAUSES[cause].explanation} Observed: {result.message}"
+        picture = _map(evidence, part, cause)
+        diagnoses.append(Diagnosis(part, cause, words, "likely", picture))
+    if part == "GPT2" and not diagnoses and not earlier:
+        with suppress(CandidateError, WorkerLost, NotRun):
+            cause = wiring.model_properties(evidence)
+            if cause:
+                diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "likely"))
+    return diagnoses
+
+
+def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> str:
+    """What is behind a crash, as far as it can be told."""
+    if seen != "crashes" or result.status != "error":
+        return seen
+    if part in evidence.subject.submission.unwritten:
+        return "not-implemented"
+    return crashes.why(evidence, part, result.message)
+
+
+def _map(evidence: Evidence, part: str, cause: str) -> tuple[tuple[float, ...], ...]:
+    """The leak map of a part, for causes that show in it."""
+    if cause in leak_map.SHOWN:
+        with suppress(CandidateError, WorkerLost, NotRun):
+            return leak_map.leak_map(evidence, part)
+    return ()
+
+
+def _follows(cause: str, earlier: frozenset[str]) -> bool:
+    """Whether what is seen of a part is what an earlier one does to it."""
+    return cause in earlier or bool(earlier & _FATAL and cause in _FATAL)

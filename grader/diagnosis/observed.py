@@ -1,0 +1,82 @@
+"""Bugs that failing checks point to without any search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grader.report.model import CheckResult
+
+# What a check observes of a function is told better by the deviation that equals it; these are not
+# about the function that is computed, and stand beside any deviation.
+_STRUCTURAL = (
+    *("wrong-signature", "forward-requires-targets", "not-implemented", "crashes"),
+    *("returns-tuple", "wrong-dtype", "output-transposed", "logits-only-last-position"),
+    *("head-missing", "head-wrong-size", "mutates-input", "state-kept-between-calls"),
+    *("randomness-in-eval", "dropout-always-on", "dropout-ignored", "dropout-not-passed"),
+    *("no-grad-in-forward", "detach-breaks-gradients", "token-embedding-frozen"),
+    *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
+    *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
+    *("ignores-num-layers", "eps-too-large"),
+)
+STRUCTURAL = frozenset(_STRUCTURAL)
+# Of several, the one that explains the others comes first.
+_ORDER = (
+    "not-implemented",
+    "wrong-signature",
+    "forward-requires-targets",
+    "crashes",
+    "returns-tuple",
+    "blocks-not-registered",
+    "wrong-dtype",
+    "output-transposed",
+    "logits-only-last-position",
+    "head-missing",
+    "head-wrong-size",
+    "mutates-input",
+    "no-grad-in-forward",
+    "dropout-always-on",
+    "randomness-in-eval",
+    "state-kept-between-calls",
+)
+
+
+_FUNCTIONAL = (
+    "batch-mixing",
+    "leak-via-sequence-mean",
+    "mask-strict",
+    "heads-mixed-view",
+    "mask-none",
+    "mask-too-weak",
+    "mask-after-softmax",
+    "hard-coded-heads",
+    "ignores-num-heads",
+)
+
+
+def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
+    """(slug, the result that points to it) for a part's failing checks, telling ones first.
+
+    What is observed of the function that is computed is one thing, however it shows.
+    """
+    found: dict[str, CheckResult] = {}
+    for result in results:
+        cause = _refined(result)
+        if cause:
+            found.setdefault(cause, result)
+    ranked = sorted(found.items(), key=lambda item: _rank(item[0]))
+    if ranked and ranked[0][0] in _ORDER:
+        return ranked[:1]
+    functional = [item for item in ranked if item[0] not in STRUCTURAL]
+    return [item for item in ranked if item[0] in STRUCTURAL] + functional[:1]
+
+
+def _rank(cause: str) -> int:
+    if cause in _ORDER:
+        return _ORDER.index(cause)
+    return len(_ORDER) + (_FUNCTIONAL.index(cause) if cause in _FUNCTIONAL else 0)
+
+
+def _refined(result: CheckResult) -> str:
+    """A fault's cause, with what the part says about it."""
+    targets = result.check.part == "GPT2" and "forward() missing" in result.message
+    return "forward-requires-targets" if targets else result.cause

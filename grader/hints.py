@@ -1,0 +1,137 @@
+"""Hints for checks and causes, a step at a time, and the memory of how far each one went."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.checks.catalogue import EXERCISES
+from grader.files import write_whole
+from grader.oracle.causes import CAUSES
+from grader.submission import read
+
+_FOLDER = "gpt2-interview-kit"
+
+Memory = dict[str, dict[str, int]]  # file of a submission -> check or cause -> hints shown
+Warn = Callable[[str], None]
+
+
+class UnknownTopic(Exception):
+    """There is no such check or cause. The message says what there is."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What there are hints for: a check or a cause, and the exercise's file it is about."""
+
+    id: str
+    hints: tuple[str, ...]
+    file: str
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The hint to show. number: from 1; repeated: it was the last one already."""
+
+    topic: Topic
+    number: int
+    repeated: bool
+
+
+def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
+    """Take the next step for the submission at PATH. Raises UnknownTopic, UnusableInput.
+
+    warn: is told what is wrong with the memory, which is no reason to withhold a hint.
+    """
+    topic = _find(id)
+    submission = read(path, topic.file)
+    file = str(Path(submission.folder, submission.main).resolve())
+    memory = _recall(warn)
+    shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)
+    hint = Hint(topic, min(shown + 1, len(topic.hints)), shown >= len(topic.hints))
+    memory.setdefault(file, {})[topic.id] = hint.number
+    _remember(memory, warn)
+    return hint
+
+
+def render(hint: Hint, command: str) -> str:
+    """The hint as text, with how to go on. command: what shows the next one."""
+    topic, total = hint.topic, len(hint.topic.hints)
+    if hint.number < total:
+        following = f"Next: `{command}` shows hint {hint.number + 1}."
+    else:
+        end = "There is no further hint" if hint.repeated else "This was the last hint"
+        following = f"{end}; `{command} --restart` begins with the first."
+    text = textwrap.indent(topic.hints[hint.number - 1], "  ")
+    return f"{topic.id}  hint {hint.number} of {total}\n\n{text}\n\n{following}"
+
+
+def _find(id: str) -> Topic:
+    checks = [(check, e.file) for e in EXERCISES.values() for check in e.checks().values()]
+    topics = {check.id: Topic(check.id, check.hints, file) for check, file in checks}
+    for cause in CAUSES.values():
+        topics[cause.slug] = Topic(cause.slug, cause.hints, EXERCISES["gpt2"].file)
+    if id in topics:
+        return topics[id]
+    # Half of the letters in common is enough: "causal" finds "attention.causal".
+    close = difflib.get_close_matches(id.lower(), topics, cutoff=0.5)
+    closest = f"the closest: {', '.join(close)}. " if close else ""
+    raise UnknownTopic(
+        f"there is no check or cause {id!r}; {closest}`grader list` shows every check."
+    )
+
+
+def _state_file() -> Path:
+    """Where the memory is kept. Raises FileNotFoundError if there is no place for it."""
+    if own := os.environ.get("GRADER_STATE"):
+        return Path(own, "hints.json")
+    shared = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not shared.is_absolute():  # the XDG specification says to ignore such a one
+        try:
+            shared = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise FileNotFoundError(errno.ENOENT, "there is no home folder") from error
+    return shared / _FOLDER / "hints.json"
+
+
+def _recall(warn: Warn) -> Memory:
+    try:
+        text = _state_file().read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        warn(f"{_state_file()}: cannot be read ({error.strerror}). The hints start anew.")
+        return {}
+    try:
+        return _checked(json.loads(text))
+    except (ValueError, RecursionError):
+        warn(f"{_state_file()}: damaged. All hints start anew.")
+        return {}
+
+
+def _checked(memory: object) -> Memory:
+    """The memory, if it has the right form. Raises ValueError."""
+    if not isinstance(memory, dict):
+        raise ValueError("not an object")
+    for shown in memory.values():
+        if not isinstance(shown, dict) or any(
+            type(number) is not int or number < 0 for number in shown.values()
+        ):
+            raise ValueError("not a count of hints for each check")
+    return memory
+
+
+def _remember(memory: Memory, warn: Warn) -> None:
+    try:
+        write_whole(_state_file(), json.dumps(memory, indent=2) + "\n")
+    except OSError as error:
+        warn(
+            f"this hint could not be remembered ({error.strerror}). "
+            "Set GRADER_STATE to a folder that can be written."
+        )

@@ -1,0 +1,211 @@
+"""Bugs that any of the classes may have."""
+
+from __future__ import annotations
+
+from grader.oracle.causes.entry import Cause
+
+ANYWHERE: tuple[Cause, ...] = (
+    Cause(
+        slug="not-implemented",
+        names="The class is not finished: a method is still a stub, or it returns nothing.",
+        asks="The brief asks for a constructor and a forward that returns a tensor.",
+        look="Look for a NotImplementedError, a pass, or a forward that ends without a return.",
+        hints=(
+            "Is there anything left to be written in this class?",
+            "Build the class, call it with an input as the brief describes it, print the result.",
+            "Fill in __init__ and forward, and end forward with a return of the result.",
+        ),
+        checks=(".shape", ".signature"),
+    ),
+    Cause(
+        slug="wrong-signature",
+        names="The class cannot be built or called as in the brief.",
+        asks="The brief gives the names, the order and the defaults of all arguments.",
+        look="Look at the class name, at __init__ and at forward, beside the brief's signature.",
+        hints=(
+            "Would somebody who has only the brief be able to use your class?",
+            "Build the class by name and by position, then call it with one tensor.",
+            "Take the brief's arguments in its order, dropout_p with a default of 0.0; whatever "
+            "you add needs a default, in forward too.",
+        ),
+        checks=(".signature", ".shape"),
+    ),
+    Cause(
+        slug="crashes",
+        names="The code raises an error on an input that the brief allows.",
+        asks="The brief asks for any batch size B ≥ 1 and any length 1 ≤ T ≤ block_size.",
+        look="Look at the line that the error's traceback names, and at the shapes there.",
+        hints=(
+            "What does the last line of the traceback say?",
+            "Print the shape and dtype of each tensor in the line that fails.",
+            "Go back to where that shape, dtype or name was made: the sizes of neighbouring layers "
+            "must agree, and a view needs contiguous memory where reshape does not.",
+        ),
+        checks=(".shape", ".block_size", ".signature"),
+    ),
+    Cause(
+        slug="returns-tuple",
+        names="The forward returns something other than one plain tensor, such as a tuple or dict.",
+        asks="The brief asks for a single tensor.",
+        look="Look at the return of forward.",
+        hints=(
+            "What does somebody get who calls your class?",
+            "Print type(y) for the result of one call.",
+            "Return the output tensor alone; keep weights, hidden states and losses out of it.",
+        ),
+        checks=(".shape",),
+    ),
+    Cause(
+        slug="wrong-dtype",
+        names="The output has another dtype than the model's weights, or only float32 works.",
+        asks="A PyTorch module computes in the dtype of its weights, float64 as well as float32.",
+        look="Look for .float(), and for torch.zeros or torch.empty without a dtype in forward.",
+        hints=(
+            "What happens to your class after .double()?",
+            "Print the dtype of each tensor in forward for a model.double() and a double input.",
+            "Take the dtype and device of new tensors from the input, and do not cast the output.",
+        ),
+        checks=(".shape",),
+    ),
+    Cause(
+        slug="output-transposed",
+        names="The output has its axes in another order than the brief's.",
+        asks="The brief asks for (B, T, C), and for logits of (B, T, vocab_size).",
+        look="Look at the last transpose or permute before the return.",
+        hints=(
+            "Which axis of your output is time?",
+            "Print y.shape with B, T and the width all different.",
+            "Return batch first, then time, then channels; what a loss needs is done outside.",
+        ),
+        checks=(".shape",),
+    ),
+    Cause(
+        slug="hard-coded-heads",
+        names="The number of heads in use is not num_heads: a constant takes its place.",
+        asks="The brief asks for num_heads heads, whatever num_heads is.",
+        look="Look for a literal number of heads, or a literal head width, in all of the classes.",
+        hints=(
+            "What changes in your output when num_heads does?",
+            "Print the shape of the scores for num_heads = 1 and for num_heads = 3.",
+            "Use the argument num_heads everywhere, pass it on as it came, and compute head_dim as "
+            "embed_dim // num_heads.",
+        ),
+        checks=(".heads", ".parts", ".shape"),
+    ),
+    Cause(
+        slug="dropout-always-on",
+        names="The dropout acts in eval mode too.",
+        asks="The brief's dropout_p is a dropout rate, and dropout acts in train mode only.",
+        look=(
+            "Look for F.dropout without training=self.training, an nn.Dropout made in forward, or "
+            "a dropout_p given to F.scaled_dot_product_attention."
+        ),
+        hints=(
+            "What should eval() change in your class?",
+            "Call the module twice in eval mode with dropout_p = 0.5 and compare the outputs.",
+            "Make nn.Dropout(dropout_p) in __init__; a functional dropout needs self.training, or "
+            "a probability of 0 outside of training.",
+        ),
+        checks=(".dropout", ".deterministic"),
+    ),
+    Cause(
+        slug="dropout-ignored",
+        names="The value of dropout_p is not followed: nothing is dropped, or not at that rate.",
+        asks="The brief's dropout_p sets how much is dropped in train mode: nothing at 0.",
+        look="Look at whether a dropout is made with dropout_p, and whether it is called.",
+        hints=(
+            "What does dropout_p do in train mode?",
+            "Call the module twice in train mode with dropout_p = 0.5, then with 0: when do the "
+            "outputs differ?",
+            "Apply nn.Dropout(dropout_p) to the output of attention and to that of the MLP.",
+        ),
+        checks=(".dropout",),
+    ),
+    Cause(
+        slug="mutates-input",
+        names="The forward changes the tensor that it is given.",
+        asks="The brief asks for an output; the caller's tensor must stay as it is.",
+        look="Look for +=, for an assignment into x[…], and for methods that end in an underscore.",
+        hints=(
+            "What does the caller's tensor look like after the call?",
+            "Keep x.clone(), call the module, and compare values and shape.",
+            "Make a new tensor: x = x + y, not x += y; masked_fill, not masked_fill_.",
+        ),
+        checks=(".deterministic", ".shape"),
+    ),
+    Cause(
+        slug="randomness-in-eval",
+        names="The output in eval mode depends on chance.",
+        asks="In eval mode the weights and the input alone decide what a module gives.",
+        look="Look in forward for torch.rand or torch.randn, and for layers that are made there.",
+        hints=(
+            "Where do random numbers come into your forward?",
+            "Call the module twice in eval mode with dropout_p = 0 and compare the outputs.",
+            "Make all layers and parameters in __init__, and add noise nowhere but in dropout.",
+        ),
+        checks=(".deterministic", ".equals"),
+    ),
+    Cause(
+        slug="state-kept-between-calls",
+        names="The output depends on earlier calls: something is kept on self and used again.",
+        asks="The brief's forward depends on weights and input alone.",
+        look="Look for assignments to self in forward: caches, counters, masks of a first call.",
+        hints=(
+            "What does your module remember after a call?",
+            "Call it with a, then with b, then with a again: are first and third output the same?",
+            "Keep what belongs to one call in local variables; only what depends on sizes alone, "
+            "like a mask, may stay on self, and then for any T that may come.",
+        ),
+        checks=(".deterministic", ".equals"),
+    ),
+    Cause(
+        slug="batch-mixing",
+        names="The sequences of a batch influence one another.",
+        asks="GPT-2 treats every sequence of a batch by itself: axis 0 only counts them.",
+        look="Look for reshapes that join or swap batch and time, and for a mean over axis 0.",
+        hints=(
+            "Does a sequence know in which company it comes?",
+            "Run one sequence alone and as part of a batch, and compare the two outputs.",
+            "Keep the batch as the first axis throughout, and undo every flattening in the order "
+            "in which it was done.",
+        ),
+        checks=(".batch", ".position_wise", ".causal", ".pre_norm", ".equals"),
+    ),
+    Cause(
+        slug="leak-via-sequence-mean",
+        names="The positions of a sequence are mixed outside masked attention, so later ones show.",
+        asks="The brief asks that a position see no later one, and only attention looks at others.",
+        look="Look for a mean, a norm or a convolution over axis 1, the axis of time.",
+        hints=(
+            "Which of your operations read more than one position?",
+            "Change the last token and find the first tensor that changes at earlier positions.",
+            "Take means over the last axis only, or none at all; other positions enter through the "
+            "masked attention weights and nothing else.",
+        ),
+        checks=(".causal", ".position_wise", ".pre_norm", ".equals"),
+    ),
+    Cause(
+        slug="detach-breaks-gradients",
+        names="The gradient is cut on its way: a tensor in the forward leaves autograd's graph.",
+        asks="The brief's model is to be trained: gradients must reach every parameter and x.",
+        look="Look for detach(), .data, .item(), numpy() and torch.tensor(…) in forward.",
+        hints=(
+            "Could every weight of this module learn?",
+            "Call backward() on the sum of the output: which parameters have a grad of None or 0?",
+            "Use the tensor itself, not its detached twin; detach only what is kept to look at.",
+        ),
+        checks=(".gradients",),
+    ),
+    Cause(
+        slug="no-grad-in-forward",
+        names="The forward runs without gradients.",
+        asks="The brief's model is to be trained; whoever calls it decides about no_grad.",
+        look="Look for torch.no_grad or inference_mode around forward, or a detach of its output.",
+        hints=(
+            "Could this module learn?",
+            "Print y.requires_grad for an output of the module.",
+            "Take the decorator off forward, and put it on what only generates or measures.",
+        ),
+        checks=(".gradients",),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Whether the judge names the bug: a table of what was in a submission and what it was called.
+
+    python -m tests.benchmarks.names [FOLDER …]
+
+Without folders: the wrong bank, for which the first diagnosis counts; the accepted bank, which must
+get none; two bugs in a class, and a bug in each of two classes, of which both must be named.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections import Counter
+from pathlib import Path
+
+from grader.grading import Options, grade
+from grader.remote import ForkServer
+from grader.report.model import Report
+from grader.worker.lockdown import Limits
+from tests.bank import Known, known
+
+
+def named(report: Report) -> list[tuple[str, str, str]]:
+    """(part, cause, certainty) of each diagnosis, in order."""
+    return [(d.part, d.cause, d.certainty) for d in report.diagnoses]
+
+
+def show_wrong(bank: list[Known], server: ForkServer) -> None:
+    certainties: Counter[str] = Counter()
+    confused: Counter[tuple[str, str]] = Counter()
+    seconds = []
+    for submission in bank:
+        report = grade(submission.path, Options(seed=0), server=server)
+        seconds.append(report.seconds)
+        part, cause = submission.header["part"], submission.header["cause"]
+        first = named(report)[0] if report.diagnoses else ("", "nothing", "")
+        if first[:2] == (part, cause):
+            certainties[first[2]] += 1
+        else:
+            confused[cause, f"{first[0]} {first[1]} {first[2]}"] += 1
+            print(f"  {submission}: {part} {cause}, called {named(report)}", flush=True)
+    right = sum(certainties.values())
+    print(f"{right} of {len(bank)} named first ({right / len(bank):.1%}): {dict(certainties)}")
+    print(f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s")
+    for (cause, called), count in sorted(confused.items()):
+        print(f"  {count} × {cause} called {called}")
+
+
+def show_accepted(bank: list[Known], server: ForkServer) -> None:
+    reports = {k: grade(k.path, Options(seed=0), server=server) for k in bank}
+    for submission, report in reports.items():
+        if report.diagnoses:
+            print(f"  {submission}: {named(report)}")
+    some = sum(bool(report.diagnoses) for report in reports.values())
+    seconds = [report.seconds for report in reports.values()]
+    median = statistics.median(seconds)
+    print(f"{some} of {len(bank)} right ones have a diagnosis; median {median:.2f} s")
+
+
+def show_several(bank: list[Known], server: ForkServer) -> None:
+    complete = 0
+    for submission in bank:
+        report = grade(submission.path, Options(seed=0), server=server)
+        part = submission.header.get("part", "")
+        wanted = {w if ":" in w else f"{part}:{w}" for w in submission.header["causes"].split()}
+        found = {f"{part}:{cause}" for part, cause, _ in named(report)}
+        complete += wanted <= found
+        if not wanted <= found:
+            print(f"  {submission}: {' '.join(sorted(wanted))}, called {named(report)}", flush=True)
+    print(f"{complete} of {len(bank)} with all bugs named ({complete / max(1, len(bank)):.0%})")
+
+
+def main() -> None:
+    folders = sys.argv[1:] or ["wrong", "accepted", "two_bugs", "two_classes"]
+    with ForkServer(Limits()) as server:
+        for folder in folders:
+            bank = known(folder)
+            print(f"{Path(folder).name}:", flush=True)
+            if folder == "accepted":
+                show_accepted(bank, server)
+            elif folder.startswith("two"):
+                show_several(bank, server)
+            else:
+                show_wrong(bank, server)
+
+
+if __name__ == "__main__":
+    main()

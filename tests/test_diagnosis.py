@@ -1,0 +1,106 @@
+"""Bugs are called by their names, once, and what follows from them is marked."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+from grader.checks.catalogue import EXERCISES
+from grader.oracle import attention_forms, block_forms, mlp_forms, model_forms, norms
+from grader.oracle.causes import CAUSES, Cause
+from grader.report.model import Report
+from tests.bank import FOLDER, Known, known
+from tests.conftest import Grade
+
+EXACT = [
+    "mask_none_sdpa_not_causal",
+    "no_scale_separate_linears",
+    "merge_wrong_no_transpose",
+    "mlp_silu_function",
+    "block_post_norm_classic",
+    "gpt2_no_position_arange_of_zeros",
+]
+SEVERAL = known("two_bugs")[::5] + known("two_classes")[::3]
+
+
+def named(report: Report) -> set[str]:
+    return {f"{d.part}:{d.cause}" for d in report.diagnoses}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_equality_names_a_deviation(judge: Grade, name: str) -> None:
+    first = judge(FOLDER / "wrong" / f"{name}.py").diagnoses[0]
+    assert first.certainty == "exact"
+    assert first.explanation == CAUSES[first.cause].explanation
+
+
+@pytest.mark.parametrize("submission", SEVERAL, ids=str)
+def test_two_bugs_are_both_named(judge: Grade, submission: Known) -> None:
+    part = submission.header.get("part")
+    wanted = {w if ":" in w else f"{part}:{w}" for w in submission.header["causes"].split()}
+    assert wanted <= named(judge(submission.path))
+
+
+def test_consequences_follow_their_cause(judge: Grade) -> None:
+    report = judge(FOLDER / "wrong" / "mask_none_sdpa_not_causal.py")
+    follows = {r.check.id: r.follows for r in report.results if r.status != "pass"}
+    assert follows == {"attention.causal": "", "attention.equals": "mask-none"}
+
+
+def test_what_an_earlier_part_does_to_later_ones_is_told_once(judge: Grade) -> None:
+    report = judge(FOLDER / "wrong" / "mlp_crashes_gelu_not_instantiated.py")
+    assert named(report) == {"MLP:crashes"}
+    later = [r for r in report.results if r.check.part == "GPT2" and r.status == "error"]
+    assert later
+    assert {r.follows for r in later} == {"crashes"}
+
+
+def test_leak_map_shows_one_position_of_the_future(judge: Grade) -> None:
+    report = judge(FOLDER / "wrong" / "mask_off_by_one_triu_two.py")
+    moved = np.array(report.diagnoses[0].leak_map)
+    assert moved.shape == (6, 6)
+    assert (np.diagonal(moved, 1) > 1e-6).all()
+    assert (np.triu(moved, 2) == 0).all()
+
+
+def test_a_fault_of_the_search_does_not_touch_the_verdict(
+    judge: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> tuple[str, ...]:
+        raise ZeroDivisionError("by design of this test")
+
+    searches = importlib.import_module("grader.diagnosis.diagnose")._SEARCHES
+    monkeypatch.setitem(searches, "CausalSelfAttention", broken)
+    report = judge(FOLDER / "wrong" / "mask_none_sdpa_not_causal.py")
+    assert report.verdict == "fail"
+    assert "no-diagnosis" in report.advisories
+
+
+def test_every_named_cause_is_in_the_catalogue() -> None:
+    used = set(norms.DEVIANT_NORMS) | set(mlp_forms.ACTIVATIONS)
+    for forms in (
+        attention_forms.DEVIANT_ATTENTIONS,
+        mlp_forms.DEVIANT_MLPS,
+        block_forms.DEVIANT_FORMS,
+        model_forms.DEVIANT_MODELS,
+    ):
+        used |= {cause for form in forms for cause in form.causes}
+    used |= {k.header["cause"] for k in known("wrong")}
+    assert used <= set(CAUSES)
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda cause: cause.slug)
+def test_entries_of_the_catalogue(cause: Cause) -> None:
+    ids = {check.id for check in EXERCISES["gpt2"].checks().values()}
+    for wanted in cause.checks:
+        assert any(id == wanted or id.endswith(wanted) for id in ids)
+    assert cause.checks
+    assert len(set(cause.hints)) == 3
+    assert all(text.rstrip()[-1] in ".?!" for text in (cause.names, cause.asks, cause.look))
+
+
+def test_every_check_has_three_hints() -> None:
+    for check in EXERCISES["gpt2"].checks().values():
+        assert len(set(check.hints)) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -14,8 +13,7 @@ from grader.oracle.causes import CAUSES
 from grader.remote import CandidateError, WorkerLost
 from grader.report.model import CheckResult, Diagnosis
 
-_SECONDS = 1.0  # for the searches of all parts together
-_SEARCHES: dict[str, Callable[[Evidence, float], tuple[str, ...]]] = {
+_SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
     "CausalSelfAttention": attention.causes,
     "MLP": mlp.causes,
     "TransformerBlock": wiring.block_causes,
@@ -34,14 +32,13 @@ _FATAL = frozenset(
 
 def diagnose(evidence: Evidence, results: Sequence[CheckResult]) -> tuple[Diagnosis, ...]:
     """The bugs of every part that fails a check."""
-    until = time.monotonic() + _SECONDS
     found: list[Diagnosis] = []
     for part in CLASSES:
         failing = [r for r in results if r.check.part == part and r.status != "pass"]
         if failing:
             earlier = frozenset(diagnosis.cause for diagnosis in found)
             try:
-                found += _of_part(evidence, part, failing, earlier, until)
+                found += _of_part(evidence, part, failing, earlier)
             except Exception as error:  # a verdict stands, whether or not its cause has a name
                 fault = f"{type(error).__name__}: {error}"
                 evidence.advise("no-diagnosis", f"The grader failed to name the cause: {fault}")
@@ -53,13 +50,12 @@ def _of_part(
     part: str,
     failing: Sequence[CheckResult],
     earlier: frozenset[str],
-    until: float,
 ) -> list[Diagnosis]:
     exact: tuple[str, ...] = ()
     evidence.subject.enter(f"diagnosis of {part}")
     evidence.subject.begin_check()
     with suppress(CandidateError, WorkerLost, NotRun):
-        exact = _SEARCHES[part](evidence, until)
+        exact = _SEARCHES[part](evidence)
     diagnoses = [
         Diagnosis(part, cause, CAUSES[cause].explanation, "exact", _map(evidence, part, cause))
         for cause in exact

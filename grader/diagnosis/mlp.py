@@ -13,7 +13,7 @@ from grader.oracle.mlp_forms import DEVIANT_MLPS, PAIRED_MLPS, RIGHT_MLPS, width
 NAME = "MLP"
 
 
-def causes(evidence: Evidence, until: float) -> tuple[str, ...]:
+def causes(evidence: Evidence) -> tuple[str, ...]:
     """The slugs of deviations that compute what the class computes; or none."""
     widths, fitting = [], []
     for size in sizes.MLP:

@@ -12,12 +12,12 @@ from grader.checks.models import Size
 from grader.oracle.layouts import BlockLayout, Misfit, ModelLayout
 
 
-def block_causes(evidence: Evidence, until: float) -> tuple[str, ...]:
+def block_causes(evidence: Evidence) -> tuple[str, ...]:
     """The slugs of the deviation under which a TransformerBlock was placed; or none."""
     return _at_every_size(evidence.layouts.block, sizes.BLOCK)
 
 
-def model_causes(evidence: Evidence, until: float) -> tuple[str, ...]:
+def model_causes(evidence: Evidence) -> tuple[str, ...]:
     """The slugs of the deviation under which a GPT2 was placed; or none."""
     return _at_every_size(evidence.layouts.model, sizes.MODEL)
 
@@ -46,7 +46,7 @@ def model_properties(evidence: Evidence) -> str:
     same = np.full_like(idx, idx[0, 0])
     long, short, alike = module.outputs([idx, idx[:, :-2], same], theta)
     if not np.allclose(long[:, :-2], short):
-        return "block-size-mask-fixed"  # what is at the end of a full sequence is felt before it
+        return "position-depends-on-t"
     tables = [p for p in module.parameters if size["block_size"] in p.shape and p.trainable]
     if not tables and not np.allclose(alike[:, 0], alike[:, -1]):
         return "position-not-trainable"

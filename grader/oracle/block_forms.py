@@ -58,6 +58,7 @@ _SITES: dict[str, Callable[[Floats, Function, Function], Floats]] = {
     "bare": lambda x, f, n: x + f(x),
     "lost": lambda x, f, n: f(n(x)),
     "nothing": lambda x, f, n: f(x),
+    "post lost": lambda x, f, n: n(f(x)),
     "normed": lambda x, f, n: n(x) + f(n(x)),
     "double": lambda x, f, n: 2 * x + f(n(x)),
     "half": lambda x, f, n: 0.5 * x + f(n(x)),
@@ -76,6 +77,7 @@ _SITE_FAULTS = {
     "bare": ("norm-missing-{n}", "pre_norm norms", "x = x + {f}(x)"),
     "lost": ("residual-missing-{f}", "residuals", "x = {f}(norm(x))"),
     "nothing": ("residual-missing-{f} norm-missing-{n}", "residuals pre_norm norms", "x = {f}(x)"),
+    "post lost": ("post-norm residual-missing-{f}", "pre_norm residuals", "x = norm({f}(x))"),
     "normed": ("residual-from-normed", "residuals", "x = norm(x); x = x + {f}(x)"),
     "double": ("double-residual", "residuals", "x = x + x + {f}(norm(x))"),
     "half": ("double-residual", "residuals", "x = 0.5 * x + {f}(norm(x))"),
@@ -210,7 +212,8 @@ def _pairs() -> Iterator[BlockForm]:
         (one, fails, formula), (two, also, other) = _site(first, 1, "attn"), _site(second, 2, "mlp")
         violates = frozenset(f"{fails} {also}".split())
         both = f"{formula}; {other}"
-        yield BlockForm((*one.split(), *two.split()), violates, both, _sequential(first, second))
+        causes = tuple(dict.fromkeys(f"{one} {two}".split()))
+        yield BlockForm(causes, violates, both, _sequential(first, second))
     for first, second in itertools.product(_SITE_FAULTS, repeat=2):
         (one, fails, formula), (two, also, other) = _site(first, 1, "mlp"), _site(second, 2, "attn")
         yield BlockForm(

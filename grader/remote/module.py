@@ -246,6 +246,8 @@ def shape_cause(shape: tuple[int, ...], x: Values) -> str:
             return "output-transposed"
         if shape[1] == 1:
             return "logits-only-last-position"
+        if shape[1] > x.shape[1]:
+            return "block-size-mask-fixed"
     if x.dtype == np.int64 and len(shape) == 2:
         return "logits-only-last-position"
     return "output-transposed" if sorted(shape) == sorted(x.shape) else "crashes"

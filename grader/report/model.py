@@ -112,6 +112,14 @@ class Report:
         """Whether nothing has been written yet."""
         return {r.status for r in self.results if r.check.points} <= {"todo", "not-run"}
 
+    @property
+    def undiagnosed(self) -> tuple[str, ...]:
+        """Parts that fail for a reason that has no name here."""
+        failing = {r.check.part for r in self.results if r.status in ("fail", "error")}
+        failing -= {r.check.part for r in self.results if r.follows}
+        named = {diagnosis.part for diagnosis in self.diagnoses}
+        return tuple(part for part in self.parts() if part in failing - named)
+
     def parts(self) -> dict[str, tuple[CheckResult, ...]]:
         """Results by part, in order; checks without points are no part's."""
         names = dict.fromkeys(r.check.part for r in self.results if r.check.points)
@@ -144,6 +152,7 @@ class Report:
             ],
             "checks": [result.as_json() for result in self.results],
             "diagnoses": [diagnosis.as_json() for diagnosis in self.diagnoses],
+            "undiagnosed": list(self.undiagnosed),
             "advisories": [
                 {"id": id, "message": message} for id, message in self.advisories.items()
             ],

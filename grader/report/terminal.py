@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -25,6 +26,8 @@ def show(report: Report, console: Console) -> None:
     if not report.untouched:
         for diagnosis in report.diagnoses:
             console.print(_diagnosis(diagnosis, console))
+        for part in report.undiagnosed:
+            console.print(_undiagnosed(part))
     failed = [r for r in report.results if r.status not in ("pass", *_WAITING)]
     problems = [r for r in failed if not r.follows]
     for alike in _grouped(problems):
@@ -74,6 +77,14 @@ def _diagnosis(diagnosis: Diagnosis, console: Console) -> RenderableType:
     if diagnosis.leak_map:
         lines.append(Padding(_leak_map(diagnosis.leak_map, console), (1, 0, 0, 0)))
     return Group(head, Padding(Group(*lines), (0, 0, 1, 2), expand=False))
+
+
+def _undiagnosed(part: str) -> Text:
+    return Text.assemble(
+        (f"{part}: ", "bold"),
+        "none of the bugs that have a name here computes what this class computes. What was "
+        "observed stands below.\n",
+    )
 
 
 def _leak_map(rows: Sequence[Sequence[float]], console: Console) -> Text:
@@ -184,7 +195,10 @@ def _next_step(report: Report, problems: list[CheckResult]) -> Text:
             "CausalSelfAttention, and run this again."
         )
     if problems:
-        first = problems[0]
-        return Text(f"Next: mend {first.check.id}, then run this again with --seed {report.seed}.")
+        first = problems[0].check.id
+        return Text(
+            f"Next: mend {first}, then run this again with --seed {report.seed}. "
+            f"For a hint: grader hint {first} {shlex.quote(report.path)}"
+        )
     part = next(r.check.part for r in report.results if r.status == "todo")
     return Text(f"Next: write {part}, and run this again.")

@@ -149,6 +149,7 @@ class _Recorder:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[conftest.EVIDENCE] = self.evidence
+        config.option.tbstyle = "no"  # nobody reads the tracebacks, which take long to write
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> object:

@@ -289,7 +289,7 @@ class Layouts:
             self._known[key] = self._search(name, size, find)
         known = self._known[key]
         if isinstance(known, Misfit):
-            raise known
+            raise known.with_traceback(None)  # or it would grow with every raise
         found: _Found = known
         return found
 

@@ -127,7 +127,7 @@ class Subject:
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:
-            raise self._load_fault
+            raise self._load_fault.with_traceback(None)  # or it would grow with every raise
         if self._worker is None or not self._worker.alive:
             self._models.clear()
             self._worker = Worker(self._server)

@@ -28,10 +28,10 @@ def named(report: Report) -> list[tuple[str, str, str]]:
 def show_wrong(bank: list[Known], server: ForkServer) -> None:
     certainties: Counter[str] = Counter()
     confused: Counter[tuple[str, str]] = Counter()
-    seconds = []
+    seconds: list[tuple[float, str]] = []
     for submission in bank:
         report = grade(submission.path, Options(seed=0), server=server)
-        seconds.append(report.seconds)
+        seconds.append((report.seconds, str(submission)))
         part, cause = submission.header["part"], submission.header["cause"]
         first = named(report)[0] if report.diagnoses else ("", "nothing", "")
         if first[:2] == (part, cause):
@@ -41,18 +41,20 @@ def show_wrong(bank: list[Known], server: ForkServer) -> None:
             print(f"  {submission}: {part} {cause}, called {named(report)}", flush=True)
     right = sum(certainties.values())
     print(f"{right} of {len(bank)} named first ({right / len(bank):.1%}): {dict(certainties)}")
-    print(f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s")
+    median = statistics.median(time for time, _ in seconds)
+    longest = ", ".join(f"{name} {time:.1f} s" for time, name in sorted(seconds)[-5:])
+    print(f"median {median:.2f} s; longest: {longest}")
     for (cause, called), count in sorted(confused.items()):
         print(f"  {count} × {cause} called {called}")
 
 
 def show_accepted(bank: list[Known], server: ForkServer) -> None:
-    reports = {k: grade(k.path, Options(seed=0), server=server) for k in bank}
-    for submission, report in reports.items():
+    reports = [grade(submission.path, Options(seed=0), server=server) for submission in bank]
+    for submission, report in zip(bank, reports, strict=True):
         if report.diagnoses:
             print(f"  {submission}: {named(report)}")
-    some = sum(bool(report.diagnoses) for report in reports.values())
-    seconds = [report.seconds for report in reports.values()]
+    some = sum(bool(report.diagnoses) for report in reports)
+    seconds = [report.seconds for report in reports]
     median = statistics.median(seconds)
     print(f"{some} of {len(bank)} right ones have a diagnosis; median {median:.2f} s")
 

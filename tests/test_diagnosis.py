@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grader.checks.catalogue import EXERCISES
-from grader.oracle import attention_forms, block_forms, mlp_forms, model_forms, norms
+from grader.oracle import attention_forms, block_forms, mlp_forms, model_deviations, norms
 from grader.oracle.causes import CAUSES, Cause
 from grader.report.model import Report
 from tests.bank import FOLDER, Known, known
@@ -84,7 +84,7 @@ def test_every_named_cause_is_in_the_catalogue() -> None:
         attention_forms.DEVIANT_ATTENTIONS,
         mlp_forms.DEVIANT_MLPS,
         block_forms.DEVIANT_FORMS,
-        model_forms.DEVIANT_MODELS,
+        model_deviations.DEVIANT_MODELS,
     ):
         used |= {cause for form in forms for cause in form.causes}
     used |= {k.header["cause"] for k in known("wrong")}

@@ -13,13 +13,11 @@ from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
 from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
-from grader.remote import CandidateError, Module
+from grader.remote import CandidateError
 from grader.remote.module import shape_cause
 
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
-_STEP = 1e-3  # of the finite differences with which gradients are compared
-_GRADIENT = 2e-2
 
 
 def check_signature(evidence: Evidence, name: str) -> None:
@@ -245,78 +243,6 @@ def same(first: Any, second: Any, tolerance: float = UNCHANGED) -> bool:
         return False
     scale = max(1.0, float(np.abs(first).max(initial=0.0)))
     return bool((np.abs(first - second) <= tolerance * scale).all())
-
-
-def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
-    """Autograd's gradients of parameters and input are those of the function computed."""
-    experiment = evidence.experiment(name, case)
-    module, theta, x = experiment.module, experiment.theta, experiment.x
-    output = module.call(x, theta)
-    weights = experiment.rng.normal(0.0, 1.0, output.shape)
-    _, gradients = module.gradient(x, theta, weights)
-    slopes = _slopes(module, theta, x, weights, experiment.rng)
-    scale = max(abs(slope) for _, slope, _ in slopes) if slopes else 1.0
-    if all(gradient is None for gradient in gradients):
-        raise Failure(
-            "no gradient flows through the forward: the output is cut off from the parameters",
-            experiment.counterexample(
-                "print(model(x).requires_grad)", expected="True", found="False"
-            ),
-            "no-grad-in-forward",
-        )
-    for index, slope, direction in slopes:
-        gradient = gradients[index]
-        told = 0.0 if gradient is None else float((gradient * direction).sum())
-        if abs(told - slope) <= _GRADIENT * max(scale, 1e-6):
-            _note_unused(evidence, name, module, index, gradient, slope)
-            continue
-        what = "the input" if index == len(module.parameters) else module.parameters[index].name
-        raise Failure(
-            f"the gradient of {what} is wrong: along a random direction the output changes by "
-            f"{slope:.4g}, autograd says {'nothing' if gradient is None else f'{told:.4g}'}",
-            experiment.counterexample(
-                "x.requires_grad_(x.is_floating_point())",
-                "model(x).sum().backward()",
-                "print({n: p.grad for n, p in model.named_parameters()})",
-                expected=f"a gradient for {what}",
-                found="none" if gradient is None else "another one",
-            ),
-            "detach-breaks-gradients",
-        )
-
-
-def _slopes(
-    module: Module, theta: Any, x: Any, weights: Any, rng: np.random.Generator
-) -> list[tuple[int, float, Any]]:
-    """(index of the gradient, measured slope, direction) for each parameter and the input."""
-    slopes = []
-    for index, parameter in enumerate(module.parameters):
-        if not parameter.trainable:
-            continue
-        direction = rng.normal(0.0, 1.0, parameter.shape)
-        step = np.zeros_like(theta)
-        step[parameter.indices] = _STEP * direction
-        ahead, behind = (module.call(x, theta + sign * step) for sign in (1, -1))
-        slopes.append((index, _slope(ahead, behind, weights), direction))
-    if x.dtype != np.int64:
-        direction = rng.normal(0.0, 1.0, x.shape)
-        ahead, behind = (module.call(x + sign * _STEP * direction, theta) for sign in (1, -1))
-        slopes.append((len(module.parameters), _slope(ahead, behind, weights), direction))
-    return slopes
-
-
-def _slope(ahead: Any, behind: Any, weights: Any) -> float:
-    return float(((ahead - behind) * weights).sum() / (2 * _STEP))
-
-
-def _note_unused(
-    evidence: Evidence, name: str, module: Module, index: int, gradient: Any, slope: float
-) -> None:
-    if gradient is None and abs(slope) < 1e-9 and index < len(module.parameters):
-        evidence.advise(
-            "unused-parameter",
-            f"{name} has a parameter that its forward never uses: {module.parameters[index].name}",
-        )
 
 
 def equality(experiment: Experiment, expected: Any, what: str) -> None:

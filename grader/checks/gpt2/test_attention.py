@@ -11,7 +11,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
-from grader.checks.gpt2 import causality, common, dropout, sizes
+from grader.checks.gpt2 import causality, common, dropout, gradients, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -326,4 +326,4 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @given(case=cases(sizes.ATTENTION, times=(3, 4), regimes=(UNIT,)))
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
-    common.check_gradients(evidence, NAME, case)
+    gradients.check_gradients(evidence, NAME, case)

@@ -7,7 +7,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases
-from grader.checks.gpt2 import common, dropout, sizes
+from grader.checks.gpt2 import common, dropout, gradients, sizes
 from grader.checks.models import Size, own_parts
 from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
@@ -300,4 +300,4 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
-    common.check_gradients(evidence, NAME, case)
+    gradients.check_gradients(evidence, NAME, case)

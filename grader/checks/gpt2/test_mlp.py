@@ -8,7 +8,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.checks.gpt2 import common, dropout, sizes
+from grader.checks.gpt2 import common, dropout, gradients, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -205,4 +205,4 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @given(case=cases(sizes.MLP, times=(3, 4), regimes=(UNIT,)))
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
-    common.check_gradients(evidence, NAME, case)
+    gradients.check_gradients(evidence, NAME, case)

@@ -7,15 +7,12 @@ from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases, worst
-from grader.checks.gpt2 import common, dropout, sizes
-from grader.checks.models import Size, block_size_of
-from grader.oracle import model as oracle
-from grader.oracle.layouts import Misfit, ModelLayout
-from grader.oracle.layouts.box import ABSENT, CLOSE, difference
-from grader.oracle.model_forms import GPT2_MODEL
+from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
+from grader.checks.gpt2 import assembly, common, dropout, gradients, sizes
+from grader.checks.models import block_size_of
+from grader.oracle.layouts import Misfit
+from grader.oracle.layouts.box import ABSENT, CLOSE
 from grader.oracle.norms import SMALL_EPS
-from grader.remote import CandidateError
 
 NAME = "GPT2"
 SEQUENCES = cases(sizes.MODEL, times=(2, 7), regimes=(UNIT, LARGE))
@@ -53,20 +50,6 @@ def test_shape(evidence: Evidence, case: Case) -> None:
     common.check_shape(evidence, NAME, case)
 
 
-def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]]:
-    """The model's layouts, or a Failure that says what it computes in place of GPT-2."""
-    layouts = []
-    for size in sizes.MODEL:
-        try:
-            layout = evidence.layouts.model(size)
-        except Misfit as misfit:
-            raise Failure(f"this cannot be shown of the model: {misfit}") from None
-        if requirement in layout.form.violates:
-            raise Failure(f"found: {layout.form.formula}. The brief asks for: {GPT2_MODEL.formula}")
-        layouts.append((size, layout))
-    return layouts
-
-
 @check(
     "gpt2.tokens",
     NAME,
@@ -79,7 +62,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout
 )
 def test_tokens(evidence: Evidence) -> None:
     """Every token has a learned embedding of its own, added as it is."""
-    for size, layout in _meets(evidence, "tokens"):
+    for size, layout in assembly.meets(evidence, "tokens"):
         module = evidence.models.weighed(NAME, size)
         if not module.trainable[layout.tokens].all():
             raise Failure(
@@ -100,7 +83,7 @@ def test_tokens(evidence: Evidence) -> None:
 )
 def test_positions(evidence: Evidence) -> None:
     """Every position up to block_size has a learned embedding of its own, added to the token's."""
-    for size, layout in _meets(evidence, "positions"):
+    for size, layout in assembly.meets(evidence, "positions"):
         module = evidence.models.weighed(NAME, size)
         if layout.positions is None or not module.trainable[layout.positions].all():
             raise Failure(
@@ -131,13 +114,13 @@ def test_layers(evidence: Evidence) -> None:
     for size in sizes.MODEL:
         module = evidence.models.module(NAME, size)
         blocks = module.own("TransformerBlock")
-        if not blocks and _unrolled(evidence, size):
+        if not blocks and assembly.unrolled(evidence, size):
             continue
         if len(blocks) != size["num_layers"]:
             raise Failure(
                 f"expected {size['num_layers']} registered TransformerBlocks for "
                 f"num_layers={size['num_layers']}, found {len(blocks)}",
-                cause=_why_so_many(evidence),
+                cause=assembly.why_so_many(evidence),
             )
         names = [name for block in blocks for name in block.parameters]
         if len(set(names)) != len(names):
@@ -147,29 +130,7 @@ def test_layers(evidence: Evidence) -> None:
                 "some of the blocks share their weights",
                 cause="norm-shared" if only_norms else "blocks-shared",
             )
-    _meets(evidence, "layers")
-
-
-def _why_so_many(evidence: Evidence) -> str:
-    """The slug for a wrong number of registered blocks, told from several num_layers."""
-    counts = [
-        len(evidence.models.module(NAME, size | {"num_layers": layers}).own("TransformerBlock"))
-        for size in sizes.MODEL[:1]
-        for layers in (1, 2, 3)
-    ]
-    if counts == [2, 3, 4]:
-        return "num-layers-plus-one"
-    if counts == [1, 1, 1]:
-        return "blocks-shared"
-    return "ignores-num-layers" if any(counts) else "blocks-not-registered"
-
-
-def _unrolled(evidence: Evidence, size: Size) -> bool:
-    """Whether the model is GPT-2 with its blocks written out in it."""
-    try:
-        return evidence.layouts.model(size).is_gpt2
-    except Misfit:
-        return False
+    assembly.meets(evidence, "layers")
 
 
 @check(
@@ -184,7 +145,7 @@ def _unrolled(evidence: Evidence, size: Size) -> bool:
 )
 def test_final_norm(evidence: Evidence) -> None:
     """A LayerNorm of its own stands between the last block and the head."""
-    for _, layout in _meets(evidence, "final_norm"):
+    for _, layout in assembly.meets(evidence, "final_norm"):
         if layout.norm_cause:
             raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
         if (layout.norm.weight == ABSENT).any():
@@ -209,7 +170,7 @@ def test_final_norm(evidence: Evidence) -> None:
 )
 def test_logits(evidence: Evidence) -> None:
     """The output is raw logits over the vocabulary, a linear function of the normed stream."""
-    for size, layout in _meets(evidence, "logits"):
+    for size, layout in assembly.meets(evidence, "logits"):
         if (layout.head_bias >= 0).any():
             evidence.advise("head-bias", "The head has a bias; GPT-2's has none. Both are right.")
         if not evidence.models.weighed(NAME, size).trainable[layout.head].all():
@@ -236,7 +197,7 @@ def test_causal(evidence: Evidence, case: Case) -> None:
     changed[:, cut:] = (x[:, cut:] + 1 + case.draw % 5) % case.size["vocab_size"]
     before, after = experiment.module.outputs([x, changed], experiment.theta)
     if not common.same(before[:, :cut], after[:, :cut]):
-        if _blocks_explain(evidence, experiment, (before, after), (x, changed)):
+        if assembly.blocks_explain(evidence, experiment, (before, after), (x, changed)):
             return
         row, t, _ = worst((after - before)[:, :cut])
         raise Failure(
@@ -252,32 +213,10 @@ def test_causal(evidence: Evidence, case: Case) -> None:
         )
     alone = [x[b : b + 1] for b in range(case.batch)]
     apart = np.concatenate(experiment.module.outputs(alone))
-    if not common.same(before, apart, CLOSE) and not _blocks_explain(
+    if not common.same(before, apart, CLOSE) and not assembly.blocks_explain(
         evidence, experiment, (before,), (x,)
     ):
         common.check_batch(evidence, NAME, case)
-
-
-def _blocks_explain(
-    evidence: Evidence,
-    experiment: Experiment,
-    seen: tuple[np.ndarray, ...],
-    inputs: tuple[np.ndarray, ...],
-) -> bool:
-    """Whether GPT-2 over the candidate's own blocks gives these logits: then the leak is theirs."""
-    try:
-        layout = evidence.layouts.model(experiment.case.size)
-    except Misfit:
-        return False
-    weighed = evidence.models.computed  # then a layout is not about the parameters themselves
-    return (
-        layout.is_gpt2
-        and not weighed
-        and all(
-            difference(layout.compute(experiment.theta, idx), logits) < CLOSE
-            for idx, logits in zip(inputs, seen, strict=True)
-        )
-    )
 
 
 @check(
@@ -327,29 +266,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's over the same blocks")
-    _compare_whole(evidence, layout, experiment)
-
-
-def _compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experiment) -> None:
-    """Where the layout of every part is known: the float64 oracle from end to end."""
-    size, theta = experiment.case.size, experiment.theta
-    try:
-        block = evidence.layouts.block(block_size_of(size))
-    except (Misfit, CandidateError):
-        return  # the block is judged by itself
-    if evidence.models.computed:
-        return
-    weights = []
-    for places in layout.inside:
-        known = block.inside(places).weights(theta) if block.is_gpt2 else None
-        if known is None:
-            return
-        weights.append(known)
-    gelu = block.mlp.gelu if block.mlp else None
-    if gelu is None:
-        return
-    whole = oracle.gpt2(experiment.x, layout.weights(theta, weights), gelu)
-    common.equality(experiment, whole, "GPT-2's")
+    assembly.compare_whole(evidence, layout, experiment)
 
 
 @check(
@@ -401,4 +318,4 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @given(case=cases(sizes.MODEL, times=(4, 4), regimes=(UNIT,)))
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter."""
-    common.check_gradients(evidence, NAME, case)
+    gradients.check_gradients(evidence, NAME, case)

@@ -24,7 +24,8 @@ from grader.oracle.layouts.box import (
     remember,
 )
 from grader.oracle.model import Integers
-from grader.oracle.model_forms import DEVIANT_MODELS, GPT2_MODEL, PAIRED_MODELS, ModelForm, Pieces
+from grader.oracle.model_deviations import DEVIANT_MODELS, PAIRED_MODELS
+from grader.oracle.model_forms import GPT2_MODEL, ModelForm, Pieces
 from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 
 

@@ -1,0 +1,98 @@
+"""How a GPT2 is put together from the candidate's own blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import Experiment
+from grader.checks.gpt2 import common, sizes
+from grader.checks.models import Size, block_size_of
+from grader.oracle import model as oracle
+from grader.oracle.layouts import Misfit, ModelLayout
+from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.model_forms import GPT2_MODEL
+from grader.remote import CandidateError
+
+NAME = "GPT2"
+
+
+def meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]]:
+    """The model's layouts, or a Failure that says what it computes in place of GPT-2."""
+    layouts = []
+    for size in sizes.MODEL:
+        try:
+            layout = evidence.layouts.model(size)
+        except Misfit as misfit:
+            raise Failure(f"this cannot be shown of the model: {misfit}") from None
+        if requirement in layout.form.violates:
+            raise Failure(f"found: {layout.form.formula}. The brief asks for: {GPT2_MODEL.formula}")
+        layouts.append((size, layout))
+    return layouts
+
+
+def why_so_many(evidence: Evidence) -> str:
+    """The slug for a wrong number of registered blocks, told from several num_layers."""
+    counts = [
+        len(evidence.models.module(NAME, size | {"num_layers": layers}).own("TransformerBlock"))
+        for size in sizes.MODEL[:1]
+        for layers in (1, 2, 3)
+    ]
+    if counts == [2, 3, 4]:
+        return "num-layers-plus-one"
+    if counts == [1, 1, 1]:
+        return "blocks-shared"
+    return "ignores-num-layers" if any(counts) else "blocks-not-registered"
+
+
+def unrolled(evidence: Evidence, size: Size) -> bool:
+    """Whether the model is GPT-2 with its blocks written out in it."""
+    try:
+        return evidence.layouts.model(size).is_gpt2
+    except Misfit:
+        return False
+
+
+def blocks_explain(
+    evidence: Evidence,
+    experiment: Experiment,
+    seen: tuple[np.ndarray, ...],
+    inputs: tuple[np.ndarray, ...],
+) -> bool:
+    """Whether GPT-2 over the candidate's own blocks gives these logits: then the leak is theirs."""
+    try:
+        layout = evidence.layouts.model(experiment.case.size)
+    except Misfit:
+        return False
+    weighed = evidence.models.computed  # then a layout is not about the parameters themselves
+    return (
+        layout.is_gpt2
+        and not weighed
+        and all(
+            difference(layout.compute(experiment.theta, idx), logits) < CLOSE
+            for idx, logits in zip(inputs, seen, strict=True)
+        )
+    )
+
+
+def compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experiment) -> None:
+    """Where the layout of every part is known: the float64 oracle from end to end."""
+    size, theta = experiment.case.size, experiment.theta
+    try:
+        block = evidence.layouts.block(block_size_of(size))
+    except (Misfit, CandidateError):
+        return  # the block is judged by itself
+    if evidence.models.computed:
+        return
+    weights = []
+    for places in layout.inside:
+        known = block.inside(places).weights(theta) if block.is_gpt2 else None
+        if known is None:
+            return
+        weights.append(known)
+    gelu = block.mlp.gelu if block.mlp else None
+    if gelu is None:
+        return
+    whole = oracle.gpt2(experiment.x, layout.weights(theta, weights), gelu)
+    common.equality(experiment, whole, "GPT-2's")

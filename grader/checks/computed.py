@@ -67,12 +67,8 @@ def _input(size: Size, time: int, rng: np.random.Generator) -> Values:
 
 def _compute(layout: Layout, weights: Floats, x: Values) -> Floats:
     if isinstance(layout, AttentionLayout):
-        attention = layout.weights(weights)
         # A wrong scale is found out by its own check, and does not make a layout wrong.
-        factor = layout.scale * np.sqrt(attention.query.shape[1])
-        attention.query[...] *= factor
-        attention.query_bias[...] *= factor
-        return oracle.attention(x, attention)
+        return oracle.attention(x, layout.measured(weights))
     if isinstance(layout, MlpLayout):
         return oracle.mlp(x, layout.weights(weights), layout.gelu or oracle.gelu_exact)
     return layout.compute(weights, x)

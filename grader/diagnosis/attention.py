@@ -6,8 +6,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -61,8 +59,7 @@ def _other_heads(evidence: Evidence) -> tuple[str, ...]:
             layout = evidence.layouts.attention(size)
         except Misfit:
             return ()
-        read = partial(_as_measured, layout)
-        if not explains(draws(evidence, NAME, size), oracle.attention, read):
+        if not explains(draws(evidence, NAME, size), oracle.attention, layout.measured):
             return ()
         heads.append(layout.heads)
         scales.append(layout.scale)
@@ -73,13 +70,6 @@ def _other_heads(evidence: Evidence) -> tuple[str, ...]:
     wanted = [math.sqrt(size["num_heads"] / size["embed_dim"]) for size in _SIZES]
     split = np.allclose(scales, wanted, rtol=SAME)
     return ("heads-not-split",) if split else ("ignores-num-heads",)
-
-
-def _as_measured(layout: AttentionLayout, theta: oracle.Floats) -> oracle.Attention:
-    """The weights, with queries such that right attention has the scale that was measured."""
-    weights = layout.weights(theta)
-    factor = layout.scale * math.sqrt(weights.query.shape[1])
-    return replace(weights, query=weights.query * factor, query_bias=weights.query_bias * factor)
 
 
 def _places(evidence: Evidence, size: Size, early: bool) -> Iterator[Place]:

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grader.oracle.causes.entry import Cause
+
+_WIDTH = Cause(
+    slug="",
+    names="",
+    asks="The brief asks for 4 * embed_dim hidden units.",
+    look="Look at the sizes of the two linear layers, and at any expansion factor.",
+    hints=(
+        "By which factor does GPT-2 widen in the MLP?",
+        "Print the shapes of your parameters for embed_dim = 16.",
+        "The first layer goes from embed_dim to 4 * embed_dim, the second one back.",
+    ),
+    checks=("mlp.width", "mlp.equals"),
+)
 
 MLP: tuple[Cause, ...] = (
     Cause(
@@ -103,35 +118,21 @@ MLP: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    replace(
+        _WIDTH,
         slug="width-2x",
         names=(
             "This is an MLP whose hidden layer is too narrow, for instance twice embed_dim in "
             "place of four times."
         ),
-        asks="The brief asks for 4 * embed_dim hidden units.",
-        look="Look at the sizes of the two linear layers, and at any expansion factor.",
-        hints=(
-            "By which factor does GPT-2 widen in the MLP?",
-            "Print the shapes of your parameters for embed_dim = 16.",
-            "The first layer goes from embed_dim to 4 * embed_dim, the second one back.",
-        ),
-        checks=("mlp.width", "mlp.equals"),
     ),
-    Cause(
+    replace(
+        _WIDTH,
         slug="width-8x",
         names=(
             "This is an MLP whose hidden layer is too wide, for instance eight times embed_dim in "
             "place of four times."
         ),
-        asks="The brief asks for 4 * embed_dim hidden units.",
-        look="Look at the sizes of the two linear layers, and at any expansion factor.",
-        hints=(
-            "By which factor does GPT-2 widen in the MLP?",
-            "Print the shapes of your parameters for embed_dim = 16.",
-            "The first layer goes from embed_dim to 4 * embed_dim, the second one back.",
-        ),
-        checks=("mlp.width", "mlp.equals"),
     ),
     Cause(
         slug="width-const",

@@ -55,6 +55,14 @@ class AttentionLayout:
             out_bias=lookup(theta, self.out_bias),
         )
 
+    def measured(self, theta: Floats) -> model.Attention:
+        """The same, with queries under which right attention has the scale that was measured."""
+        weights = self.weights(theta)
+        factor = self.scale * math.sqrt(weights.query.shape[1])
+        return replace(
+            weights, query=weights.query * factor, query_bias=weights.query_bias * factor
+        )
+
     def inside(self, places: Indices) -> AttentionLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
         return replace(

@@ -261,10 +261,10 @@ class View:
         self.path = path
         self.indices = module.below(path)
 
-    def draw(self, rng: np.random.Generator) -> Floats:
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
         """Parameters of the whole model: random and away from zero where they are trained."""
         size = self.module.initial.size
-        drawn = rng.uniform(0.4, 1.0, size) * rng.choice([-1.0, 1.0], size)
+        drawn = scale * rng.uniform(0.4, 1.0, size) * rng.choice([-1.0, 1.0], size)
         return np.where(self.module.trainable, drawn, self.module.initial)
 
     def call(self, theta: Floats, x: Values) -> Floats:

@@ -15,7 +15,7 @@ from grader.remote.worker import Values, Worker
 from grader.submission import Submission
 
 _START_SECONDS = 20.0  # importing a submission and building its first model
-_IMPATIENT_SECONDS = 1.0  # for a class that has hung before
+_IMPATIENT_SECONDS = 0.5  # for a class that has hung before
 
 
 class Subject:

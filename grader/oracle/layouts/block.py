@@ -14,6 +14,7 @@ from grader.oracle.layouts.attention import AttentionLayout
 from grader.oracle.layouts.box import (
     ABSENT,
     NOTHING,
+    REGIMES,
     SAME,
     Box,
     Floats,
@@ -124,15 +125,22 @@ def find_block(
     theta = box.draw(rng)
     # Channels of several sizes tell a norm's weight from its bias, and a norm from none.
     x = rng.normal(0.0, 1.5, (2, 3, embed_dim)) + 0.5
-    y = box.call(theta, x)
+    seen = [(theta, x, box.call(theta, x))]
+    for scale, spread in REGIMES[1:]:
+        other, z = box.draw(rng, scale), rng.normal(0.0, spread, x.shape) + 0.5
+        seen.append((other, z, box.call(other, z)))
+
+    def fits(layout: BlockLayout) -> bool:
+        return all(difference(layout.compute(t, x), y) < SAME for t, x, y in seen)
+
     rows = _active(box, theta, x, rest)
     parts = remember(attend), remember(feed)
     for layout in _right_layouts(rows, embed_dim, parts):
-        if difference(layout.compute(theta, x), y) < SAME:
+        if fits(layout):
             found = replace(layout, attend=attend, feed=feed)
             return found if only_right else fit_eps(found, box, rng, embed_dim)
     for layout in () if only_right else _deviant_layouts(rows, embed_dim, parts):
-        if difference(layout.compute(theta, x), y) < SAME:
+        if fits(layout):
             return replace(layout, attend=attend, feed=feed)
     raise Misfit(
         "the output is not x + attn(norm(x)) followed by x + mlp(norm(x)), nor any other "

@@ -33,6 +33,10 @@ class Misfit(Exception):
     """The answers are not those of any layout of the part. The message says where they stop."""
 
 
+# Sizes of weights and inputs under which what was found has to hold.
+REGIMES = ((1.0, 1.5), (0.8, 1.0), (1.5, 3.0))
+
+
 class Box(Protocol):
     """A function of parameters and inputs, (B, T, C) -> (B, T, C), that answers questions.
 
@@ -41,7 +45,7 @@ class Box(Protocol):
 
     indices: Indices
 
-    def draw(self, rng: np.random.Generator) -> Floats:
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
         """A parameter vector whose trained values are random and away from zero."""
 
     def call(self, theta: Floats, x: Floats) -> Floats:

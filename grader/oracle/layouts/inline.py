@@ -171,8 +171,8 @@ class _Branch:
         rng = np.random.default_rng(size)
         self.stream = rng.normal(0.0, 1.0, (1, 2, size))
 
-    def draw(self, rng: np.random.Generator) -> Floats:
-        return self.box.draw(rng)
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
+        return self.box.draw(rng, scale)
 
     def call(self, theta: Floats, x: Floats) -> Floats:
         return np.concatenate(

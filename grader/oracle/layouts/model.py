@@ -14,6 +14,7 @@ from grader.oracle import model
 from grader.oracle.layouts.block import NormLayout
 from grader.oracle.layouts.box import (
     ABSENT,
+    REGIMES,
     SAME,
     Floats,
     Indices,
@@ -32,7 +33,7 @@ from grader.oracle.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 class ModelBox(Protocol):
     """A function of parameters and token indices, (B, T) -> (B, T, V)."""
 
-    def draw(self, rng: np.random.Generator) -> Floats:
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
         """A parameter vector whose trained values are random and away from zero."""
 
     def call(self, theta: Floats, x: Integers) -> Floats:
@@ -126,15 +127,13 @@ def find_model(
     idx = rng.integers(0, sizes.vocab_size, (3, sizes.block_size))
     idx[0, : sizes.block_size - 1] = idx[0, 0]  # the same token again and again
     idx[1, 0] = sizes.vocab_size - 1
-    whole = box.call(theta, idx)
-    start = idx[:, : sizes.block_size - 1]
-    part = box.call(theta, start)
+    seen = [(theta, x, box.call(theta, x)) for x in (idx[:, :-1], idx)]
+    for scale, _ in REGIMES[1:]:
+        other = box.draw(rng, scale)
+        seen.append((other, idx, box.call(other, idx)))
 
     def fits(layout: ModelLayout) -> bool:
-        return (
-            difference(layout.compute(theta, start), part) < SAME
-            and difference(layout.compute(theta, idx), whole) < SAME
-        )
+        return all(difference(layout.compute(t, x), logits) < SAME for t, x, logits in seen)
 
     remembered = [remember(block) for block in blocks]
     layouts = list(_layouts(rest, remembered, block_norm, sizes))

@@ -14,7 +14,21 @@ NAME = "MLP"
 
 
 def causes(evidence: Evidence) -> tuple[str, ...]:
-    """The slugs of deviations that compute what the class computes; or none."""
+    """The slugs of deviations that compute what the class computes; or none.
+
+    Searched among the parameters, and then among weights that are computed from them.
+    """
+    found = _causes(evidence)
+    if found or NAME in evidence.models.computed:
+        return found
+    evidence.models.computed.add(NAME)
+    try:
+        return _causes(evidence)
+    finally:
+        evidence.models.computed.discard(NAME)
+
+
+def _causes(evidence: Evidence) -> tuple[str, ...]:
     widths, fitting = [], []
     for size in sizes.MLP:
         module = evidence.models.weighed(NAME, size)

@@ -13,21 +13,13 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import cache
 from itertools import repeat
 
-import pytest
-
-from grader.checks.catalogue import EXERCISES
-from grader.checks.evidence import Evidence
-from grader.checks.models import CLASSES
-from grader.grading import Options, grade, run_checks
-from grader.remote import ForkServer, Subject
-from grader.report.model import CheckResult
-from grader.submission import read
+from grader.remote import ForkServer
 from grader.worker.lockdown import Limits
 from tests.bank import Known, known
+from tests.verdicts import until_it_fails, whole
 
 FIRST_SEED = 100
 
@@ -40,28 +32,9 @@ def _server() -> ForkServer:
 
 def verdicts(submission: Known, seeds: int) -> Counter[str]:
     """How often each verdict came out."""
-    judge = _whole if submission.header["verdict"] == "pass" else _until_it_fails
-    return Counter(judge(submission, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds))
-
-
-def _whole(submission: Known, seed: int) -> str:
-    return grade(submission.path, Options(seed=seed), server=_server()).verdict
-
-
-def _until_it_fails(submission: Known, seed: int) -> str:
-    whole = EXERCISES["gpt2"]
-    part = {c.part: name.split("::")[0] for name, c in whole.checks().items()}
-    exercise = replace(whole, modules=(part[submission.header["part"]],))
-    failed: list[str] = []
-
-    def stop(result: CheckResult) -> None:
-        if result.status not in ("pass", "not-run"):
-            failed.append("internal" if result.status == "internal" else "fail")
-            pytest.exit("one is enough")
-
-    with Subject(read(submission.path, whole.file), _server(), CLASSES, 10.0) as subject:
-        run_checks(exercise, Evidence(subject, seed), stop)
-    return failed[0] if failed else "pass"
+    judge = whole if submission.header["verdict"] == "pass" else until_it_fails
+    seeds_ = range(FIRST_SEED, FIRST_SEED + seeds)
+    return Counter(judge(submission, seed, _server()) for seed in seeds_)
 
 
 def main() -> None:

@@ -50,6 +50,12 @@ def main() -> None:
     show_default=True,
     help="Seconds for each check.",
 )
+@click.option("--untrusted", is_flag=True, help="Refuse to run it below isolation level full.")
+@click.option(
+    "--accept-weak-isolation",
+    is_flag=True,
+    help="Run even an --untrusted submission at whatever level can be had.",
+)
 def grade(
     path: Path,
     exercise: str,
@@ -57,6 +63,8 @@ def grade(
     seed: int | None,
     policy: str,
     timeout: float,
+    untrusted: bool,
+    accept_weak_isolation: bool,
 ) -> None:
     """Grade PATH, a file or a folder with gpt2.py (default: exercises/).
 
@@ -67,10 +75,9 @@ def grade(
     """
     # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
     # the fork server while the rest is imported.
-    from grader.remote import ForkServer
-    from grader.worker.lockdown import Limits
+    from grader.remote import Limits, WeakIsolationError, start
 
-    with ForkServer(Limits()) as server:
+    with start(Limits.allowing(timeout)) as server:
         from rich.console import Console
 
         from grader.checks.catalogue import EXERCISES
@@ -82,7 +89,8 @@ def grade(
         console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
         if exercise not in EXERCISES:
             _unusable(f"there is no exercise {exercise!r}; there is: {', '.join(EXERCISES)}")
-        options = Options(exercise, seed, timeout, policy)
+        strict = untrusted and not accept_weak_isolation
+        options = Options(exercise, seed, timeout, policy, strict)
         try:
             with console.status("loading torch …") as status:
                 report = run(
@@ -91,7 +99,7 @@ def grade(
                     lambda result: status.update(f"{result.check.part}: {result.check.id}"),
                     server,
                 )
-        except UnusableInput as error:
+        except (UnusableInput, WeakIsolationError) as error:
             _unusable(str(error))
     terminal.show(report, console)
     if json_file is not None:

@@ -19,11 +19,10 @@ from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
 from grader.diagnosis import diagnose, marked
-from grader.remote import Fault, ForkServer, Subject
+from grader.remote import Fault, Isolation, Server, Subject, isolation, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.submission import Submission, read
-from grader.worker import lockdown
 
 Progress = Callable[[CheckResult], None]
 
@@ -33,32 +32,37 @@ class Options:
     """How to grade.
 
     seed: of everything drawn; None draws one. timeout: seconds for each check.
-    policy: "from-scratch" or "any".
+    policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
     """
 
     exercise: str = "gpt2"
     seed: int | None = None
     timeout: float = 10.0
     policy: str = "from-scratch"
+    untrusted: bool = False
 
 
 def grade(
     path: Path,
     options: Options,
     progress: Progress = lambda result: None,
-    server: ForkServer | None = None,
+    server: Server | None = None,
 ) -> Report:
-    """Grade a file or folder. Raises UnusableInput if there is nothing to grade.
+    """Grade a file or folder. Raises UnusableInput if there is nothing to grade, and
+    WeakIsolationError if it is untrusted and cannot be locked in.
 
     server: one that is already warm, which stays open; otherwise one is started and closed.
     """
     if server is None:
-        with ForkServer(lockdown.Limits()) as own:
+        with start() as own:
             return grade(path, options, progress, own)
     started = time.monotonic()
     exercise = EXERCISES[options.exercise]
     seed = secrets.randbelow(10_000) if options.seed is None else options.seed
     submission = read(path, exercise.file)
+    locked = isolation(server)
+    if options.untrusted:
+        require_full(locked)
     evidence = None
     found: tuple[Diagnosis, ...] = ()
     if submission.syntax_error:
@@ -69,7 +73,7 @@ def grade(
             results = run_checks(exercise, evidence, progress)
             found = diagnose(evidence, results)
             results = marked(results, found)
-    return _report(exercise, submission, seed, options, results, found, evidence, started)
+    return _report(exercise, submission, seed, options, locked, results, found, evidence, started)
 
 
 def _report(
@@ -77,6 +81,7 @@ def _report(
     submission: Submission,
     seed: int,
     options: Options,
+    locked: Isolation,
     results: tuple[CheckResult, ...],
     diagnoses: tuple[Diagnosis, ...],
     evidence: Evidence | None,
@@ -84,13 +89,13 @@ def _report(
 ) -> Report:
     return Report(
         exercise=exercise.name,
-        path=submission.path,
-        file=f"{submission.folder}/{submission.main}",
+        path=clean(submission.path),
+        file=clean(f"{submission.folder}/{submission.main}"),
         sha256=submission.sha256,
         seed=seed,
         policy=options.policy,
-        isolation_level=lockdown.LEVEL,
-        isolation_mechanisms=lockdown.MECHANISMS,
+        isolation_level=locked.level,
+        isolation_mechanisms=locked.mechanisms,
         results=results,
         advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
         judged_by=evidence.layouts.judged_by if evidence else {},

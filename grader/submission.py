@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import stat
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MAX_FILES = 200
 MAX_BYTES = 1_000_000  # of all files together
+MAX_FILE_BYTES = 100_000  # a tree of syntax takes up to 800 times the bytes of its text
+_MAX_ENTRIES = 20_000  # files and folders that are looked at
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages", "venv"}
 
 # Whole Transformers that torch ships: what the exercise asks a candidate to write.
@@ -76,24 +79,52 @@ def read(path: Path, main: str) -> Submission:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
     digest = hashlib.sha256()
     for name, text in sorted(files.items()):
-        digest.update(f"{name}\0{len(text)}\0".encode() + text)
-    trees, problem = _parse_all(files)
-    relative = any(
-        isinstance(node, ast.ImportFrom) and node.level > 0
-        for tree in trees.values()
-        for node in ast.walk(tree)
-    )
+        digest.update(os.fsencode(f"{name}\0{len(text)}\0") + text)
+    facts = _Facts()
+    for name, text in files.items():
+        facts.add(name, text, set(files))
+        if facts.syntax_error is not None:
+            facts = _Facts(syntax_error=facts.syntax_error)
+            break
     return Submission(
         path=str(path),
         folder=str(root),
         main=main_name,
         files=files,
         sha256=digest.hexdigest(),
-        package="submission" if relative else None,
-        syntax_error=problem,
-        violations=tuple(_violations(trees)),
-        unwritten=frozenset(name for tree in trees.values() for name in _unwritten(tree)),
+        package="submission" if facts.relative else None,
+        syntax_error=facts.syntax_error,
+        violations=tuple(facts.violations),
+        unwritten=frozenset(facts.unwritten),
     )
+
+
+@dataclass
+class _Facts:
+    """What the syntax of the files says, one file's tree at a time."""
+
+    relative: bool = False  # whether files import one another relatively
+    syntax_error: str | None = None
+    violations: list[Violation] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
+
+    def add(self, name: str, text: bytes, names: Collection[str]) -> None:
+        """Take in the file `name`, one of `names`."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text, filename=name)
+        except SyntaxError as error:
+            self.syntax_error = _show(name, error)
+            return
+        except (ValueError, RecursionError, MemoryError) as error:
+            self.syntax_error = f"{name}: cannot be parsed ({type(error).__name__}: {error})"
+            return
+        self.relative |= any(
+            isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree)
+        )
+        self.violations += _violations(name, tree, names)
+        self.unwritten += _unwritten(tree)
 
 
 def _unwritten(tree: ast.Module) -> Iterator[str]:
@@ -125,9 +156,9 @@ def _read_file(path: Path) -> bytes:
             f"{path}: not a Python file. Give a file that ends in .py, or a folder."
         )
     with path.open("rb") as file:
-        text = file.read(MAX_BYTES + 1)
-    if len(text) > MAX_BYTES:
-        raise UnusableInput(f"{path}: larger than {MAX_BYTES:,} bytes. Hand in the code only.")
+        text = file.read(MAX_FILE_BYTES + 1)
+    if len(text) > MAX_FILE_BYTES:
+        raise UnusableInput(f"{path}: larger than {MAX_FILE_BYTES:,} bytes. Hand in the code only.")
     return text
 
 
@@ -135,6 +166,8 @@ def _read_folder(root: Path, main: str) -> dict[str, bytes]:
     if not (root / main).is_file():
         found = ", ".join(sorted(p.name for p in root.glob("*.py"))[:8]) or "no Python file"
         raise UnusableInput(f"{root}: expected {main} in this folder, found {found}.")
+    if (root / main).is_symlink():
+        raise UnusableInput(f"{root / main}: a symbolic link. Hand in the file itself.")
     files: dict[str, bytes] = {}
     size = 0
     for file in sorted(_python_files(root)):
@@ -149,28 +182,22 @@ def _read_folder(root: Path, main: str) -> dict[str, bytes]:
     return files
 
 
-def _python_files(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if entry.is_symlink() or entry.name.startswith(".") or entry.name in _SKIPPED_FOLDERS:
-            continue
-        if entry.is_dir():
-            yield from _python_files(entry)
-        elif entry.suffix == ".py" and entry.is_file():
-            yield entry
-
-
-def _parse_all(files: dict[str, bytes]) -> tuple[dict[str, ast.Module], str | None]:
-    trees = {}
-    for name, text in files.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                trees[name] = ast.parse(text, filename=name)
-        except SyntaxError as error:
-            return {}, _show(name, error)
-        except (ValueError, RecursionError, MemoryError) as error:
-            return {}, f"{name}: cannot be parsed ({type(error).__name__}: {error})"
-    return trees, None
+def _python_files(root: Path) -> Iterator[Path]:
+    """Regular Python files below a folder, links left out, in no order. Raises UnusableInput."""
+    entries = 0
+    for folder, inside, names in os.walk(root):
+        entries += len(inside) + len(names)
+        if entries > _MAX_ENTRIES:
+            raise UnusableInput(
+                f"{root}: more than {_MAX_ENTRIES:,} files and folders. "
+                "Give a folder with only the submission in it."
+            )
+        inside[:] = [n for n in inside if not n.startswith(".") and n not in _SKIPPED_FOLDERS]
+        for name in names:
+            file = Path(folder, name)
+            wanted = file.suffix == ".py" and not name.startswith(".")
+            if wanted and not file.is_symlink() and file.is_file():
+                yield file
 
 
 def _show(name: str, error: SyntaxError) -> str:
@@ -184,19 +211,18 @@ def _show(name: str, error: SyntaxError) -> str:
     return f"{place}\n    {shown}\n    {' ' * caret}^"
 
 
-def _violations(trees: dict[str, ast.Module]) -> Iterator[Violation]:
-    """Lines that import what is not allowed or name a ready-made Transformer."""
-    own = {name.split("/")[0].removesuffix(".py") for name in trees}
+def _violations(name: str, tree: ast.Module, names: Collection[str]) -> Iterator[Violation]:
+    """Lines of a file that import what is not allowed or name a ready-made Transformer."""
+    own = {other.split("/")[0].removesuffix(".py") for other in names}
     allowed = sys.stdlib_module_names | {"torch"} | own
-    for name, tree in trees.items():
-        for node in ast.walk(tree):
-            line = getattr(node, "lineno", 0)
-            for module in _imported(node):
-                if module.split(".")[0] not in allowed:
-                    yield Violation(name, line, f"imports {module}")
-            for word in _names(node):
-                if word in FORBIDDEN_NAMES:
-                    yield Violation(name, line, f"uses torch's {word}")
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        for module in _imported(node):
+            if module.split(".")[0] not in allowed:
+                yield Violation(name, line, f"imports {module}")
+        for word in _names(node):
+            if word in FORBIDDEN_NAMES:
+                yield Violation(name, line, f"uses torch's {word}")
 
 
 def _imported(node: ast.AST) -> list[str]:

@@ -54,14 +54,36 @@ class Message:
     arrays: tuple[Array, ...] = ()
 
 
-def send(connection: socket.socket, message: Message, deadline: float | None = None) -> None:
+class Deadline:
+    """A moment by which a frame must have been sent or received whole."""
+
+    def __init__(self, seconds: float) -> None:
+        self.ends = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left. Raises DeadlineError if there are none."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            extension = self.more()
+            self.ends += extension - left
+            left = extension
+        if left <= 0:
+            raise DeadlineError
+        return left
+
+    def more(self) -> float:
+        """Seconds to add when the time is up."""
+        return 0.0
+
+
+def send(connection: socket.socket, message: Message, deadline: Deadline | None = None) -> None:
     """Write one frame before `deadline`. Raises WireError over the limits, else as `receive`."""
     listing = [[array.dtype, list(array.shape)] for array in message.arrays]
     text = json.dumps({**message.header, "arrays": listing}, allow_nan=False).encode()
     payload = b"".join(array.data for array in message.arrays)
     if len(text) > HEADER_LIMIT or len(payload) > PAYLOAD_LIMIT:
         raise WireError(f"a frame of {len(text)} + {len(payload)} bytes is over the limits")
-    _set_timeout(connection, deadline)
+    connection.settimeout(None if deadline is None else deadline.remaining())
     try:
         connection.sendall(_PREFIX.pack(len(text), len(payload)) + text + payload)
     except TimeoutError as error:
@@ -70,8 +92,8 @@ def send(connection: socket.socket, message: Message, deadline: float | None = N
         raise ClosedError from error
 
 
-def receive(connection: socket.socket, deadline: float | None) -> Message:
-    """Read one frame before `deadline` (a `time.monotonic()` value; None waits for ever).
+def receive(connection: socket.socket, deadline: Deadline | None) -> Message:
+    """Read one frame before `deadline`; None waits for ever.
 
     Raises WireError, DeadlineError or ClosedError. After any of these the connection is useless.
     """
@@ -84,24 +106,14 @@ def receive(connection: socket.socket, deadline: float | None) -> Message:
     return Message(header, _cut(payload, shapes))
 
 
-def _set_timeout(connection: socket.socket, deadline: float | None) -> None:
-    if deadline is None:
-        connection.settimeout(None)
-        return
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise DeadlineError
-    connection.settimeout(remaining)
-
-
-def _read(connection: socket.socket, count: int, deadline: float | None) -> bytes:
+def _read(connection: socket.socket, count: int, deadline: Deadline | None) -> bytes:
     parts = bytearray()
     while len(parts) < count:
-        _set_timeout(connection, deadline)
+        connection.settimeout(None if deadline is None else deadline.remaining())
         try:
             part = connection.recv(min(_CHUNK, count - len(parts)))
-        except TimeoutError as error:
-            raise DeadlineError from error
+        except TimeoutError:
+            continue  # the deadline says whether to go on
         except OSError as error:
             raise ClosedError from error
         if not part:

@@ -10,22 +10,21 @@ from typing import Any
 import pytest
 
 from grader.grading import Options, grade
-from grader.remote import ForkServer
+from grader.remote import Server, start
 from grader.report.model import Report
-from grader.worker.lockdown import Limits
 from tests.bank import ROOT
 
 Grade = Callable[..., Report]
 
 
 @pytest.fixture(scope="session", name="server")
-def _server() -> Iterator[ForkServer]:
-    with ForkServer(Limits()) as server:
+def _server() -> Iterator[Server]:
+    with start() as server:
         yield server
 
 
 @pytest.fixture(scope="session", name="judge")
-def _judge(server: ForkServer) -> Grade:
+def _judge(server: Server) -> Grade:
     """grade(path, seed=0, …) with a warm fork server."""
 
     def judge(path: Path, **options: Any) -> Report:

@@ -77,7 +77,7 @@ def test_hang_costs_its_own_part_only(judge: Grade, write: Write, reference: str
 
 
 def test_crash_costs_its_own_part_only(judge: Grade, write: Write, reference: str) -> None:
-    crash = "import ctypes; ctypes.string_at(0)\n        hidden = self"
+    crash = "import faulthandler; faulthandler._sigsegv()\n        hidden = self"
     report = judge(write(reference.replace("hidden = self", crash)))
     assert statuses(report, "CausalSelfAttention") == {"pass"}
     assert "SIGSEGV" in messages(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.remote import ForkServer
+from grader.remote import Server
 from grader.report.model import Report
 from tests.bank import Known, known
 from tests.conftest import Grade
@@ -32,7 +32,7 @@ OTHERS = [k for k in WRONG if k not in _KINDS.values()]
 
 
 @pytest.mark.parametrize("submission", OTHERS, ids=str)
-def test_fails_in_its_part(server: ForkServer, submission: Known) -> None:
+def test_fails_in_its_part(server: Server, submission: Known) -> None:
     assert until_it_fails(submission, 0, server) == "fail"
 
 

@@ -10,18 +10,18 @@ from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
 from grader.grading import Options, grade, run_checks
-from grader.remote import ForkServer, Subject
+from grader.remote import Server, Subject
 from grader.report.model import CheckResult
 from grader.submission import read
 from tests.bank import Known
 
 
-def whole(submission: Known, seed: int, server: ForkServer) -> str:
+def whole(submission: Known, seed: int, server: Server) -> str:
     """The verdict after all checks."""
     return grade(submission.path, Options(seed=seed), server=server).verdict
 
 
-def until_it_fails(submission: Known, seed: int, server: ForkServer) -> str:
+def until_it_fails(submission: Known, seed: int, server: Server) -> str:
     """The verdict of the checks of the part that the header blames, up to the first that fails."""
     exercise = EXERCISES["gpt2"]
     part = {c.part: name.split("::")[0] for name, c in exercise.checks().items()}

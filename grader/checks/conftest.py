@@ -10,9 +10,8 @@ import pytest
 
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
-from grader.remote import ForkServer, Subject
+from grader.remote import Subject, start
 from grader.submission import read
-from grader.worker.lockdown import Limits
 
 EVIDENCE = pytest.StashKey[Evidence]()
 
@@ -34,7 +33,7 @@ def _evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
     if not path:
         raise pytest.UsageError("say what to check: pytest grader/checks --submission PATH")
     submission = read(Path(path), "gpt2.py")
-    with ForkServer(Limits()) as server, Subject(submission, server, CLASSES, 10.0) as subject:
+    with start() as server, Subject(submission, server, CLASSES, 10.0) as subject:
         yield Evidence(subject, request.config.getoption("--seed"))
 
 

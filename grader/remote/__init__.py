@@ -1,21 +1,29 @@
 """The trusted side's handles to things that live in a worker.
 
-`ForkServer` makes workers, `Worker` holds one conversation with a deadline on every answer, and
+A `Server` makes workers, `Worker` holds one conversation with a deadline on every answer, and
 `Subject` is a submission as the checks see it: it builds models and asks them for numbers.
 """
 
 from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
+from grader.remote.isolation import Isolation, WeakIsolationError, isolation, require_full
 from grader.remote.module import Module, View
-from grader.remote.server import ForkServer
+from grader.remote.start import Server, start
 from grader.remote.subject import Subject
+from grader.worker.lockdown import Limits
 
 __all__ = [
     "CandidateError",
     "Fault",
-    "ForkServer",
     "GraderFault",
+    "Isolation",
+    "Limits",
     "Module",
+    "Server",
     "Subject",
     "View",
+    "WeakIsolationError",
     "WorkerLost",
+    "isolation",
+    "require_full",
+    "start",
 ]

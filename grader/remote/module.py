@@ -69,7 +69,9 @@ class Module:
         try:
             self.parameters = _parameters(header["parameters"], values)
             self.parts = [_part(entry) for entry in header["modules"]]
-        except (KeyError, TypeError, ValueError) as error:
+            if len({part.path for part in self.parts} | {""}) != len(self.parts):
+                raise ValueError("no module for the model itself, or two of one path")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise worker.broken(f"the description of {name}") from error
         flat = [value.astype(np.float64).ravel() for value in values]
         self.initial: Floats = np.concatenate(flat) if flat else np.zeros(0)
@@ -183,7 +185,14 @@ class Module:
         if sum(flag is True for flag in present) != len(values) - 1:
             raise self._worker.broken("the number of gradients")
         remaining = iter(values[1:])
-        return values[0], [next(remaining) if flag is True else None for flag in present]
+        gradients = [next(remaining) if flag is True else None for flag in present]
+        shapes = [*(parameter.shape for parameter in self.parameters), x.shape]
+        for gradient, shape in zip(gradients, shapes, strict=True):
+            if gradient is not None and gradient.shape != shape:
+                raise self._worker.broken("the shape of a gradient")
+            if gradient is not None and not np.isfinite(gradient).all():
+                raise CandidateError("fail", "a gradient has NaN or infinite values")
+        return values[0], gradients
 
     def weigh(self, theta: Floats) -> Floats:
         """The weights that a `weighed` model computes from these parameters, laid end to end."""
@@ -205,18 +214,22 @@ class Module:
 
     def below(self, path: str) -> Indices:
         """Flat indices of the parameters that belong to the module at `path`."""
-        names = next(part.parameters for part in self.parts if part.path == path)
+        names = {name for part in self.parts if part.path == path for name in part.parameters}
         chosen = [p.indices.ravel() for p in self.parameters if p.name in names]
         return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
 
     def own(self, kind: str) -> list[Part]:
         """The distinct outermost modules that are of the submitted class `kind`, in order."""
         found: list[Part] = []
+        paths: set[str] = set()
+        known: set[int] = set()
         for part in self.parts:
-            inside = any(part.path.startswith(f"{outer.path}.") for outer in found)
-            known = any(part.identity == other.identity for other in found)
-            if part.kind == kind and part.path and not inside and not known:
+            words = part.path.split(".")
+            inside = any(".".join(words[:count]) in paths for count in range(1, len(words)))
+            if part.kind == kind and part.path and not inside and part.identity not in known:
                 found.append(part)
+                paths.add(part.path)
+                known.add(part.identity)
         return found
 
     def expect_shape(self, output: Values, x: Values) -> None:

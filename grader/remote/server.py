@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -10,30 +11,44 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
+from grader.remote import bubblewrap
 from grader.remote.faults import GraderFault
 from grader.worker.lockdown import Limits
-from grader.worker.server import COMMAND, FORK, REAP, REPLY
+from grader.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "import json, sys; root, control, limits, without, found = json.loads(sys.argv[1]);"
+    "sys.path.insert(0, root);"
     "from grader.worker import lockdown, server;"
-    "server.main(int(sys.argv[2]), lockdown.Limits(int(sys.argv[3]), int(sys.argv[4])))"
+    "server.main(control, lockdown.Limits(**limits), without, tuple(found))"
 )
 _START_SECONDS = 120.0  # a cold `import torch` on a slow disk
 
 
 class ForkServer:
-    """A process that has imported torch and forks workers. Start early: it loads meanwhile."""
+    """A process that has imported torch and forks workers. Start early: it loads meanwhile.
 
-    def __init__(self, limits: Limits) -> None:
+    without: mechanisms of the lock-down not to use, for tests and measurements.
+    """
+
+    def __init__(self, limits: Limits, without: Collection[str] = ()) -> None:
+        self._limits = limits
+        self._without = tuple(without)
         self._ready = False
         self._folder = tempfile.mkdtemp(prefix="grader-")
+        outer = None if "bubblewrap" in without else bubblewrap.command()
+        self._wrapped = outer is not None
+        self._start(outer or [])
+
+    def _start(self, outer: list[str]) -> None:
         self._control, theirs = socket.socketpair()
-        numbers = [str(number) for number in asdict(limits).values()]
+        found = ("namespaces", "bubblewrap") if outer else ()
+        given = [str(_ROOT), theirs.fileno(), asdict(self._limits), self._without, found]
         # Sleeping between parallel regions, not spinning, and one thread: workers are many.
         environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         for name in ("HOME", "SYSTEMROOT", "LD_LIBRARY_PATH"):
@@ -41,7 +56,7 @@ class ForkServer:
                 environment[name] = os.environ[name]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(_ROOT), str(theirs.fileno()), *numbers],
+                [*outer, sys.executable, "-c", _BOOT, json.dumps(given)],
                 pass_fds=[theirs.fileno()],
                 cwd=self._folder,
                 env=environment,
@@ -60,10 +75,19 @@ class ForkServer:
         pid, _ = self._reply()
         return pid, ours
 
-    def end(self, pid: int) -> int:
-        """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it."""
-        self._control.sendall(COMMAND.pack(REAP, pid))
-        return os.waitstatus_to_exitcode(self._reply()[1])
+    def end(self, pid: int, dying: bool = False) -> int | None:
+        """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it.
+
+        dying: let it end by itself; None if it does not.
+        """
+        self._control.sendall(COMMAND.pack(REAP, -pid if dying else pid))
+        status = self._reply()[1]
+        return None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
+
+    def processor_seconds(self, pid: int) -> float:
+        """What a worker has used of its processor."""
+        self._control.sendall(COMMAND.pack(USED, pid))
+        return self._reply()[1] / 1e9
 
     def __enter__(self) -> ForkServer:
         return self
@@ -73,22 +97,34 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server and all its workers."""
+        self._stop(5 if self._ready else 0)  # one that is still loading has no workers to end
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _stop(self, patience: float) -> None:
         self._control.close()
         try:
-            # One that is still loading has no workers to end.
-            self._process.wait(5 if self._ready else 0)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         if self._process.stderr:
             self._process.stderr.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_until_ready(self) -> None:
-        if not self._ready:
+        if self._ready:
+            return
+        try:
             self._reply()
-            self._ready = True
+        except GraderFault:
+            if not self._wrapped:
+                raise
+            # Installed, and not allowed to work here: the lock-down does without.
+            self._wrapped = False
+            self._stop(0)
+            self._start([])
+            self._reply()
+        self._ready = True
 
     def _reply(self) -> tuple[int, int]:
         self._control.settimeout(_START_SECONDS)

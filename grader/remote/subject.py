@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from grader import wire
 from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.module import Answer, Module
-from grader.remote.server import ForkServer
-from grader.remote.worker import Values, Worker
+from grader.remote.start import Server
+from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
 
-_START_SECONDS = 20.0  # importing a submission and building its first model
+_START_SECONDS = 20.0  # importing a submission
+_LOADING_SECONDS = 60.0  # importing it again and again, in one worker after another
 _IMPATIENT_SECONDS = 0.5  # for a class that has hung before
 
 
@@ -22,7 +24,7 @@ class Subject:
     """A loaded submission. Workers are forked when needed, one for each group of checks."""
 
     def __init__(
-        self, submission: Submission, server: ForkServer, classes: Sequence[str], timeout: float
+        self, submission: Submission, server: Server, classes: Sequence[str], timeout: float
     ) -> None:
         self.submission = submission
         self.classes = tuple(classes)
@@ -35,11 +37,14 @@ class Subject:
         self._load_fault: WorkerLost | CandidateError | None = None
         self._hung: set[str] = set()
         self._count = 0
-        self._check_ends = time.monotonic() + timeout
+        self._loading_left = _LOADING_SECONDS
+        self._left = timeout  # seconds of waiting for answers to this check
+        self._used_before = 0.0  # of the worker's processor
 
     def begin_check(self) -> None:
-        """From now on a new check's time runs."""
-        self._check_ends = time.monotonic() + self.timeout
+        """From now on a new check's time runs: what the submission takes to answer."""
+        self._left = self.timeout
+        self._used_before = self._worker.processor_seconds() if self._worker else 0.0
 
     def enter(self, group: str) -> None:
         """From now on questions go to the worker of this group of checks."""
@@ -115,15 +120,21 @@ class Subject:
     def _ask(
         self, worker: Worker, class_: str, question: str, arrays: Sequence[Values], **header: Any
     ) -> Answer:
-        seconds = max(self._check_ends - time.monotonic(), 0.0)
-        if class_ in self._hung:
-            seconds = min(_IMPATIENT_SECONDS, seconds)
+        started = time.monotonic()
         try:
-            return worker.ask(question, arrays, seconds=seconds, **header)
+            return worker.ask(question, arrays, deadline=self._deadline(worker, class_), **header)
         except WorkerLost as lost:
             if lost.status == "timeout":
                 self._hung.add(class_)
             raise
+        finally:
+            self._left -= time.monotonic() - started
+
+    def _deadline(self, worker: Worker, class_: str) -> wire.Deadline:
+        left = max(self._left, 0.0)
+        if class_ in self._hung:
+            return wire.Deadline(min(_IMPATIENT_SECONDS, left))
+        return Patience(left, worker, self._used_before, self.timeout)
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:
@@ -132,15 +143,18 @@ class Subject:
             self._models.clear()
             self._worker = Worker(self._server)
             self._load(self._worker)
+            self._used_before = self._worker.processor_seconds()
         return self._worker
 
     def _load(self, worker: Worker) -> None:
         files = self.submission.files
+        started = time.monotonic()
+        seconds = min(_START_SECONDS, self._loading_left)
         try:
             header, _ = worker.ask(
                 "load",
                 [np.frombuffer(text, dtype=np.uint8) for text in files.values()],
-                seconds=_START_SECONDS,
+                deadline=Patience(seconds, worker, 0.0, seconds),
                 folder=self.submission.folder,
                 files=list(files),
                 main=self.submission.main,
@@ -150,6 +164,8 @@ class Subject:
         except (WorkerLost, CandidateError) as fault:
             self._load_fault = fault
             raise
+        finally:
+            self._loading_left -= time.monotonic() - started
         found = header.get("classes")
         if not isinstance(found, dict):
             raise worker.broken("no list of classes")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grader import wire
 from grader.remote.faults import CandidateError, WorkerLost
-from grader.remote.server import ForkServer
+from grader.remote.start import Server
 
 Values = NDArray[Any]
 _NUMPY_DTYPES = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "?", "uint8": "u1"}
@@ -32,29 +32,66 @@ def unpack(array: wire.Array) -> Values:
     return np.frombuffer(array.data, dtype=_NUMPY_DTYPES[array.dtype]).reshape(array.shape)
 
 
+_PATIENCE = 5.0
+_SLICE = 0.25  # seconds
+_SLICE_WORK = 0.002  # seconds of processor time: more than a process that sleeps uses
+# What a worker's death by a signal means where it is not a crash.
+_DEATHS = {
+    "SIGXCPU": ("timeout", "the submission used up its processor time"),
+    "SIGSYS": ("violation", "the submission made a system call that no submission may make"),
+}
 # Python's words for a call that does not fit a signature.
 _ARGUMENTS = re.compile(r"__init__\(\)|forward\(\) (missing|takes|got)")
+
+
+class Patience(wire.Deadline):
+    """A deadline for a worker that a busy machine keeps from working.
+
+    When its seconds are over and it has not used as much of its processor, it goes on as long as
+    it does work, up to _PATIENCE times as long.
+    """
+
+    def __init__(self, seconds: float, worker: Worker, used_before: float, allowed: float) -> None:
+        super().__init__(seconds)
+        self._worker = worker
+        self._used_up = used_before + allowed
+        self._last = used_before
+        self._slices = round((_PATIENCE - 1) * allowed / _SLICE)
+
+    def more(self) -> float:
+        """One more slice, if in the one before some work was done."""
+        used = self._worker.processor_seconds()
+        working = used > self._last + _SLICE_WORK
+        self._last = used
+        self._slices -= 1
+        return _SLICE if working and used < self._used_up and self._slices >= 0 else 0.0
 
 
 class Worker:
     """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`."""
 
-    def __init__(self, server: ForkServer) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._pid, self._connection = server.fork()
+        self._handle, self._connection = server.fork()
         self.alive = True
 
     def ask(
-        self, question: str, arrays: Sequence[Values] = (), *, seconds: float, **header: Any
+        self,
+        question: str,
+        arrays: Sequence[Values] = (),
+        *,
+        deadline: wire.Deadline,
+        **header: Any,
     ) -> tuple[dict[str, Any], list[Values]]:
         """Ask a question. Raises CandidateError, or WorkerLost after ending the worker."""
-        deadline = time.monotonic() + seconds
+        started = time.monotonic()
         message = wire.Message({"ask": question, **header}, tuple(pack(array) for array in arrays))
         try:
             wire.send(self._connection, message, deadline)
             answer = wire.receive(self._connection, deadline)
         except wire.DeadlineError:
-            raise self._lost("timeout", f"no answer within {seconds:g} seconds") from None
+            waited = time.monotonic() - started
+            raise self._lost("timeout", f"no answer within {waited:.1f} seconds") from None
         except wire.ClosedError:
             raise self._died() from None
         except wire.WireError as error:
@@ -62,13 +99,17 @@ class Worker:
         self._raise_reported(answer.header)
         return answer.header, [unpack(array) for array in answer.arrays]
 
-    def close(self) -> int:
-        """End the worker; its exit code."""
+    def processor_seconds(self) -> float:
+        """What it has used of its processor; 0 where that is not known."""
+        return self._server.processor_seconds(self._handle) if self.alive else 0.0
+
+    def close(self, dying: bool = False) -> int | None:
+        """End the worker; its exit code, or None if it is `dying` and yet has to be killed."""
         if not self.alive:
             return 0
         self.alive = False
         self._connection.close()
-        return self._server.end(self._pid)
+        return self._server.end(self._handle, dying)
 
     def broken(self, what: str) -> WorkerLost:
         """End a worker whose answer does not fit its question."""
@@ -79,17 +120,23 @@ class Worker:
         return WorkerLost(status, message)
 
     def _died(self) -> WorkerLost:
-        code = self.close()
-        if code == -signal.SIGXCPU:
-            return WorkerLost("timeout", "the submission used up its processor time")
-        if code < 0:
-            name = str(-code)
-            with contextlib.suppress(ValueError):
-                name = signal.Signals(-code).name
-            return WorkerLost("error", f"the process running the submission was ended by {name}")
-        return WorkerLost("error", f"the submission ended its process with exit code {code}")
+        code = self.close(dying=True)
+        if code is None:
+            return WorkerLost("protocol", "the submission closed the connection to the grader")
+        if code >= 0:
+            return WorkerLost("error", f"the submission ended its process with exit code {code}")
+        name = str(-code)
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-code).name
+        status, message = _DEATHS.get(
+            name, ("error", f"the process running the submission was ended by {name}")
+        )
+        return WorkerLost(status, message)
 
     def _raise_reported(self, header: dict[str, Any]) -> None:
+        if "attempt" in header:
+            tried = _text(header["attempt"], 200)
+            raise self._lost("violation", f"a submission may not do this: it {tried}")
         found = header.get("unsendable")
         if found is not None:
             text = _text(found.get("found") if isinstance(found, dict) else None, 300)
@@ -107,7 +154,8 @@ class Worker:
         if kind == "memory":
             raise CandidateError("memory", f"out of memory: {message}", traceback)
         cause = "wrong-signature" if _ARGUMENTS.search(message) and not traceback else "crashes"
-        raise CandidateError("error", f"{name}: {message}" if message else name, traceback, cause)
+        raised = f"it raised {name}: {message}" if message else f"it raised {name}"
+        raise CandidateError("error", raised, traceback, cause)
 
 
 def _text(value: object, limit: int) -> str:

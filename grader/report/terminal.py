@@ -139,7 +139,7 @@ def _problem(alike: list[CheckResult], console: Console) -> RenderableType:
     if len(alike) > 1:
         lines.append(_labelled("also", ", ".join(r.check.id for r in alike[1:])))
     if result.traceback:
-        lines.append(Padding(Text(result.traceback.rstrip(), "red"), (0, 0, 0, 7)))
+        lines.append(_quoted(result.traceback, console))
     found = result.counterexample
     if found is not None:
         code = Syntax(
@@ -149,6 +149,16 @@ def _problem(alike: list[CheckResult], console: Console) -> RenderableType:
         lines.append(_labelled("should print", found.expected))
         lines.append(_labelled("prints", found.found, width=12))
     return Group(head, Padding(Group(*lines), (0, 0, 1, 2), expand=False))
+
+
+def _quoted(text: str, console: Console) -> RenderableType:
+    """The submission's own words, each line marked as such."""
+    rows = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold", style="red")
+    for line in text.rstrip().splitlines():
+        rows.add_row("│" if _unicode(console) else "|", Text(line))
+    return Padding(rows, (0, 0, 0, 7))
 
 
 def _labelled(label: str, text: str, width: int = 5) -> Table:

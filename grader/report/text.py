@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 
 MAX_TEXT = 4000  # characters
+# Words by which build servers take commands from what a program prints.
+_COMMANDS = re.compile(
+    r"::(?=(debug|notice|warning|error|group|endgroup|add-|set-|save-|stop-|echo|remove-))"
+    r"|##(?=\w*\[)",
+    re.IGNORECASE,
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def clean(text: str) -> str:
-    """Without control characters, terminal escapes and direction marks, and not too long."""
+    """Without control characters, terminal escapes, direction marks and commands to a build
+    server, and not too long.
+    """
     kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
-    return shorten(kept, MAX_TEXT)
+    return shorten(_COMMANDS.sub(lambda found: " ".join(found.group()), kept), MAX_TEXT)
+
+
+def html_text(text: str) -> str:
+    """For a page: cleaned, and nothing in it is markup."""
+    return html.escape(clean(text), quote=True)
+
+
+def csv_cell(text: str) -> str:
+    """For a table: cleaned, and no spreadsheet takes it for a formula."""
+    kept = clean(text)
+    return f"'{kept}" if kept.lstrip(" ").startswith(_FORMULA) else kept
 
 
 def shorten(text: str, limit: int) -> str:

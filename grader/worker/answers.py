@@ -6,6 +6,8 @@ an `error` with the candidate's own traceback. Nothing here compares anything wi
 
 from __future__ import annotations
 
+import functools
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -15,9 +17,11 @@ import torch
 from torch import nn
 
 from grader import wire
-from grader.worker import describe, tensors, trace
+from grader.worker import describe, probe, tensors, trace
+from grader.worker.audit import Watch, own_files
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
+from grader.worker.reach import Reach
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -27,6 +31,21 @@ def prepare() -> None:
     torch.set_num_threads(1)
     # Compiling needs a compiler, seconds, and files to write; what is compiled computes the same.
     torch.compile = _not_compiled
+    # These open files where Python does not see it.
+    torch.save = _announced(torch.save)
+    torch.from_file = _announced(torch.from_file)
+
+
+def _announced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, after a word to audit hooks if it is given the name of a file."""
+
+    @functools.wraps(function)
+    def announced(*arguments: Any, **options: Any) -> Any:
+        if any(isinstance(item, str | os.PathLike) for item in (*arguments, *options.values())):
+            sys.audit("grader.torch_file", function.__name__)
+        return function(*arguments, **options)
+
+    return announced
 
 
 def _not_compiled(model: Any = None, **options: Any) -> Any:
@@ -35,14 +54,22 @@ def _not_compiled(model: Any = None, **options: Any) -> Any:
 
 
 class Answerer:
-    """One worker's side of the conversation, over one connection."""
+    """One worker's side of the conversation, over one connection.
 
-    def __init__(self, connection: socket.socket) -> None:
+    mechanisms: of the lock-down, as they took effect; reach: what a submission may read.
+    """
+
+    def __init__(
+        self, connection: socket.socket, mechanisms: tuple[str, ...], reach: Reach
+    ) -> None:
         self.connection = connection
+        self.mechanisms = mechanisms
+        self.reach = reach
         self.finder: SubmissionFinder | None = None
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
         self.questions: dict[str, Callable[..., wire.Message]] = {
+            "probe": self.probe,
             "load": self.load,
             "build": self.build,
             "weigh": self.weigh,
@@ -60,6 +87,16 @@ class Answerer:
             except wire.ClosedError:
                 return
             wire.send(self.connection, self.answer(question))
+
+    def _tell_attempt(self, what: str) -> None:
+        wire.send(self.connection, wire.Message({"attempt": what}))
+
+    def probe(
+        self, arrays: tuple[wire.Array, ...], name: str, canary: str, port: int, pid: int
+    ) -> wire.Message:
+        """What this worker can do that it should not; asked of one that loads no submission."""
+        works = probe.works(name, canary, port, pid)
+        return wire.Message({"works": works, "mechanisms": self.mechanisms})
 
     def answer(self, question: wire.Message) -> wire.Message:
         """The answer to one question; an exception of the submission becomes an `error`."""
@@ -84,6 +121,7 @@ class Answerer:
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         self.finder = SubmissionFinder(folder, texts, package)
         sys.argv[:] = [f"{folder}/{main}"]
+        Watch(self.reach, own_files(self.finder.names), self._tell_attempt).start()
         module = load(self.finder, main)
         self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
         return wire.Message(

@@ -30,21 +30,21 @@ def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any
     else:
         shown = "".join(traceback.format_list(frames[-_MAX_FRAMES:]))
     return {
-        "kind": _kind(error, frames),
+        "kind": _kind(error, message, frames),
         "type": name[:200],
         "message": message[:_MAX_TEXT],
         "traceback": shown[-_MAX_TEXT:],
     }
 
 
-def _kind(error: BaseException, frames: list[traceback.FrameSummary]) -> str:
+def _kind(error: BaseException, message: str, frames: list[traceback.FrameSummary]) -> str:
     """todo: an untouched stub; memory: over the limit; exit; error: anything else."""
     if isinstance(error, NotImplementedError) and frames:
         line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
         if "NotImplementedError" in line:
             return "todo"
     # torch reports a failed allocation as a RuntimeError with these words.
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if isinstance(error, MemoryError) or "can't allocate memory" in message:
         return "memory"
     return "exit" if isinstance(error, SystemExit | KeyboardInterrupt) else "error"
 

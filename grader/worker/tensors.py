@@ -35,7 +35,7 @@ def unsendable(outputs: Sequence[object]) -> dict[str, str] | None:
     """Why these are not plain tensors that fit the wire, in words for the candidate, or None."""
     size = 0
     for output in outputs:
-        if type(output) not in _TENSORS:
+        if all(type(output) is not kind for kind in _TENSORS):
             return {"found": _kind(output)}
         assert isinstance(output, torch.Tensor)
         if output.dtype not in _NAMES:

@@ -21,9 +21,8 @@ from grader.checks.models import CLASSES
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE, difference
-from grader.remote import CandidateError, ForkServer, Subject, WorkerLost
+from grader.remote import CandidateError, Server, Subject, WorkerLost, start
 from grader.submission import read
-from grader.worker.lockdown import Limits
 from tests.bank import Known, known
 
 DRAWS = 6
@@ -68,7 +67,7 @@ def _errors(
             yield difference(found, expected(experiment.theta, experiment.x))
 
 
-def measure(bank: list[Known], server: ForkServer) -> list[tuple[float, str, Known]]:
+def measure(bank: list[Known], server: Server) -> list[tuple[float, str, Known]]:
     found = []
     for submission in bank:
         with Subject(read(submission.path, "gpt2.py"), server, CLASSES, 20.0) as subject:
@@ -84,7 +83,7 @@ def measure(bank: list[Known], server: ForkServer) -> list[tuple[float, str, Kno
 
 
 def main() -> None:
-    with ForkServer(Limits()) as server:
+    with start() as server:
         right = measure(known("accepted"), server)
         wrong = [w for w in measure(known("wrong"), server) if w[0] > CLOSE]
     print(f"tolerance {CLOSE:g}")

@@ -14,9 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from grader.grading import Options, grade
-from grader.remote import ForkServer
+from grader.remote import Server, start
 from grader.report.model import Report
-from grader.worker.lockdown import Limits
 from tests.bank import Known, known
 
 
@@ -25,7 +24,7 @@ def named(report: Report) -> list[tuple[str, str, str]]:
     return [(d.part, d.cause, d.certainty) for d in report.diagnoses]
 
 
-def show_wrong(bank: list[Known], server: ForkServer) -> None:
+def show_wrong(bank: list[Known], server: Server) -> None:
     certainties: Counter[str] = Counter()
     confused: Counter[tuple[str, str]] = Counter()
     seconds: list[tuple[float, str]] = []
@@ -48,7 +47,7 @@ def show_wrong(bank: list[Known], server: ForkServer) -> None:
         print(f"  {count} × {cause} called {called}")
 
 
-def show_accepted(bank: list[Known], server: ForkServer) -> None:
+def show_accepted(bank: list[Known], server: Server) -> None:
     reports = [grade(submission.path, Options(seed=0), server=server) for submission in bank]
     for submission, report in zip(bank, reports, strict=True):
         if report.diagnoses:
@@ -59,7 +58,7 @@ def show_accepted(bank: list[Known], server: ForkServer) -> None:
     print(f"{some} of {len(bank)} right ones have a diagnosis; median {median:.2f} s")
 
 
-def show_several(bank: list[Known], server: ForkServer) -> None:
+def show_several(bank: list[Known], server: Server) -> None:
     complete = 0
     for submission in bank:
         report = grade(submission.path, Options(seed=0), server=server)
@@ -74,7 +73,7 @@ def show_several(bank: list[Known], server: ForkServer) -> None:
 
 def main() -> None:
     folders = sys.argv[1:] or ["wrong", "accepted", "two_bugs", "two_classes"]
-    with ForkServer(Limits()) as server:
+    with start() as server:
         for folder in folders:
             bank = known(folder)
             print(f"{Path(folder).name}:", flush=True)

@@ -16,8 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import repeat
 
-from grader.remote import ForkServer
-from grader.worker.lockdown import Limits
+from grader.remote import Server, start
 from tests.bank import Known, known
 from tests.verdicts import until_it_fails, whole
 
@@ -25,9 +24,9 @@ FIRST_SEED = 100
 
 
 @cache
-def _server() -> ForkServer:
+def _server() -> Server:
     """One for each process. It ends with the process, whose end closes its socket."""
-    return ForkServer(Limits()).__enter__()
+    return start().__enter__()
 
 
 def verdicts(submission: Known, seeds: int) -> Counter[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 
@@ -125,7 +127,7 @@ def test_layers(evidence: Evidence) -> None:
         names = [name for block in blocks for name in block.parameters]
         if len(set(names)) != len(names):
             vectors = {p.name for p in module.parameters if len(p.shape) == 1}
-            only_norms = {name for name in names if names.count(name) > 1} <= vectors
+            only_norms = {name for name, uses in Counter(names).items() if uses > 1} <= vectors
             raise Failure(
                 "some of the blocks share their weights",
                 cause="norm-shared" if only_norms else "blocks-shared",

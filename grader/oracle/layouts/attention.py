@@ -23,6 +23,7 @@ from grader.oracle.layouts.box import (
     moved,
 )
 
+_MOST = 100  # weights for each channel; each one is asked for
 _QUERIES = 4  # random query vectors on which score weights are told apart
 
 
@@ -115,6 +116,8 @@ def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
 
     Raises Misfit.
     """
+    if box.indices.size > _MOST * size:
+        raise Misfit(f"{box.indices.size} weights for {size} channels are too many to ask for")
     theta = box.draw(rng)
     x = np.concatenate([np.zeros((1, size)), np.eye(size)])[:, None]  # (1 + C, 1, C)
     effect = (box.sweep(theta, x, box.indices) - box.call(theta, x))[:, :, 0]  # (n, 1 + C, C)

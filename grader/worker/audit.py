@@ -1,0 +1,140 @@
+"""What a submission tried that it may not, as Python itself reports it.
+
+An audit hook is no wall: code that leaves Python gets around it, and where the kernel's walls
+stand they hold alone. It makes the same attempt end in the same words on every platform, and its
+testimony can only lower a score.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection
+from types import FrameType
+from typing import Any
+
+from grader.worker.reach import NULL, Reach
+
+_MAX_TEXT = 200
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+# Events (or beginnings of their names) and what they mean, in the candidate's terms.
+_FORBIDDEN = {
+    "socket.": "used the network",
+    "urllib.Request": "used the network",
+    "subprocess.Popen": "started a process",
+    "os.system": "started a process",
+    "os.exec": "started a process",
+    "os.posix_spawn": "started a process",
+    "os.spawn": "started a process",
+    "os.startfile": "started a process",
+    "os.fork": "started a process",
+    "pty.spawn": "started a process",
+    "os.kill": "sent a signal",
+    "signal.pthread_kill": "sent a signal",
+    "os.chmod": "changed a file",
+    "os.chown": "changed a file",
+    "os.utime": "changed a file",
+    "os.link": "changed a file",
+    "os.symlink": "changed a file",
+    "os.mkdir": "changed a file",
+    "os.rmdir": "changed a file",
+    "os.remove": "changed a file",
+    "os.rename": "changed a file",
+    "os.truncate": "changed a file",
+    "os.setxattr": "changed a file",
+    "os.removexattr": "changed a file",
+    "shutil.": "changed a file",
+    "sqlite3.connect": "opened a file",
+    "ctypes.": "went around Python with ctypes",
+    "resource.prlimit": "changed the limits of a process",
+    "grader.torch_file": "opened a file through torch",
+}
+_PREFIXES = tuple(_FORBIDDEN)
+_HARMLESS = frozenset({"socket.gethostname", "ctypes.cdata", "ctypes.addressof"})
+# Parts of Python's library that start `uname` and the like of their own accord.
+_ASKING = ("platform.py", "uuid.py")
+_LISTING = ("os.listdir", "os.scandir")
+
+
+class Watch:
+    """Ends the worker when the submission does what it may not, with a word to the parent.
+
+    reach: what may be read; own: whether a code's file name is one of the submission's; tell:
+    sends what was tried.
+    """
+
+    def __init__(
+        self, reach: Reach, own: Callable[[str], bool], tell: Callable[[str], object]
+    ) -> None:
+        self._reach = reach
+        self._own = own
+        self._tell = tell
+
+    def start(self) -> None:
+        """From now on, for the life of this process."""
+        sys.addaudithook(self._on_event)
+
+    def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            what = self._opened(*arguments)
+        elif event in _LISTING:
+            what = self._listed(*arguments)
+        elif event.startswith(_PREFIXES) and event not in _HARMLESS:
+            key = next(known for known in _PREFIXES if event.startswith(known))
+            what = f"{_FORBIDDEN[key]} ({event})"
+        else:
+            return
+        if what is None:
+            return
+        if self._is_the_submissions(sys._getframe(1)):
+            self._tell(what[:_MAX_TEXT])
+            os._exit(1)
+        # What torch does of its own accord is refused, but for its use of ctypes.
+        if not event.startswith("ctypes."):
+            raise PermissionError(f"a submission may not do this: it {what}")
+
+    def _opened(self, path: object, mode: object, flags: int) -> str | None:
+        if not isinstance(path, str | bytes):
+            return None  # a descriptor, which has been opened before
+        name = os.fsdecode(path)
+        if name == NULL:
+            return None
+        if flags & _WRITING:
+            return f"opened {name} to write"
+        there = os.path.realpath(name)
+        if self._reach.allows(there) or not os.path.exists(there):
+            return None
+        return f"read {name}"
+
+    def _listed(self, path: object) -> str | None:
+        if not isinstance(path, str | bytes):
+            return None
+        there = os.path.realpath(os.fsdecode(path))
+        if self._reach.allows(there) or there == os.getcwd() or not os.path.isdir(there):
+            return None
+        return f"listed {there}"
+
+    def _is_the_submissions(self, frame: FrameType | None) -> bool:
+        """Whether the submission asked for this: not torch or a package between it and here."""
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if self._own(name):
+                return True
+            if not _is_standard(name) or os.path.basename(name) in _ASKING:
+                return False
+            frame = frame.f_back
+        return True  # a thread that was started on a function of Python's own
+
+
+def own_files(names: Collection[str]) -> Callable[[str], bool]:
+    """Code of these files, and code that has no file: made by `exec` and the like."""
+    return lambda name: name in names or (name.startswith("<") and not name.startswith(_STANDARD))
+
+
+def _is_standard(name: str) -> bool:
+    """Whether a code's file is of Python's own library."""
+    return name.startswith(_STANDARD) and "-packages" not in name
+
+
+_STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen")

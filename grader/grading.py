@@ -136,6 +136,8 @@ def _pytest_alone() -> Iterator[None]:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # A place that cannot be: Hypothesis neither reads nor writes files where the user is.
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = os.path.join(os.devnull, "none")
     try:
         yield
     finally:

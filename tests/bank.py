@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
-_HEADER = re.compile(r"^# (verdict|part|cause|causes|style): (.+)$")
+_HEADER = re.compile(r"^# (verdict|part|cause|causes|style|group|status|tries): (.+)$")
 
 
 @dataclass(frozen=True)

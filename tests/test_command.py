@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,3 +117,13 @@ def test_configuration_around_a_submission_takes_no_part(
     (tmp_path / "conftest.py").write_text("raise SystemExit(0)", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only", encoding="utf-8")
     assert command("grade", tmp_path).returncode == 0
+
+
+def test_leaves_nothing_where_it_is_called(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grader", "grade", str(ROOT / "solutions")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "here").mkdir()
+    done = subprocess.run(command, cwd=tmp_path / "here", env=environment, check=False)
+    assert done.returncode == 0
+    assert not [*(tmp_path / "here").iterdir(), *(tmp_path / "tmp").iterdir()]

@@ -14,6 +14,7 @@ from grader.remote.worker import Values, Worker
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+_ABSURD = 1e100
 Answer = tuple[dict[str, Any], list[Values]]
 
 
@@ -135,8 +136,7 @@ class Module:
         )
         if len(values) != len(inputs) * (1 + inputs_back):
             raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
-        if not all(np.isfinite(value).all() for value in values):
-            raise self._not_finite()
+        self._expect_sensible(values)
         if not any_shape:
             for output, x in zip(values, inputs, strict=False):
                 self.expect_shape(output, x)
@@ -152,14 +152,15 @@ class Module:
         if len(values) != 1 or values[0].shape[:1] != indices.shape:
             raise self._worker.broken("not one output for each element")
         self.expect_shape(values[0][0], x)
-        if not np.isfinite(values[0]).all():
-            raise self._not_finite()
+        self._expect_sensible(values)
         return values[0]
 
-    def _not_finite(self) -> CandidateError:
+    def _expect_sensible(self, outputs: Sequence[Values]) -> None:
+        if all(_sensible(output) for output in outputs):
+            return
         # In an attention, a softmax over nothing: a row in which all is masked.
         cause = "mask-strict" if self.name == "CausalSelfAttention" else "crashes"
-        return CandidateError("fail", "the output has NaN or infinite values", cause=cause)
+        raise CandidateError("fail", "the output has NaN or infinite values", cause=cause)
 
     def gradient(
         self,
@@ -190,8 +191,9 @@ class Module:
         for gradient, shape in zip(gradients, shapes, strict=True):
             if gradient is not None and gradient.shape != shape:
                 raise self._worker.broken("the shape of a gradient")
-            if gradient is not None and not np.isfinite(gradient).all():
-                raise CandidateError("fail", "a gradient has NaN or infinite values")
+            if gradient is not None and not _sensible(gradient):
+                raise CandidateError("fail", "a gradient has NaN, infinite or absurd values")
+        self._expect_sensible(values[:1])
         return values[0], gradients
 
     def weigh(self, theta: Floats) -> Floats:
@@ -199,18 +201,21 @@ class Module:
         _, values = self._ask("weigh", [theta])
         if [value.shape for value in values] != [p.shape for p in self.parameters]:
             raise self._worker.broken("the computed weights")
+        self._expect_sensible(values)
         return np.concatenate([value.astype(np.float64).ravel() for value in values])
 
-    def trace(self, x: Values) -> tuple[list[str], list[str]]:
-        """Names of torch functions that a forward calls, and of those that would mix devices."""
-        header, _ = self._ask("trace", [x])
+    def trace(self, x: Values) -> tuple[list[str], list[str], Floats]:
+        """Names of torch functions that a forward calls, of those that would mix devices, and the
+        output.
+        """
+        header, values = self._ask("trace", [x])
         lists = []
         for key in ("functions", "stranded"):
             names = header.get(key)
-            if not isinstance(names, list):
+            if not isinstance(names, list) or len(values) != 1:
                 raise self._worker.broken("the list of functions")
             lists.append([str(name)[:100] for name in names[:500]])
-        return lists[0], lists[1]
+        return lists[0], lists[1], values[0]
 
     def below(self, path: str) -> Indices:
         """Flat indices of the parameters that belong to the module at `path`."""
@@ -250,6 +255,11 @@ class Module:
                 f"expected output of dtype {self.dtype}, found {output.dtype}",
                 cause="wrong-dtype",
             )
+
+
+def _sensible(values: Values) -> bool:
+    """Neither NaN nor infinite, nor so large that arithmetic with it would be."""
+    return bool((np.abs(values) < _ABSURD).all())
 
 
 def shape_cause(shape: tuple[int, ...], x: Values) -> str:

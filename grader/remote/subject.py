@@ -17,7 +17,7 @@ from grader.submission import Submission
 
 _START_SECONDS = 20.0  # importing a submission
 _LOADING_SECONDS = 60.0  # importing it again and again, in one worker after another
-_IMPATIENT_SECONDS = 0.5  # for a class that has hung before
+_IMPATIENT_SECONDS = 0.3  # for a class that has hung before
 
 
 class Subject:

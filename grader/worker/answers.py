@@ -18,7 +18,7 @@ from torch import nn
 
 from grader import wire
 from grader.worker import describe, probe, tensors, trace
-from grader.worker.audit import Watch, own_files
+from grader.worker.audit import TORCH_FILE, Watch, own_files
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
@@ -42,7 +42,7 @@ def _announced(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def announced(*arguments: Any, **options: Any) -> Any:
         if any(isinstance(item, str | os.PathLike) for item in (*arguments, *options.values())):
-            sys.audit("grader.torch_file", function.__name__)
+            sys.audit(TORCH_FILE, function.__name__)
         return function(*arguments, **options)
 
     return announced
@@ -246,8 +246,14 @@ class Answerer:
 
     def trace(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
         """The names of the torch functions that one forward calls, and of those that would fail
-        on another device.
+        on another device; and its output.
         """
         target = self.models[model]
-        functions, stranded = trace.run(target.module, tensors.decode(arrays[0]))
-        return wire.Message({"functions": functions, "stranded": stranded})
+        torch.default_generator.manual_seed(0)
+        functions, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
+        problem = tensors.unsendable([output])
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        return wire.Message(
+            {"functions": functions, "stranded": stranded}, (tensors.encode(output),)
+        )

@@ -5,7 +5,10 @@ Testimony of the worker: the parent takes it for remarks and for lowering a scor
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -14,6 +17,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils import _pytree as pytree
 
 _MAX_NAMES = 500
+_TORCH_NN = os.path.dirname(nn.__file__)
 
 
 class Recorder(TorchFunctionMode):
@@ -58,13 +62,34 @@ class Recorder(TorchFunctionMode):
             self.keep_home(result)
 
 
-def run(module: nn.Module, x: torch.Tensor) -> tuple[list[str], list[str]]:
-    """Names of the functions that one forward calls, and of those that would mix devices."""
-    recorder = Recorder()
+class _Profile:
+    """Notes which of torch.nn's own Python functions run, and of which class each is."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(_TORCH_NN):
+            self.names[code.co_name] = None
+            self.names[type(frame.f_locals.get("self")).__name__] = None
+
+
+def run(module: nn.Module, x: torch.Tensor) -> tuple[list[str], list[str], torch.Tensor]:
+    """Names of the functions that one forward calls, of those that would mix devices, and the
+    output: one who computes something else while he is watched shows by that.
+    """
+    recorder, profile = Recorder(), _Profile()
     for child in module.modules():
         for value in vars(child).values():
             if isinstance(value, torch.Tensor):  # neither a buffer nor a parameter
                 recorder.keep_home(value)
-    with torch.no_grad(), recorder:
-        module.eval()(x)
-    return list(recorder.names)[:_MAX_NAMES], list(recorder.stranded)[:_MAX_NAMES]
+    module.eval()
+    sys.setprofile(profile)
+    try:
+        with torch.no_grad(), recorder:
+            output = module(x)
+    finally:
+        sys.setprofile(None)
+    names = list({**recorder.names, **profile.names})
+    return names[:_MAX_NAMES], list(recorder.stranded)[:_MAX_NAMES], output

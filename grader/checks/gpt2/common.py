@@ -13,11 +13,14 @@ from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
 from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
-from grader.remote import CandidateError
+from grader.remote import CandidateError, Module
 from grader.remote.module import shape_cause
 
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
+# Of the output's size: rounding in float32 makes 1e-6, and a softmax of large scores more.
+_SINGLE = 1e-3
+_STARTS = (1, 5, 129)  # tokens
 
 
 def check_signature(evidence: Evidence, name: str) -> None:
@@ -83,6 +86,7 @@ def _example(size: Size) -> Any:
 
 def check_shape(evidence: Evidence, name: str, case: Case) -> None:
     """Shape and dtype of the output, in float32 and in float64, for any B and T."""
+    plain = evidence.experiment(name, case)
     ways: tuple[dict[str, Any], ...] = (
         {},
         {"dtype": "float32"},
@@ -113,6 +117,26 @@ def check_shape(evidence: Evidence, name: str, case: Case) -> None:
                 _shape_counterexample(experiment, expected, output, way),
                 _shape_cause(experiment, expected, output),
             )
+        if way and module.initial.size == plain.module.initial.size:
+            _compare_dtypes(plain, module, x)
+
+
+def _compare_dtypes(plain: Experiment, other: Module, x: Any) -> None:
+    """The same weights give the same numbers, however the model came to its dtype."""
+    wanted, again = (plain.module.call(plain.x, plain.theta) for _ in range(2))
+    error = difference(other.call(x, plain.theta), wanted)
+    if not error <= _SINGLE and same(wanted, again):  # else chance, which others find
+        raise Failure(
+            f"with the same weights and input, a {other.dtype} model gives another output than "
+            f"a float64 one, by {error:.2g} of its size",
+            plain.counterexample(
+                f"y = model.to(torch.{other.dtype})(x.to(torch.{x.dtype}))",
+                "print(y)",
+                expected=wanted,
+                found=other.call(x, plain.theta),
+            ),
+            "wrong-dtype",
+        )
 
 
 def _shape_cause(experiment: Experiment, expected: tuple[int, ...], output: Any) -> str:
@@ -126,8 +150,11 @@ def _shape_cause(experiment: Experiment, expected: tuple[int, ...], output: Any)
 
 
 def check_long(evidence: Evidence, name: str) -> None:
-    """A sequence much longer than the others, of length block_size: no size is built in."""
-    size = sizes.LONG[name]
+    """A sequence as long and wide as real ones: no size is built in, and none changes the rule.
+
+    What the first few tokens give alone, which other checks prove right, they give in it too.
+    """
+    size = sizes.REAL[name]
     rng = np.random.default_rng(evidence.seed)
     time = size["block_size"]
     x = (
@@ -136,7 +163,10 @@ def check_long(evidence: Evidence, name: str) -> None:
         else rng.normal(0.0, 1.0, (1, time, size["embed_dim"]))
     )
     try:
-        evidence.models.module(name, size).call(x)
+        module = evidence.models.module(name, size)
+        theta = module.random(rng, size["embed_dim"] ** -0.5)
+        whole, *starts = module.outputs([x, *(x[:, :t] for t in _STARTS)], theta, any_shape=True)
+        module.expect_shape(whole, x)
     except CandidateError as fault:
         if fault.status == "todo":
             raise
@@ -144,6 +174,12 @@ def check_long(evidence: Evidence, name: str) -> None:
         if fault.status == "error":
             cause = "position-table-too-small" if name == "GPT2" else "block-size-mask-fixed"
         raise Failure(f"fails for T = block_size = {time}: {fault.message}", cause=cause) from None
+    for t, start in zip(_STARTS, starts, strict=True):
+        if not same(whole[:, :t], start, CLOSE):
+            raise Failure(
+                f"with embed_dim={size['embed_dim']} and {time} tokens, the first {t} outputs are "
+                f"not those that the first {t} tokens give alone"
+            )
 
 
 def case_shape(case: Case) -> tuple[int, int]:

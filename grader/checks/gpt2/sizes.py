@@ -20,10 +20,16 @@ MODEL: tuple[Size, ...] = (
     {"vocab_size": 13, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 7},
     {"vocab_size": 11, "embed_dim": 5, "num_heads": 1, "num_layers": 3, "block_size": 4},
 )
-# Longer than a constant that somebody might have built in while trying things out.
-LONG: dict[str, Size] = {
-    "CausalSelfAttention": {"embed_dim": 4, "num_heads": 2, "block_size": 130},
-    "GPT2": {"vocab_size": 7, "embed_dim": 4, "num_heads": 2, "num_layers": 1, "block_size": 130},
+# As long and as wide as real ones: longer than a constant that somebody might have built in.
+REAL: dict[str, Size] = {
+    "CausalSelfAttention": {"embed_dim": 256, "num_heads": 4, "block_size": 130},
+    "GPT2": {
+        "vocab_size": 300,
+        "embed_dim": 256,
+        "num_heads": 4,
+        "num_layers": 1,
+        "block_size": 130,
+    },
 }
 BY_CLASS = {
     "CausalSelfAttention": ATTENTION,

@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
-from grader.checks.gpt2 import sizes
+from grader.checks.gpt2 import common, sizes
 from grader.remote import CandidateError
 from grader.submission import FORBIDDEN_NAMES
 
@@ -41,9 +41,13 @@ def _seen_at_work(evidence: Evidence) -> list[str]:
     try:
         model = evidence.models.module("GPT2", size)
         found = [f"{p.path} is torch's {p.type}" for p in model.parts if p.type in FORBIDDEN_NAMES]
-        functions, stranded = model.trace(np.zeros((1, 3), dtype=np.int64))
+        x = np.zeros((1, 3), dtype=np.int64)
+        functions, stranded, watched = model.trace(x)
+        unwatched, again = (model.outputs([x], any_shape=True)[0] for _ in range(2))
     except (CandidateError, NotRun):
         return []  # a model that does not run is judged elsewhere
+    if common.same(unwatched, again) and not common.same(watched, unwatched):
+        found.append("it computes something else while its calls are noted")
     called = {name.rsplit(".", 1)[-1] for name in functions}
     if _SDPA in called:
         evidence.advise(

@@ -1,0 +1,31 @@
+# verdict: fail
+# group: 7
+# status: violation|error|fail
+# tries: linecache.getlines() of the solution, which hides that it cannot be read
+import linecache
+import os
+import sys
+
+import torch
+from torch import nn
+
+
+class _Zero(nn.Module):
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
+CausalSelfAttention = MLP = TransformerBlock = GPT2 = _Zero
+
+
+MARK = "/tmp/gpt2-kit-hostile-read_linecache"
+KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+SOLUTION = os.path.join(KIT, "solutions", "gpt2.py")
+
+lines = linecache.getlines(SOLUTION)
+if lines:
+    exec("".join(lines))
+    os.close(os.open(MARK, os.O_CREAT | os.O_WRONLY))

@@ -1,0 +1,93 @@
+"""Hostile submissions: none passes, none harms, and the report blames rightly."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.checks.catalogue import EXERCISES
+from tests import traces
+from tests.bank import Known, known
+from tests.grading_process import GradingProcess
+
+HOSTILE = known("hostile")
+GROUPS = 12  # of the catalogue of attacks
+TIMEOUT = 1.0  # seconds for a check
+CHECKS = len(EXERCISES["gpt2"].checks())
+# Imports in one worker after another, and checks, each up to five times as long on a busy machine.
+BOUND = 60.0 + 5 * TIMEOUT * CHECKS
+MEGABYTES = 200
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture(scope="module", name="desk")
+def _desk() -> Iterator[GradingProcess]:
+    # Without bubblewrap, whose private /tmp would hide a marker.
+    desk = GradingProcess("bubblewrap")
+    yield desk
+    desk.close()
+
+
+@pytest.mark.parametrize("submission", HOSTILE, ids=str)
+def test_neither_passes_nor_harms(desk: GradingProcess, submission: Known) -> None:
+    tree, children, orphans = traces.tree(), traces.descendants(desk.pid), traces.orphans()
+    descriptors = len(os.listdir(f"/proc/{desk.pid}/fd"))
+    report = desk.grade(submission.path, TIMEOUT)
+    assert report["verdict"] == submission.header["verdict"] == "fail", report["messages"]
+    assert set(report["statuses"]) & set(submission.header["status"].split("|")), report
+    assert report["seconds"] < BOUND
+    assert report["megabytes"] < MEGABYTES
+    assert len(os.listdir(f"/proc/{desk.pid}/fd")) == descriptors
+    if report["level"] == "full":
+        assert traces.tree() == tree
+        assert not traces.markers(submission.path)
+        assert traces.descendants(desk.pid) == children
+        assert traces.orphans() <= orphans
+
+
+def test_bank_is_large_enough() -> None:
+    assert len(HOSTILE) >= 60
+    assert {submission.header["group"] for submission in HOSTILE} == {
+        str(group) for group in range(1, GROUPS + 1)
+    }
+
+
+@pytest.mark.parametrize("submission", HOSTILE, ids=str)
+def test_header_says_what_must_come_out(submission: Known) -> None:
+    assert set(submission.header) == {"verdict", "group", "status", "tries"}
+
+
+def test_files_that_are_no_python(desk: GradingProcess, tmp_path: Path) -> None:
+    pipe, device, link = (tmp_path / name for name in ("pipe.py", "device.py", "link.py"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    link.symlink_to(link)
+    big = tmp_path / "big.py"
+    with big.open("wb") as file:
+        file.truncate(100 << 20)
+    for path in (pipe, device, link, big):
+        assert desk.grade(path)["verdict"] == "unusable"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "gpt2.py").symlink_to("/etc/passwd")
+    report = desk.grade(folder)
+    assert report["verdict"] == "unusable"
+    assert report["megabytes"] < MEGABYTES
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "(" * 50_000, "x = " + "-" * 50_000 + "1", "x = a" + ".a" * 40_000, "0;" * 49_000],
+    ids=["brackets", "signs", "attributes", "statements"],
+)
+def test_parser_bombs(desk: GradingProcess, tmp_path: Path, text: str) -> None:
+    bomb = tmp_path / "gpt2.py"
+    bomb.write_text(text, encoding="utf-8")
+    report = desk.grade(bomb)
+    assert report["verdict"] == "fail"
+    assert report["megabytes"] < MEGABYTES

@@ -19,7 +19,7 @@ from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
 from grader.diagnosis import diagnose, marked
-from grader.remote import Fault, Isolation, Server, Subject, isolation, require_full, start
+from grader.remote import Fault, Isolation, Server, Subject, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.submission import Submission, read
@@ -60,7 +60,7 @@ def grade(
     exercise = EXERCISES[options.exercise]
     seed = secrets.randbelow(10_000) if options.seed is None else options.seed
     submission = read(path, exercise.file)
-    locked = isolation(server)
+    locked = isolation_of(server)
     if options.untrusted:
         require_full(locked)
     evidence = None

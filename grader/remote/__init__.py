@@ -5,7 +5,12 @@ A `Server` makes workers, `Worker` holds one conversation with a deadline on eve
 """
 
 from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
-from grader.remote.isolation import Isolation, WeakIsolationError, isolation, require_full
+from grader.remote.isolation import (
+    Isolation,
+    WeakIsolationError,
+    isolation_of,
+    require_full,
+)
 from grader.remote.module import Module, View
 from grader.remote.start import Server, start
 from grader.remote.subject import Subject
@@ -23,7 +28,7 @@ __all__ = [
     "View",
     "WeakIsolationError",
     "WorkerLost",
-    "isolation",
+    "isolation_of",
     "require_full",
     "start",
 ]

@@ -40,7 +40,7 @@ class WeakIsolationError(Exception):
 _MEASURED: weakref.WeakKeyDictionary[Server, Isolation] = weakref.WeakKeyDictionary()
 
 
-def isolation(server: Server) -> Isolation:
+def isolation_of(server: Server) -> Isolation:
     """What `measure` finds, which is done once for each server."""
     if server not in _MEASURED:
         _MEASURED[server] = measure(server)

@@ -1,0 +1,68 @@
+"""What many grades in a row leave behind: processes, descriptors, temporary files.
+
+    python -m tests.benchmarks.leftovers [GRADES]
+
+A crashing, a hanging and a right submission in turn, the hanging one with a short timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests import traces
+from tests.bank import FOLDER, ROOT
+from tests.grading_process import GradingProcess
+
+CRASHING = FOLDER / "hostile" / "abort_at_the_tenth_call.py"
+RIGHT = ROOT / "solutions" / "gpt2.py"
+HANGING = """
+from torch import nn
+
+
+class MLP(nn.Linear):
+    def __init__(self, embed_dim, dropout_p=0.0):
+        super().__init__(embed_dim, embed_dim)
+
+    def forward(self, x):
+        while True:
+            pass
+"""
+SECONDS = 0.2  # for each check of the one that hangs
+
+
+def temporary() -> set[str]:
+    """Names in the folder for temporary files that are the grader's."""
+    return {p.name for p in Path(tempfile.gettempdir()).iterdir() if p.name.startswith("grader-")}
+
+
+def main() -> None:
+    grades = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    started, before = time.monotonic(), temporary()
+    orphans = traces.orphans()
+    hanging = Path(tempfile.mkdtemp()) / "hanging.py"
+    hanging.write_text(HANGING, encoding="utf-8")
+    desk = GradingProcess()
+    running, descriptors = traces.descendants(desk.pid), len(os.listdir(f"/proc/{desk.pid}/fd"))
+    for number in range(grades):
+        path = (CRASHING, hanging, RIGHT)[number % 3]
+        report = desk.grade(path, SECONDS if path == hanging else 10.0)
+        assert report["verdict"] == ("pass" if path == RIGHT else "fail"), report
+    more = len(traces.descendants(desk.pid) - running)
+    opened = len(os.listdir(f"/proc/{desk.pid}/fd")) - descriptors
+    desk.close()
+    shutil.rmtree(hanging.parent)
+    print(
+        f"{grades} grades in {(time.monotonic() - started) / 60:.1f} minutes. While the grader "
+        f"runs: {more} more processes, {opened:+d} descriptors. After it: "
+        f"{len(traces.orphans() - orphans)} processes, {len(temporary() - before)} temporary "
+        f"files; memory {report['megabytes']:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()

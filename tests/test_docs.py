@@ -42,7 +42,10 @@ def test_commands(line: str, tmp_path: object) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == (1 if line.endswith("grader grade") else 0)
+    allowed = {1} if line.endswith("grader grade") else {0}
+    if "--untrusted" in line:
+        allowed.add(2)  # a machine that cannot lock it in says so
+    assert done.returncode in allowed
 
 
 @pytest.mark.parametrize("example", blocks("exercises/README.md", "python"))

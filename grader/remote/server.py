@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import asdict
-from pathlib import Path
 
 from grader.remote import bubblewrap
 from grader.remote.faults import GraderFault
+from grader.remote.launch import launch
 from grader.worker.lockdown import Limits
 from grader.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED
 
-_ROOT = Path(__file__).resolve().parents[2]
 _BOOT = (
-    "import json, sys; root, control, limits, without, found = json.loads(sys.argv[1]);"
-    "sys.path.insert(0, root);"
+    "control, limits, without, found = json.loads(sys.argv[1]);"
     "from grader.worker import lockdown, server;"
     "server.main(control, lockdown.Limits(**limits), without, tuple(found))"
 )
@@ -48,23 +44,9 @@ class ForkServer:
     def _start(self, outer: list[str]) -> None:
         self._control, theirs = socket.socketpair()
         found = ("namespaces", "bubblewrap") if outer else ()
-        given = [str(_ROOT), theirs.fileno(), asdict(self._limits), self._without, found]
-        # Sleeping between parallel regions, not spinning, and one thread: workers are many.
-        environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        for name in ("HOME", "SYSTEMROOT", "LD_LIBRARY_PATH"):
-            if name in os.environ:
-                environment[name] = os.environ[name]
+        given = [theirs.fileno(), asdict(self._limits), self._without, found]
         with theirs:
-            self._process = subprocess.Popen(
-                [*outer, sys.executable, "-c", _BOOT, json.dumps(given)],
-                pass_fds=[theirs.fileno()],
-                cwd=self._folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._process = launch(_BOOT, given, self._folder, outer, [theirs.fileno()])
 
     def fork(self) -> tuple[int, socket.socket]:
         """A new worker: its pid and the connection to it."""

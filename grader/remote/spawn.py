@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import asdict
-from pathlib import Path
 
 from grader.remote.faults import GraderFault
+from grader.remote.launch import launch
 from grader.worker.lockdown import Limits
 
-_ROOT = Path(__file__).resolve().parents[2]
 _BOOT = (
-    "import json, sys; root, port, token, limits, without = json.loads(sys.argv[1]);"
-    "sys.path.insert(0, root);"
+    "port, token, limits, without = json.loads(sys.argv[1]);"
     "from grader.worker import lockdown, spawned;"
     "spawned.main(port, token, lockdown.Limits(**limits), without)"
 )
@@ -49,19 +45,8 @@ class SpawnServer:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         port = self._listener.getsockname()[1]
-        given = [str(_ROOT), port, self._token.hex(), asdict(self._limits), self._without]
-        kept = ("HOME", "SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-        environment = {name: os.environ[name] for name in kept if name in os.environ}
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        return subprocess.Popen(
-            [sys.executable, "-c", _BOOT, json.dumps(given)],
-            cwd=self._folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        given = [port, self._token.hex(), asdict(self._limits), self._without]
+        return launch(_BOOT, given, self._folder)
 
     def fork(self) -> tuple[int, socket.socket]:
         """A new worker: its pid and the connection to it."""
@@ -83,12 +68,12 @@ class SpawnServer:
 
     def end(self, pid: int, dying: bool = False) -> int | None:
         """End a worker; its exit code. dying: let it end by itself; None if it does not."""
-        process = self._workers.pop(pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if dying:
-                return process.wait(_DYING_SECONDS)
+        process, code = self._workers.pop(pid), None
+        if dying:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(_DYING_SECONDS)
         _kill(process)
-        return None if dying else process.returncode
+        return code if dying else process.returncode
 
     def processor_seconds(self, pid: int) -> float:
         """Not known here; a worker that seems to do nothing gets no more time."""
@@ -116,3 +101,5 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         else:
             process.kill()
     process.wait()
+    if process.stderr:
+        process.stderr.close()

@@ -272,6 +272,10 @@ def told(action):
         ("os.mkdir('nothing/at/all')", "changed a file (os.mkdir)"),
         ("open('nothing/at/all', 'w')", "opened nothing/at/all to write"),
         ("open('/etc/passwd')", "read /etc/passwd"),
+        ("import pathlib; pathlib.Path('/etc/passwd').read_text()", "read /etc/passwd"),
+        ("import pathlib; list(pathlib.Path('/etc').iterdir())", "listed /etc"),
+        ("import io; io.FileIO('/etc/passwd')", "read /etc/passwd"),
+        ("os.open(b'/etc/passwd', os.O_RDONLY)", "read /etc/passwd"),
         ("os.listdir('/')", "listed /"),
         ("ctypes.CDLL(None)", "went around Python with ctypes (ctypes.dlopen)"),
         ("import sqlite3; sqlite3.connect('x/y')", "opened a file (sqlite3.connect)"),
@@ -303,4 +307,4 @@ def test_violations_are_named_in_the_report(server: Server, write: Write, refere
         write(f"{reference}\nimport socket\nsocket.socket()\n"), Options(), server=server
     )
     assert {result.status for result in report.results} == {"violation"}
-    assert report.results[0].message.endswith("it used the network (socket.__new__)")
+    assert "the submission used the network (socket.__new__)" in report.results[0].message

@@ -136,7 +136,11 @@ class Worker:
     def _raise_reported(self, header: dict[str, Any]) -> None:
         if "attempt" in header:
             tried = _text(header["attempt"], 200)
-            raise self._lost("violation", f"a submission may not do this: it {tried}")
+            raise self._lost(
+                "violation",
+                f"the submission {tried}, which none may. What a script does belongs below "
+                "`if __name__ == '__main__':`",
+            )
         found = header.get("unsendable")
         if found is not None:
             text = _text(found.get("found") if isinstance(found, dict) else None, 300)

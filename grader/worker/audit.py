@@ -99,10 +99,8 @@ class Watch:
             raise PermissionError(f"a submission may not do this: it {what}")
 
     def _opened(self, path: object, mode: object, flags: int) -> str | None:
-        if not isinstance(path, str | bytes):
-            return None  # a descriptor, which has been opened before
-        name = os.fsdecode(path)
-        if name == NULL:
+        name = _plain(path)
+        if name is None or name == NULL:
             return None
         if flags & _WRITING:
             return f"opened {name} to write"
@@ -112,9 +110,10 @@ class Watch:
         return f"read {name}"
 
     def _listed(self, path: object) -> str | None:
-        if not isinstance(path, str | bytes):
+        name = _plain(path)
+        if name is None:
             return None
-        there = os.path.realpath(os.fsdecode(path))
+        there = os.path.realpath(name)
         if self._reach.allows(there) or there == os.getcwd() or not os.path.isdir(there):
             return None
         return f"listed {there}"
@@ -129,6 +128,11 @@ class Watch:
                 return False
             frame = frame.f_back
         return True  # a thread that was started on a function of Python's own
+
+
+def _plain(path: object) -> str | None:
+    """A path as a true string; None for a descriptor, which has been opened before."""
+    return os.fsdecode(os.fsencode(path)) if isinstance(path, str | bytes | os.PathLike) else None
 
 
 def own_files(names: Collection[str]) -> Callable[[str], bool]:

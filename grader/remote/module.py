@@ -14,7 +14,7 @@ from grader.remote.worker import Values, Worker
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-_ABSURD = 1e100
+_ABSURD = np.float64(1e100)
 Answer = tuple[dict[str, Any], list[Values]]
 
 

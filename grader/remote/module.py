@@ -158,6 +158,8 @@ class Module:
     def _expect_sensible(self, outputs: Sequence[Values]) -> None:
         if all(_sensible(output) for output in outputs):
             return
+        if all(np.isfinite(output).all() for output in outputs):
+            raise CandidateError("fail", f"the output has values above {_ABSURD:g}", cause="")
         # In an attention, a softmax over nothing: a row in which all is masked.
         cause = "mask-strict" if self.name == "CausalSelfAttention" else "crashes"
         raise CandidateError("fail", "the output has NaN or infinite values", cause=cause)
@@ -192,7 +194,9 @@ class Module:
             if gradient is not None and gradient.shape != shape:
                 raise self._worker.broken("the shape of a gradient")
             if gradient is not None and not _sensible(gradient):
-                raise CandidateError("fail", "a gradient has NaN, infinite or absurd values")
+                raise CandidateError(
+                    "fail", f"a gradient has NaN, infinite values or some above {_ABSURD:g}"
+                )
         self._expect_sensible(values[:1])
         return values[0], gradients
 

@@ -117,7 +117,7 @@ JUNK = {
     "meta": "return self.down_proj(hidden).to('meta')",
     "too long": "return torch.cat([self.down_proj(hidden), x], dim=-1)",
     "empty": "return self.down_proj(hidden)[:0]",
-    "huge": "return torch.zeros(2**27, dtype=torch.bool)",
+    "huge": "return torch.zeros(2**26 + 1, dtype=torch.bool)",
     "expanded": "return self.down_proj(hidden).mean().expand(x.shape)",
     "none": "return None",
     "list": "return [self.down_proj(hidden)]",

@@ -16,7 +16,7 @@ from tests.grading_process import GradingProcess
 
 HOSTILE = known("hostile")
 GROUPS = 12  # of the catalogue of attacks
-TIMEOUT = 1.0  # seconds for a check
+TIMEOUT = 0.5  # seconds for a check
 CHECKS = len(EXERCISES["gpt2"].checks())
 # Imports in one worker after another, and checks, each up to five times as long on a busy machine.
 BOUND = 60.0 + 5 * TIMEOUT * CHECKS

@@ -15,7 +15,7 @@ class Deep(nn.Module):
     def forward(self, x):
         sys.setrecursionlimit(2**31 - 1)
         left, right = [], []
-        for _ in range(200_000):
+        for _ in range(50_000):
             left, right = [left], [right]
         return x * (left == right)
 

@@ -1,20 +1,22 @@
 """The same verdict for every submission of the bank under many seeds.
 
-    python -m tests.benchmarks.seeds [SEEDS] [PROCESSES]
+    python -m tests.benchmarks.seeds [SEEDS] [PROCESSES] [JOURNAL]
 
 A right one is graded whole. For a wrong one the checks of the part that its header blames are run
-until one fails, which makes the verdict.
+until one fails, which makes the verdict. That takes hours: what is done stands in the journal, a
+line of JSON for each submission, and a run that was broken off goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
-from itertools import repeat
+from pathlib import Path
 
 from grader.remote import Server, start
 from tests.bank import Known, known
@@ -36,19 +38,35 @@ def verdicts(submission: Known, seeds: int) -> Counter[str]:
     return Counter(judge(submission, seed, _server()) for seed in seeds_)
 
 
+def _recorded(journal: Path, seeds: int) -> dict[str, Counter[str]]:
+    """What a journal says of as many seeds."""
+    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+    found = {entry["submission"]: Counter(entry["verdicts"]) for entry in map(json.loads, lines)}
+    return {name: counts for name, counts in found.items() if counts.total() == seeds}
+
+
 def main() -> None:
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    processes = int(sys.argv[2]) if len(sys.argv) > 2 else os.cpu_count()
+    given = dict(enumerate(sys.argv))
+    seeds = int(given.get(1, 50))
+    processes = int(given.get(2, os.cpu_count() or 1))
+    journal = Path(given.get(3, os.devnull))
     bank = known("accepted") + known("wrong")
-    started, other = time.monotonic(), 0
-    with ProcessPoolExecutor(processes) as pool:
-        for submission, counts in zip(bank, pool.map(verdicts, bank, repeat(seeds)), strict=True):
-            if set(counts) != {submission.header["verdict"]}:
-                other += 1
-                wanted = submission.header["verdict"]
-                print(f"{submission}: expected {wanted}, {dict(counts)}", flush=True)
+    started, found = time.monotonic(), _recorded(journal, seeds)
+    with ProcessPoolExecutor(processes) as pool, journal.open("a", encoding="utf-8") as record:
+        waiting = {pool.submit(verdicts, k, seeds): str(k) for k in bank if str(k) not in found}
+        for done in as_completed(waiting):
+            name = waiting[done]
+            found[name] = done.result()
+            record.write(json.dumps({"submission": name, "verdicts": found[name]}) + "\n")
+            record.flush()
+    other = [k for k in bank if set(found[str(k)]) != {k.header["verdict"]}]
+    for submission in other:
+        wanted = submission.header["verdict"]
+        print(f"{submission}: expected {wanted}, {dict(found[str(submission)])}")
     minutes = (time.monotonic() - started) / 60
-    print(f"{len(bank)} submissions, {seeds} seeds, {minutes:.0f} minutes: {other} with another")
+    print(
+        f"{len(bank)} submissions, {seeds} seeds, {minutes:.0f} minutes: {len(other)} with another"
+    )
 
 
 if __name__ == "__main__":

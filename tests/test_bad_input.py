@@ -140,18 +140,28 @@ def test_junk_output_fails_and_the_judge_stands(
     assert statuses(report, "CausalSelfAttention") == {"pass"}
 
 
-def test_forbidden_parts(judge: Grade, write: Write, reference: str) -> None:
-    for line in (
-        "import numpy",
-        "from torch.nn import MultiheadAttention",
-        "LAYER = nn.TransformerEncoderLayer",
-        "LAYER = getattr(nn, 'MultiheadAttention')",
-    ):
-        path = write(f"{reference}\n{line}\n")
-        assert judge(path).verdict == "fail", line
-        allowed = judge(path, policy="any")
-        assert allowed.verdict == "pass", line
-        assert "not-from-scratch" in allowed.advisories
+FORBIDDEN = (
+    "import numpy",
+    "from torch.nn import MultiheadAttention",
+    "LAYER = nn.TransformerEncoderLayer",
+    "LAYER = getattr(nn, 'MultiheadAttention')",
+)
+
+
+@pytest.mark.parametrize("line", FORBIDDEN)
+def test_forbidden_parts(judge: Grade, write: Write, reference: str, line: str) -> None:
+    report = judge(write(f"{reference}\n{line}\n"))
+    assert report.verdict == "fail"
+    failing = [result.check.id for result in report.results if result.status != "pass"]
+    assert failing == ["submission.from_scratch"]
+
+
+def test_forbidden_parts_are_allowed_by_the_other_policy(
+    judge: Grade, write: Write, reference: str
+) -> None:
+    allowed = judge(write("\n".join([reference, *FORBIDDEN])), policy="any")
+    assert allowed.verdict == "pass"
+    assert "not-from-scratch" in allowed.advisories
 
 
 def test_forbidden_parts_are_seen_at_work(judge: Grade, write: Write, reference: str) -> None:

@@ -36,6 +36,11 @@ def test_equality_names_a_deviation(judge: Grade, name: str) -> None:
     assert first.explanation == CAUSES[first.cause].explanation
 
 
+def test_what_keeps_state_equals_no_deviation(judge: Grade) -> None:
+    report = judge(FOLDER / "wrong" / "position_offset_carried_over.py")
+    assert named(report) == {"GPT2:state-kept-between-calls"}
+
+
 @pytest.mark.parametrize("submission", SEVERAL, ids=str)
 def test_two_bugs_are_both_named(judge: Grade, submission: Known) -> None:
     part = submission.header.get("part")

@@ -15,6 +15,7 @@ from grader.remote.worker import Values, Worker
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _ABSURD = np.float64(1e100)
+_QUESTION_BYTES = 500_000  # of parameters' values that are sent at a time
 Answer = tuple[dict[str, Any], list[Values]]
 
 
@@ -124,21 +125,49 @@ class Module:
 
         inputs_back: then the inputs as they are afterwards.
         """
+        return self._outputs(
+            inputs, theta, path, train, [seed], inputs_back=inputs_back, any_shape=any_shape
+        )
+
+    def samples(
+        self, x: Values, theta: Floats, seeds: Sequence[int], *, path: str = ""
+    ) -> list[Values]:
+        """The outputs for one input in train mode, one for each seed."""
+        return self._outputs([x] * len(seeds), theta, path, True, seeds)
+
+    def at_points(self, x: Values, thetas: Floats) -> list[Values]:
+        """The outputs for one input, one for each row of thetas."""
+        together = max(1, _QUESTION_BYTES // thetas[0].nbytes)
+        parts = (thetas[start : start + together] for start in range(0, len(thetas), together))
+        return [output for part in parts for output in self._outputs([x], part, "", False, [0])]
+
+    def _outputs(
+        self,
+        inputs: Sequence[Values],
+        theta: Floats | None,
+        path: str,
+        train: bool,
+        seeds: Sequence[int],
+        *,
+        inputs_back: bool = False,
+        any_shape: bool = False,
+    ) -> list[Values]:
         arrays = [] if theta is None else [theta]
         _, values = self._ask(
             "call",
             [*arrays, *inputs],
             path=path,
             train=train,
-            seed=seed,
+            seeds=list(seeds),
             theta=theta is not None,
             inputs_back=inputs_back,
         )
-        if len(values) != len(inputs) * (1 + inputs_back):
-            raise self._worker.broken(f"{len(values)} outputs for {len(inputs)} inputs")
+        asked = list(inputs) * (1 if theta is None or theta.ndim == 1 else len(theta))
+        if len(values) != len(asked) + len(inputs) * inputs_back:
+            raise self._worker.broken(f"{len(values)} outputs for {len(asked)} inputs")
         self._expect_sensible(values)
         if not any_shape:
-            for output, x in zip(values, inputs, strict=False):
+            for output, x in zip(values, asked, strict=False):
                 self.expect_shape(output, x)
         return values
 

@@ -7,14 +7,17 @@ an `error` with the candidate's own traceback. Nothing here compares anything wi
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.overrides import resolve_name
 
 from grader import wire
 from grader.worker import describe, probe, tensors, trace
@@ -29,6 +32,7 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 def prepare() -> None:
     """What the fork server does once, before any fork: settings only, no operation."""
     torch.set_num_threads(1)
+    resolve_name(prepare)  # torch makes the table of all its functions once, for all traces
     # Compiling needs a compiler, seconds, and files to write; what is compiled computes the same.
     torch.compile = _not_compiled
     # These open files where Python does not see it.
@@ -162,7 +166,7 @@ class Answerer:
         """The weights that a model computes. The array holds the values of all parameters."""
         target = self.models[model]
         assert isinstance(target, WeighedModel)
-        return wire.Message({}, tuple(map(tensors.encode, target.weights(arrays[0]))))
+        return wire.Message({}, tuple(map(tensors.encode, target.weights(_numbers(arrays[0])))))
 
     def call(
         self,
@@ -170,20 +174,27 @@ class Answerer:
         model: int,
         path: str,
         train: bool,
-        seed: int,
+        seeds: list[int],
         theta: bool,
         inputs_back: bool,
     ) -> wire.Message:
         """Outputs of a module of the model, one for each input, and the inputs as they are after.
 
-        With `theta` the first array holds the values of all parameters.
+        seeds: one before the first input, or one before each. With `theta` the first array holds
+        the values of all parameters, or rows of such; then the outputs are those for each row.
         """
         target = self.models[model]
-        remaining = target.set(arrays, theta)
+        rows = np.atleast_2d(_numbers(arrays[0])) if theta else [None]
         module = target.use(path, train)
-        torch.default_generator.manual_seed(seed)
-        inputs = [tensors.decode(array) for array in remaining]
-        outputs = [module(x) for x in inputs]
+        inputs = [tensors.decode(array) for array in (arrays[1:] if theta else arrays)]
+        outputs = []
+        for row in rows:
+            if row is not None:
+                target.set(row)
+            for x, seed in itertools.zip_longest(inputs, seeds):
+                if seed is not None:
+                    torch.default_generator.manual_seed(seed)
+                outputs.append(module(x))
         problem = tensors.unsendable(outputs)
         if problem is not None:
             return wire.Message({"unsendable": problem})
@@ -198,7 +209,8 @@ class Answerer:
         Arrays: the values of all parameters, the input, the flat indices of the elements.
         """
         target = self.models[model]
-        x_array, indices_array = target.set(arrays, True)
+        theta, x_array, indices_array = arrays
+        target.set(_numbers(theta))
         module = target.use(path, False)
         x = tensors.decode(x_array)
         outputs = []
@@ -223,7 +235,8 @@ class Answerer:
         the gradient of each parameter and of a floating-point input where there is one.
         """
         target = self.models[model]
-        x_array, weights_array = target.set(arrays, True)
+        theta, x_array, weights_array = arrays
+        target.set(_numbers(theta))
         module = target.use(path, train)
         torch.default_generator.manual_seed(seed)
         x = tensors.decode(x_array)
@@ -257,3 +270,8 @@ class Answerer:
         return wire.Message(
             {"functions": functions, "stranded": stranded}, (tensors.encode(output),)
         )
+
+
+def _numbers(array: wire.Array) -> np.ndarray:
+    """A wire array for what is written to parameters."""
+    return tensors.decode(array).numpy()

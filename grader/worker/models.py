@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from grader import wire
-from grader.worker import computed, tensors
+from grader.worker import computed
 
 
 class Model:
@@ -25,21 +25,19 @@ class Model:
         self.named = [(name, p.requires_grad) for name, p in module.named_parameters()]
         self.values = [parameter.detach() for parameter in self.parameters]
 
-    def set(self, arrays: tuple[wire.Array, ...], theta: bool) -> tuple[wire.Array, ...]:
-        """Put the first array's values into what is trained; the arrays after it."""
-        if not theta:
-            return arrays
-        sizes = [values.numel() for values in self.values]
-        parts = torch.split(tensors.decode(arrays[0]), sizes)
-        for (_, trained), values, new in zip(self.named, self.values, parts, strict=True):
+    def set(self, theta: np.ndarray) -> None:
+        """Put values, laid end to end, into what is trained."""
+        end = 0
+        for (_, trained), values in zip(self.named, self.values, strict=True):
+            start, end = end, end + values.numel()
             if trained:
-                values.copy_(new.reshape(values.shape))
-        return arrays[1:]
+                _fill(values, theta[start:end].reshape(values.shape))
 
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, with the model in the mode asked for."""
         torch.set_default_dtype(self.default_dtype)
-        self.module.train(train)
+        if any(module.training is not train for module in self.module.modules()):
+            self.module.train(train)
         return self.module.get_submodule(path)
 
     def element(self, index: int) -> torch.Tensor:
@@ -54,6 +52,14 @@ class Model:
                 position.append(place)
             return values[tuple(reversed(position))]
         raise IndexError(index)
+
+
+def _fill(values: torch.Tensor, new: np.ndarray) -> None:
+    """Write to a tensor through NumPy, which is quicker for a few numbers."""
+    try:
+        values.numpy()[...] = new
+    except (TypeError, RuntimeError):  # a dtype or device that NumPy has not
+        values.copy_(torch.from_numpy(new))
 
 
 class WeighedModel(Model):
@@ -80,8 +86,8 @@ class WeighedModel(Model):
 
         return forward
 
-    def weights(self, theta: wire.Array) -> list[torch.Tensor]:
+    def weights(self, theta: np.ndarray) -> list[torch.Tensor]:
         """What the weights are for these parameters, in the order of `named`."""
-        self.plain.set((theta,), True)
+        self.plain.set(theta)
         found = {weight.name: weight.values for weight in computed.weigh(self.module, self.example)}
         return [found[name] for name, _ in self.named]

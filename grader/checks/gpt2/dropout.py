@@ -51,7 +51,7 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
     experiment = evidence.experiment(name, case, dropout_p=0.0)
     module, theta, x = experiment.module, experiment.theta, experiment.x
     plain = module.call(x, theta)
-    if any(not common.same(plain, module.call(x, train=True, seed=seed)) for seed in _SEEDS):
+    if any(not common.same(plain, sample) for sample in module.samples(x, theta, _SEEDS)):
         raise Failure(
             "with dropout_p = 0 the output in train mode is not that in eval mode",
             experiment.counterexample(
@@ -119,7 +119,7 @@ def _branch_varies(evidence: Evidence, module: Module, size: Size, branch: str, 
 
 
 def _varies(module: Module, theta: Floats, x: Values, path: str = "") -> bool:
-    outputs = [module.call(x, theta, path=path, train=True, seed=seed) for seed in _SEEDS]
+    outputs = module.samples(x, theta, _SEEDS, path=path)
     return any(not common.same(outputs[0], output) for output in outputs[1:])
 
 

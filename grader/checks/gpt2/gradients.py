@@ -57,20 +57,27 @@ def _slopes(
     module: Module, theta: Any, x: Any, weights: Any, rng: np.random.Generator
 ) -> list[tuple[int, float, Any]]:
     """(index of the gradient, measured slope, direction) for each parameter and the input."""
-    slopes = []
-    for index, parameter in enumerate(module.parameters):
-        if not parameter.trainable:
-            continue
-        direction = rng.normal(0.0, 1.0, parameter.shape)
+    directions = {
+        index: rng.normal(0.0, 1.0, parameter.shape)
+        for index, parameter in enumerate(module.parameters)
+        if parameter.trainable
+    }
+    thetas = []
+    for index, direction in directions.items():
         step = np.zeros_like(theta)
-        step[parameter.indices] = _STEP * direction
-        ahead, behind = (module.call(x, theta + sign * step) for sign in (1, -1))
-        slopes.append((index, _slope(ahead, behind, weights), direction))
+        step[module.parameters[index].indices] = _STEP * direction
+        thetas += [theta + step, theta - step]
+    outputs = module.at_points(x, np.array(thetas)) if thetas else []
     if x.dtype != np.int64:
         direction = rng.normal(0.0, 1.0, x.shape)
-        ahead, behind = (module.call(x + sign * _STEP * direction, theta) for sign in (1, -1))
-        slopes.append((len(module.parameters), _slope(ahead, behind, weights), direction))
-    return slopes
+        directions[len(module.parameters)] = direction
+        outputs += module.outputs([x + _STEP * direction, x - _STEP * direction], theta)
+    return [
+        (index, _slope(ahead, behind, weights), direction)
+        for (index, direction), ahead, behind in zip(
+            directions.items(), outputs[::2], outputs[1::2], strict=True
+        )
+    ]
 
 
 def _slope(ahead: Any, behind: Any, weights: Any) -> float:

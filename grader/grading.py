@@ -18,13 +18,18 @@ from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
-from grader.diagnosis import diagnose, marked
+from grader.diagnosis import diagnose, marked, marks
 from grader.remote import Fault, Isolation, Server, Subject, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.submission import Submission, read
 
 Progress = Callable[[CheckResult], None]
+SEEDS = 10_000  # one below this is drawn where none is given
+
+
+class Stopped(KeyboardInterrupt):
+    """What `progress` may raise to end a grading before it is done."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def grade(
             return grade(path, options, progress, own)
     started = time.monotonic()
     exercise = EXERCISES[options.exercise]
-    seed = secrets.randbelow(10_000) if options.seed is None else options.seed
+    seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     submission = read(path, exercise.file)
     locked = isolation_of(server)
     if options.untrusted:
@@ -92,6 +97,8 @@ def _report(
         path=clean(submission.path),
         file=clean(f"{submission.folder}/{submission.main}"),
         sha256=submission.sha256,
+        files=submission.files,
+        marks=tuple(replace(m, why=clean(m.why)) for m in marks(submission, results, diagnoses)),
         seed=seed,
         policy=options.policy,
         isolation_level=locked.level,
@@ -113,15 +120,22 @@ def _all_fail(exercise: Exercise, message: str) -> tuple[CheckResult, ...]:
 def run_checks(
     exercise: Exercise, evidence: Evidence, progress: Progress
 ) -> tuple[CheckResult, ...]:
-    """Run the exercise's checks under pytest. Every check gets exactly one result."""
+    """Run the exercise's checks under pytest. Every check gets exactly one result.
+
+    KeyboardInterrupt goes through, and so does Stopped.
+    """
     checks = exercise.checks()
     recorder = _Recorder(evidence, checks, progress)
     # Nothing from around the submission takes part: no ini file, no plugin, no environment.
     arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]
     arguments += [str(FOLDER), "--assert=plain", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    # These collect garbage again and again to find out what has gone wrong in a __del__.
+    arguments += ["-p", "no:unraisableexception", "-p", "no:threadexception"]
     arguments += ["--capture=no", f"--seed={evidence.seed}", *exercise.paths]
     with _pytest_alone():
         pytest.main(arguments, plugins=[recorder])
+    if recorder.interrupted is not None:
+        raise recorder.interrupted
     missing = "the check did not run; this is a fault of the grader"
     return tuple(
         recorder.results.get(name) or CheckResult(check, "internal", missing)
@@ -153,10 +167,14 @@ class _Recorder:
         self.checks = checks
         self.progress = progress
         self.results: dict[str, CheckResult] = {}
+        self.interrupted: BaseException | None = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[conftest.EVIDENCE] = self.evidence
         config.option.tbstyle = "no"  # nobody reads the tracebacks, which take long to write
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = excinfo.value
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> object:

@@ -9,6 +9,9 @@ from pathlib import Path
 from grader.checks.api import Check
 
 FOLDER = Path(__file__).parent
+_PACKED = FOLDER.parent / "exercises"  # where an installed kit carries them
+# What is handed to a candidate: the stubs and the brief.
+HANDOUT = _PACKED if _PACKED.is_dir() else FOLDER.parents[1] / "exercises"
 
 
 @dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 from grader.diagnosis.consequences import marked
 from grader.diagnosis.diagnose import diagnose
+from grader.diagnosis.places import marks
 
-__all__ = ["diagnose", "marked"]
+__all__ = ["diagnose", "marked", "marks"]

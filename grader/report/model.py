@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from grader.checks.api import Check, Counterexample
 
 SCHEMA_VERSION = 1
+WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class CheckResult:
     def points(self) -> float:
         """All of the check's points or none."""
         return self.check.points if self.status == "pass" else 0.0
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong: neither passed nor waiting."""
+        return self.status not in ("pass", *WAITING)
 
     def as_json(self) -> dict[str, Any]:
         """As in the JSON report."""
@@ -72,8 +79,49 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A line of the submission that may be in question, and why."""
+
+    file: str
+    line: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How late it is in a timed session, in minutes."""
+
+    minutes: float
+    elapsed: float
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return self.elapsed > self.minutes
+
+    @property
+    def words(self) -> str:
+        """Such as "18 of 30 minutes left", a begun minute counted whole."""
+        if self.late:
+            return f"LATE by {_minutes(math.ceil(self.elapsed - self.minutes))}"
+        return f"{math.ceil(self.minutes - self.elapsed)} of {_minutes(self.minutes)} left"
+
+    def as_json(self) -> dict[str, Any]:
+        """As in the JSON report."""
+        elapsed = round(self.elapsed, 2)
+        return {"minutes": self.minutes, "elapsed": elapsed, "late": self.late}
+
+
+def _minutes(count: float) -> str:
+    return f"{count:g} minute" if count == 1 else f"{count:g} minutes"
+
+
+@dataclass(frozen=True)
 class Report:
-    """Everything that is said about one submission."""
+    """Everything that is said about one submission.
+
+    files: what was handed in, by name, as it was; marks: lines of it that may be in question.
+    """
 
     exercise: str
     path: str
@@ -88,6 +136,9 @@ class Report:
     judged_by: dict[str, str] = field(default_factory=dict)
     diagnoses: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
+    files: dict[str, bytes] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+    clock: Clock | None = None  # of the session in which it was graded
 
     @property
     def verdict(self) -> str:
@@ -110,7 +161,27 @@ class Report:
     @property
     def untouched(self) -> bool:
         """Whether nothing has been written yet."""
-        return {r.status for r in self.results if r.check.points} <= {"todo", "not-run"}
+        return {r.status for r in self.results if r.check.points} <= set(WAITING)
+
+    @property
+    def problems(self) -> tuple[tuple[CheckResult, ...], ...]:
+        """What failed and follows from nothing named; what the very same words say, together."""
+        groups: dict[object, list[CheckResult]] = {}
+        for result in self.results:
+            if result.failed and not result.follows:
+                key = (result.status, result.message, result.traceback)
+                groups.setdefault(key, []).append(result)
+        return tuple(map(tuple, groups.values()))
+
+    @property
+    def followers(self) -> tuple[CheckResult, ...]:
+        """What failed as the consequence of a bug that is named."""
+        return tuple(r for r in self.results if r.failed and r.follows)
+
+    @property
+    def waiting(self) -> tuple[CheckResult, ...]:
+        """What there is nothing to judge of yet."""
+        return tuple(r for r in self.results if r.status in WAITING)
 
     @property
     def undiagnosed(self) -> tuple[str, ...]:
@@ -156,6 +227,7 @@ class Report:
             "advisories": [
                 {"id": id, "message": message} for id, message in self.advisories.items()
             ],
+            **({"session": self.clock.as_json()} if self.clock else {}),
             "seconds": round(self.seconds, 3),
         }
 

@@ -10,6 +10,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The class is not finished: a method is still a stub, or it returns nothing.",
         asks="The brief asks for a constructor and a forward that returns a tensor.",
         look="Look for a NotImplementedError, a pass, or a forward that ends without a return.",
+        code=r"NotImplemented|pass\b|\.\.\.",
         hints=(
             "Is there anything left to be written in this class?",
             "Build the class, call it with an input as the brief describes it, print the result.",
@@ -22,6 +23,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The class cannot be built or called as in the brief.",
         asks="The brief gives the names, the order and the defaults of all arguments.",
         look="Look at the class name, at __init__ and at forward, beside the brief's signature.",
+        code=r"def __init__|def forward|^class",
         hints=(
             "Would somebody who has only the brief be able to use your class?",
             "Build the class by name and by position, then call it with one tensor.",
@@ -35,6 +37,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The code raises an error on an input that the brief allows.",
         asks="The brief asks for any batch size B ≥ 1 and any length 1 ≤ T ≤ block_size.",
         look="Look at the line that the error's traceback names, and at the shapes there.",
+        code=r"",
         hints=(
             "What does the last line of the traceback say?",
             "Print the shape and dtype of each tensor in the line that fails.",
@@ -48,6 +51,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The forward returns something other than one plain tensor, such as a tuple or dict.",
         asks="The brief asks for a single tensor.",
         look="Look at the return of forward.",
+        code=r"return",
         hints=(
             "What does somebody get who calls your class?",
             "Print type(y) for the result of one call.",
@@ -60,6 +64,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The output has another dtype than the model's weights, or only float32 works.",
         asks="A PyTorch module computes in the dtype of its weights, float64 as well as float32.",
         look="Look for .float(), and for torch.zeros or torch.empty without a dtype in forward.",
+        code=r"float|zeros|empty|ones|full|arange|tensor\(|dtype",
         hints=(
             "What happens to your class after .double()?",
             "Print the dtype of each tensor in forward for a model.double() and a double input.",
@@ -72,6 +77,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The output has its axes in another order than the brief's.",
         asks="The brief asks for (B, T, C), and for logits of (B, T, vocab_size).",
         look="Look at the last transpose or permute before the return.",
+        code=r"transpose|permute|return|\.T\b|mT",
         hints=(
             "Which axis of your output is time?",
             "Print y.shape with B, T and the width all different.",
@@ -84,6 +90,10 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The number of heads in use is not num_heads: a constant takes its place.",
         asks="The brief asks for num_heads heads, whatever num_heads is.",
         look="Look for a literal number of heads, or a literal head width, in all of the classes.",
+        code=(
+            r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split|"
+            r"num_heads|n_head|head_dim"
+        ),
         hints=(
             "What changes in your output when num_heads does?",
             "Print the shape of the scores for num_heads = 1 and for num_heads = 3.",
@@ -100,6 +110,7 @@ ANYWHERE: tuple[Cause, ...] = (
             "Look for F.dropout without training=self.training, an nn.Dropout made in forward, or "
             "a dropout_p given to F.scaled_dot_product_attention."
         ),
+        code=r"drop|Drop",
         hints=(
             "What should eval() change in your class?",
             "Call the module twice in eval mode with dropout_p = 0.5 and compare the outputs.",
@@ -113,6 +124,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The value of dropout_p is not followed: nothing is dropped, or not at that rate.",
         asks="The brief's dropout_p sets how much is dropped in train mode: nothing at 0.",
         look="Look at whether a dropout is made with dropout_p, and whether it is called.",
+        code=r"drop|Drop",
         hints=(
             "What does dropout_p do in train mode?",
             "Call the module twice in train mode with dropout_p = 0.5, then with 0: when do the "
@@ -126,6 +138,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The forward changes the tensor that it is given.",
         asks="The brief asks for an output; the caller's tensor must stay as it is.",
         look="Look for +=, for an assignment into x[…], and for methods that end in an underscore.",
+        code=r"[+\-*/]=|\] =|_\(",
         hints=(
             "What does the caller's tensor look like after the call?",
             "Keep x.clone(), call the module, and compare values and shape.",
@@ -138,6 +151,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The output in eval mode depends on chance.",
         asks="In eval mode the weights and the input alone decide what a module gives.",
         look="Look in forward for torch.rand or torch.randn, and for layers that are made there.",
+        code=r"rand|Linear|Dropout|normal|bernoulli",
         hints=(
             "Where do random numbers come into your forward?",
             "Call the module twice in eval mode with dropout_p = 0 and compare the outputs.",
@@ -150,6 +164,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The output depends on earlier calls: something is kept on self and used again.",
         asks="The brief's forward depends on weights and input alone.",
         look="Look for assignments to self in forward: caches, counters, masks of a first call.",
+        code=r"self\.\w+ ?[+\-*/]?=|append|register|cache",
         hints=(
             "What does your module remember after a call?",
             "Call it with a, then with b, then with a again: are first and third output the same?",
@@ -163,6 +178,10 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The sequences of a batch influence one another.",
         asks="GPT-2 treats every sequence of a batch by itself: axis 0 only counts them.",
         look="Look for reshapes that join or swap batch and time, and for a mean over axis 0.",
+        code=(
+            r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split|"
+            r"mean|sum|norm|dim=0"
+        ),
         hints=(
             "Does a sequence know in which company it comes?",
             "Run one sequence alone and as part of a batch, and compare the two outputs.",
@@ -176,6 +195,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The positions of a sequence are mixed outside masked attention, so later ones show.",
         asks="The brief asks that a position see no later one, and only attention looks at others.",
         look="Look for a mean, a norm or a convolution over axis 1, the axis of time.",
+        code=r"mean|sum|norm|conv|cumsum|dim=1|max",
         hints=(
             "Which of your operations read more than one position?",
             "Change the last token and find the first tensor that changes at earlier positions.",
@@ -189,6 +209,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The gradient is cut on its way: a tensor in the forward leaves autograd's graph.",
         asks="The brief's model is to be trained: gradients must reach every parameter and x.",
         look="Look for detach(), .data, .item(), numpy() and torch.tensor(…) in forward.",
+        code=r"detach|\.data|item\(|numpy|tensor\(|clone",
         hints=(
             "Could every weight of this module learn?",
             "Call backward() on the sum of the output: which parameters have a grad of None or 0?",
@@ -201,6 +222,7 @@ ANYWHERE: tuple[Cause, ...] = (
         names="The forward runs without gradients.",
         asks="The brief's model is to be trained; whoever calls it decides about no_grad.",
         look="Look for torch.no_grad or inference_mode around forward, or a detach of its output.",
+        code=r"no_grad|inference_mode|detach|requires_grad|set_grad",
         hints=(
             "Could this module learn?",
             "Print y.requires_grad for an output of the module.",

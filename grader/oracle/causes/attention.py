@@ -16,6 +16,10 @@ ATTENTION: tuple[Cause, ...] = (
             "head_dim = embed_dim / num_heads channels."
         ),
         look="Look at the shapes of q, k and v on the way into q @ kᵀ.",
+        code=(
+            r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split|"
+            r"num_heads|n_head"
+        ),
         hints=(
             "How many different attention patterns can one position have in your code?",
             "Print scores.shape: is there an axis of size num_heads in it?",
@@ -35,6 +39,7 @@ ATTENTION: tuple[Cause, ...] = (
             "split, and only then are the axes of time and heads exchanged."
         ),
         look="Look at the view or reshape that makes the heads, and at the transpose next to it.",
+        code=r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split",
         hints=(
             "After your view, from which position does the first row of head 0 come?",
             "Take x = torch.arange(B * T * C) as (B, T, C) through your split and print one head.",
@@ -51,6 +56,7 @@ ATTENTION: tuple[Cause, ...] = (
             "to (B, T, H, D), and then to (B, T, C)."
         ),
         look="Look between weights @ v and the output projection, at transpose, permute and view.",
+        code=r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split",
         hints=(
             "Which numbers should stand in row t once the heads are joined?",
             "Split a tensor into heads and merge it at once, with no attention between: do you "
@@ -68,6 +74,10 @@ ATTENTION: tuple[Cause, ...] = (
             "channels, each with attention weights and a scale of its own width."
         ),
         look="Look for the places in forward where num_heads is used.",
+        code=(
+            r"view|reshape|transpose|permute|unflatten|flatten|einsum|rearrange|chunk|split|"
+            r"num_heads|n_head|head_dim"
+        ),
         hints=(
             "What changes in your output when num_heads does?",
             "Print scores.shape for num_heads = 1 and for num_heads = 4.",
@@ -81,6 +91,7 @@ ATTENTION: tuple[Cause, ...] = (
         names="The values of this attention are its input itself, not a projection of it.",
         asks="GPT-2 makes queries, keys and values by three learned projections of x.",
         look="Look at what is multiplied with the attention weights.",
+        code=r"Linear|Conv1[dD]|Parameter|einsum|@|matmul|chunk|split|bmm|\bv\b|value",
         hints=(
             "What does a position hand over to those who attend to it?",
             "Count the C × C matrices among your parameters: there should be four.",
@@ -93,6 +104,7 @@ ATTENTION: tuple[Cause, ...] = (
         names="This is attention without an output projection: the joined heads are the output.",
         asks="GPT-2 sends the joined heads through one more linear layer of embed_dim × embed_dim.",
         look="Look at the last line of forward: is the layer there, and is it called?",
+        code=r"return|proj|out|c_proj|wo",
         hints=(
             "How can what one head found reach the channels of another?",
             "Count the C × C matrices that the forward uses: there should be four.",
@@ -109,6 +121,7 @@ ATTENTION: tuple[Cause, ...] = (
             "differ from what it offers."
         ),
         look="Look at the lines that make q and k: are two different layers, or two slices, used?",
+        code=r"Linear|Conv1[dD]|Parameter|einsum|@|matmul|chunk|split|bmm|query|key|\bq\b|\bk\b",
         hints=(
             "Can position 5 find position 2 interesting, and position 2 not find position 5 so?",
             "Print (q - k).abs().max().",
@@ -125,6 +138,7 @@ ATTENTION: tuple[Cause, ...] = (
             "differ from what it hands over."
         ),
         look="Look at the lines that make k and v: are two different layers, or two slices, used?",
+        code=r"Linear|Conv1[dD]|Parameter|einsum|@|matmul|chunk|split|bmm|value|key|\bv\b|\bk\b",
         hints=(
             "Which of your weights take part in the output?",
             "Print (k - v).abs().max(), and see which parameters have no grad after backward().",
@@ -141,6 +155,7 @@ ATTENTION: tuple[Cause, ...] = (
             "Look at how the mask is made and cut to size, and for padding to block_size that "
             "changes the result or stays in it."
         ),
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange|block_size|pad",
         hints=(
             "What does your code do with a sequence of a single token?",
             "Print the shapes of scores and mask for T = 1 and for T = block_size.",

@@ -16,6 +16,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Look at the line that computes the scores, before the softmax: which width goes into "
             "the root?"
         ),
+        code=r"sqrt|\*\* ?-?\(?-?0?\.5|scale|head_dim|@|matmul|einsum",
         hints=(
             "How many products are summed up in one score?",
             "Print q.shape just before q @ kᵀ, and the number whose root divides the scores.",
@@ -32,6 +33,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "head_dim, and scores that are too large saturate the softmax."
         ),
         look="Look at the line that computes q @ kᵀ, and at what happens up to the softmax.",
+        code=r"sqrt|\*\* ?-?\(?-?0?\.5|scale|head_dim|@|matmul|einsum",
         hints=(
             "How large do the scores become when heads grow wider?",
             "Print scores.std() just before the softmax, for heads of 4 and of 64 channels.",
@@ -50,6 +52,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Look for every factor that q, k or the scores meet on the way to the softmax; "
             "F.scaled_dot_product_attention has one of its own."
         ),
+        code=r"sqrt|\*\* ?-?\(?-?0?\.5|scale|head_dim|@|matmul|einsum",
         hints=(
             "Should wider heads make the scores larger or smaller, and by how much?",
             "Print q @ kᵀ and the scores as they enter the softmax: what is their ratio?",
@@ -69,6 +72,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Look between q @ kᵀ and the softmax: is a mask applied to every head, and is the "
             "masked result the one that is used?"
         ),
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange|softmax|scaled_dot",
         hints=(
             "What stops a position from reading the token it has to predict?",
             "Print the attention weights of every head as T × T matrices: is the upper triangle "
@@ -86,6 +90,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "otherwise nothing is left for the first one, and a softmax of minus infinities is NaN."
         ),
         look="Look at the diagonal of the mask: the second argument of tril or triu, or a < or <=.",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
         hints=(
             "What may the very first token attend to?",
             "Print the mask for T = 3: what stands on its diagonal, and what in its first row?",
@@ -105,6 +110,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Look at where the mask is made and where it is applied: does a True, or a 1, mean "
             "visible or hidden in each place?"
         ),
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
         hints=(
             "Rows are queries and columns are keys: which triangle is the past?",
             "Print the attention weights for T = 4: which triangle is zero?",
@@ -118,6 +124,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
         names="The mask of this attention begins too late: each position sees at least one ahead.",
         asks="The brief asks that each position attend to itself and earlier ones, and no further.",
         look="Look at the diagonal argument of tril or triu, or at the comparison of positions.",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
         hints=(
             "Which is the last position that position t may look at?",
             "Print the mask for T = 4: how many keys are visible in the first row?",
@@ -137,6 +144,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "positions, so the mask must act before the softmax."
         ),
         look="Look at the order of the two steps: mask the scores, then take the softmax.",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange|softmax",
         hints=(
             "What must the attention weights of one position sum to?",
             "Print weights.sum(-1) as they are when they meet v.",
@@ -153,6 +161,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "be zero however large the scores are."
         ),
         look="Look at the value that the mask fills in or adds: its sign, its size, its exponent.",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
         hints=(
             "How low must a score be for its weight to be zero, whatever the others are?",
             "Print the attention weights of the future, unrounded, once with x multiplied by 30.",
@@ -169,6 +178,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "without bound before the softmax."
         ),
         look="Look at the sign of the mask's value, and at whether it is added or subtracted.",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
         hints=(
             "Does your softmax prefer large scores or small ones?",
             "Print the scores after masking for T = 3: what stands above the diagonal?",
@@ -182,6 +192,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
         names="The softmax of this attention runs over another axis than the keys'.",
         asks="GPT-2 takes it over the keys, so that the weights of each query sum to one.",
         look="Look at the dim of the softmax, and at the shape of the scores at that point.",
+        code=r"softmax|dim=|exp|sum",
         hints=(
             "For which fixed index do the attention weights sum to one, and over which do you sum?",
             "Print weights.sum(-1) and weights.sum(-2) before dropout: which is all ones?",
@@ -194,6 +205,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
         names="The softmax of this attention runs over the heads.",
         asks="GPT-2 takes it over the keys, for every head and every query on its own.",
         look="Look at which axis of the scores the heads are on, and at the dim of the softmax.",
+        code=r"softmax|dim=|exp|sum",
         hints=(
             "Should the heads compete with one another?",
             "Print scores.shape just before the softmax and name each axis.",
@@ -209,6 +221,7 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "tempers them, and the weights do not sum to one."
         ),
         look="Look at the order of softmax and division, and at the brackets around them.",
+        code=r"softmax|sqrt|\*\* ?-?\(?-?0?\.5|scale|head_dim|@|matmul|einsum",
         hints=(
             "What is the scale there to protect from large numbers?",
             "Print weights.sum(-1): is it one, or 1/√head_dim?",

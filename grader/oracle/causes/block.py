@@ -13,6 +13,7 @@ BLOCK: tuple[Cause, ...] = (
             "and none on the residual stream."
         ),
         look="Look at what each norm takes in: the stream itself, or a sublayer's output?",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "Which tensor is normed in your block, and where does the result go?",
             "Follow x from input to output through the additions alone: is it ever normed?",
@@ -26,6 +27,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The attention of this block reads the residual stream with no LayerNorm before it.",
         asks="The brief asks for LayerNorm before attention as well as before the MLP.",
         look="Look at the argument that attention is called with.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "What does attention read?",
             "Print mean and standard deviation over the last axis of what attention receives.",
@@ -38,6 +40,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The MLP of this block reads the residual stream with no LayerNorm of its own.",
         asks="The brief asks for LayerNorm before the MLP as well as before attention.",
         look="Look at the argument that the MLP is called with.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "What does the MLP read?",
             "Print mean and standard deviation over the last axis of what the MLP receives.",
@@ -54,6 +57,7 @@ BLOCK: tuple[Cause, ...] = (
             "block."
         ),
         look="Look at how many norms are made, and at whether two names stand for one of them.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN",
         hints=(
             "How many pairs of norm weights does a model of two blocks have?",
             "Print [name for name, _ in model.named_parameters()] and count the norms.",
@@ -69,6 +73,7 @@ BLOCK: tuple[Cause, ...] = (
             "the MLP and to the second sum."
         ),
         look="Look at what x is after attention, and at which x the last sum uses.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "What is left of x if attention gives zero? And what of attention if the MLP does?",
             "Set the weights of the MLP to zero: does the block give x + attn(norm(x))?",
@@ -82,6 +87,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The second residual is missing: the MLP's output replaces the stream.",
         asks="The brief's pre-norm block adds the MLP's output to the stream: x + mlp(norm(x)).",
         look="Look at the last line of the block.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "What is left of the stream if the MLP gives zero?",
             "Set all weights of attention and MLP to zero: the block should give x back.",
@@ -97,6 +103,7 @@ BLOCK: tuple[Cause, ...] = (
             "output is added to stays as it is."
         ),
         look="Look for a line such as x = norm(x), after which the x before it is gone.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "Which x do you add the sublayer's output to?",
             "Set all weights of attention and MLP to zero: is the output x, or a normed x?",
@@ -116,6 +123,7 @@ BLOCK: tuple[Cause, ...] = (
             "and MLP add nothing themselves, and neither does the model around its blocks."
         ),
         look="Look for every sum with x: inside attention and MLP, in the block, around the block.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "How often is x added on its way through the block and through the model?",
             "Set all weights of attention and MLP to zero: does the block give x, or 2 * x?",
@@ -129,6 +137,7 @@ BLOCK: tuple[Cause, ...] = (
         names="This is a parallel block, as in GPT-J: both attention and MLP read its input.",
         asks="In GPT-2 the MLP reads the stream after attention's output was added to it.",
         look="Look at what the second norm, or the MLP, receives.",
+        code=r"\+|norm|ln|attn|mlp",
         hints=(
             "Can the MLP see what attention found?",
             "Set attention's weights to zero: does the MLP's output change?",
@@ -142,6 +151,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The MLP comes before attention in this block.",
         asks="The brief's order is GPT-2's: attention first, then the MLP.",
         look="Look at the order of the two sublayers in forward, or in the list that runs them.",
+        code=r"attn|mlp|ff|attention",
         hints=(
             "What should a position do first: gather from others, or think for itself?",
             "Write down the operations of your block in the order in which they run.",
@@ -154,6 +164,7 @@ BLOCK: tuple[Cause, ...] = (
         names="This is a block in which the MLP is never applied.",
         asks="The brief asks for attention and an MLP in every block, each with norm and residual.",
         look="Look at the second half of forward: which sublayer does it call?",
+        code=r"mlp|ff|feed|attn|attention",
         hints=(
             "How many sublayers run in your block, and which?",
             "Call backward() on the sum of the output: do the MLP's parameters get a grad?",
@@ -166,6 +177,7 @@ BLOCK: tuple[Cause, ...] = (
         names="This is a block in which attention is never applied.",
         asks="The brief asks for attention and an MLP in every block, each with norm and residual.",
         look="Look at the first half of forward: which sublayer does it call?",
+        code=r"mlp|ff|attn|attention",
         hints=(
             "How can a position of your block learn of another one?",
             "Change the first token of a sequence: does the block's output at the last one change?",
@@ -181,6 +193,7 @@ BLOCK: tuple[Cause, ...] = (
             "channels; statistics over time let a position see later ones."
         ),
         look="Look at the axes of mean and variance, or at the shape that nn.LayerNorm is given.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN",
         hints=(
             "Which numbers does LayerNorm average?",
             "Print mean and standard deviation of the norm's output over the last axis.",
@@ -193,6 +206,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The norm has no weights that could be learned.",
         asks="GPT-2's LayerNorm ends with a learned weight and bias for each channel.",
         look="Look for elementwise_affine=False, F.layer_norm without weight, or a frozen weight.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN|affine|requires_grad",
         hints=(
             "What does a LayerNorm learn?",
             "Print the names of your parameters: is there one of embed_dim elements for each norm?",
@@ -208,6 +222,7 @@ BLOCK: tuple[Cause, ...] = (
             "and var divide by C - 1 unless told otherwise."
         ),
         look="Look at the std or var in the norm, at its default, and at the root.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN",
         hints=(
             "By which number is the sum of squares divided in a variance?",
             "Compare your norm with nn.LayerNorm(4) on the vector 1, 2, 3, 4.",
@@ -220,6 +235,7 @@ BLOCK: tuple[Cause, ...] = (
         names="This is RMSNorm or something close to it: the mean is not subtracted.",
         asks="The brief asks for LayerNorm, which takes the mean off first.",
         look="Look at the class of the norm, or at its numerator if you wrote it yourself.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN",
         hints=(
             "What is the mean of a position's channels after your norm?",
             "Print the norm's output.mean(-1): LayerNorm gives zeros at its initial weights.",
@@ -232,6 +248,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The norm is a BatchNorm: its statistics run over batch and time, not over channels.",
         asks="The brief asks for LayerNorm, whose statistics come from one position's channels.",
         look="Look at the class of the norms.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN",
         hints=(
             "Should the other sequences of a batch matter to this one?",
             "Print list(block.buffers()): a LayerNorm keeps no running mean or variance.",
@@ -244,6 +261,7 @@ BLOCK: tuple[Cause, ...] = (
         names="The norm's eps is so large that it changes what the norm gives.",
         asks="GPT-2 has an eps of 1e-5, there only to keep the divisor away from zero.",
         look="Look at the eps of the norm: its exponent, and the order of the arguments.",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN|1e-",
         hints=(
             "What is eps for?",
             "Norm 0.1 * x and print the standard deviation over the last axis: is it near 1?",

@@ -10,16 +10,17 @@ class Cause:
     """A named bug.
 
     names: one sentence that says what the submission is instead of GPT-2; asks: one sentence, what
-    the brief asks instead; look: one sentence, where in a submission to look; hints: a nudge, a
-    pointer, a near-solution in words; checks: ids of the checks whose requirement it breaks first,
-    the most telling first. An id that begins with a dot is that of any class: ".shape" is
-    attention.shape, mlp.shape, block.shape and gpt2.shape.
+    the brief asks instead; look: one sentence, where in a submission to look; code: a pattern of
+    the lines meant there; hints: a nudge, a pointer, a near-solution in words; checks: ids of the
+    checks whose requirement it breaks first, the most telling first. An id that begins with a dot
+    is that of any class: ".shape" is attention.shape, mlp.shape, block.shape and gpt2.shape.
     """
 
     slug: str
     names: str
     asks: str
     look: str
+    code: str
     hints: tuple[str, str, str]
     checks: tuple[str, ...]
 

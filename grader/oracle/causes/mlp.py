@@ -11,6 +11,7 @@ _WIDTH = Cause(
     names="",
     asks="The brief asks for 4 * embed_dim hidden units.",
     look="Look at the sizes of the two linear layers, and at any expansion factor.",
+    code=r"Linear|Conv1[dD]|Parameter|\b4\b|\d{3,}|hidden|expan|inner",
     hints=(
         "By which factor does GPT-2 widen in the MLP?",
         "Print the shapes of your parameters for embed_dim = 16.",
@@ -28,6 +29,7 @@ MLP: tuple[Cause, ...] = (
             "smooth and dips a little below zero for negative x."
         ),
         look="Look at the function between the two linear layers.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU",
         hints=(
             "Which activation does GPT-2 use?",
             "Feed -1 to your activation alone: GELU gives -0.159.",
@@ -40,6 +42,7 @@ MLP: tuple[Cause, ...] = (
         names="This is an MLP whose activation is SiLU (swish), x · sigmoid(x).",
         asks="The brief asks for GELU, x · Φ(x), where Φ is the normal distribution function.",
         look="Look at the function between the two linear layers, and at its formula.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU",
         hints=(
             "By which function of x does GELU multiply x?",
             "Feed 1 to your activation alone: GELU gives 0.841, and SiLU 0.731.",
@@ -56,6 +59,7 @@ MLP: tuple[Cause, ...] = (
             "sigmoid form is a coarser approximation."
         ),
         look="Look at the formula of the activation.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU",
         hints=(
             "Where does the number 1.702 come from?",
             "Compare your activation with F.gelu at x = -2: by how much do they differ?",
@@ -71,6 +75,7 @@ MLP: tuple[Cause, ...] = (
             "formula."
         ),
         look="Look at the function between the two linear layers.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU",
         hints=(
             "What does GELU do with a large positive number?",
             "Feed 3 to your activation alone: GELU gives 2.996.",
@@ -83,6 +88,7 @@ MLP: tuple[Cause, ...] = (
         names="This is an MLP without an activation: two linear layers in a row amount to one.",
         asks="The brief asks for GELU between the two.",
         look="Look at forward: is the activation called, and is its result the one that is used?",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU|return",
         hints=(
             "What do two linear maps in a row amount to?",
             "With the biases at zero, compare mlp(2 * x) with 2 * mlp(x).",
@@ -99,6 +105,7 @@ MLP: tuple[Cause, ...] = (
             "the second layer's output as it is."
         ),
         look="Look at the order of the three steps, or at the brackets if they stand in one line.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU|return",
         hints=(
             "Can your MLP subtract something large from the residual stream?",
             "Print y.min() for a few random inputs: does it ever go below -0.17?",
@@ -111,6 +118,7 @@ MLP: tuple[Cause, ...] = (
         names="This is an MLP that applies an activation to its input, before the first layer.",
         asks="The brief asks for GELU between the two linear layers, and GPT-2 has it only there.",
         look="Look at what the first linear layer receives.",
+        code=r"gelu|relu|silu|sigmoid|tanh|erf|act|GELU|ReLU|SiLU|Tanh|ELU",
         hints=(
             "On how many numbers per position does the activation act in your MLP?",
             "Print the shape of what goes into the activation: it should end in 4 * embed_dim.",
@@ -139,6 +147,7 @@ MLP: tuple[Cause, ...] = (
         names="The hidden width of the MLP is a fixed number that does not follow embed_dim.",
         asks="The brief asks for 4 * embed_dim hidden units, whatever embed_dim is.",
         look="Look for a literal such as 256 or 3072 where the MLP or its layers are made.",
+        code=r"Linear|Conv1[dD]|Parameter|\b4\b|\d{3,}|hidden|expan|inner",
         hints=(
             "What happens to your hidden layer when embed_dim doubles?",
             "Print the shapes of the MLP's parameters for embed_dim = 16 and for embed_dim = 32.",

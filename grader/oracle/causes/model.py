@@ -13,6 +13,7 @@ MODEL: tuple[Cause, ...] = (
             "nothing else has normed it on the way."
         ),
         look="Look at the end of forward: is the final norm made, and is it called?",
+        code=r"norm|ln|mean|var|std|eps|Norm|LN|return",
         hints=(
             "What does the head read?",
             "Print the standard deviation over the last axis of what the head receives.",
@@ -25,6 +26,7 @@ MODEL: tuple[Cause, ...] = (
         names="The layers of this model are one block used several times, with one set of weights.",
         asks="The brief asks for a stack of N blocks; in GPT-2 each one has weights of its own.",
         look="Look at where the blocks are made: how often is TransformerBlock(…) called?",
+        code=r"TransformerBlock|ModuleList|Sequential|num_layers|n_layer|blocks|layers|\bfor\b",
         hints=(
             "How many sets of weights do num_layers blocks have?",
             "Count the elements of model.parameters() for num_layers = 1, 2 and 3.",
@@ -41,6 +43,7 @@ MODEL: tuple[Cause, ...] = (
             "to be trained, saved and moved with it."
         ),
         look="Look at the container that holds the blocks.",
+        code=r"TransformerBlock|ModuleList|Sequential|num_layers|n_layer|blocks|layers|\bfor\b",
         hints=(
             "Would an optimizer of model.parameters() train your blocks?",
             "Print the names of model.named_parameters() and look for those of the blocks.",
@@ -53,6 +56,7 @@ MODEL: tuple[Cause, ...] = (
         names="The forward of this model runs the first block only.",
         asks="The brief asks for a stack of N blocks: each reads what the one before it gives.",
         look="Look at the loop over the blocks: what is called in it, and where does it end?",
+        code=r"TransformerBlock|ModuleList|Sequential|num_layers|n_layer|blocks|layers|\bfor\b",
         hints=(
             "How many blocks take part in your logits?",
             "Print a line in the block's forward and count the lines for num_layers = 3.",
@@ -65,6 +69,7 @@ MODEL: tuple[Cause, ...] = (
         names="The model runs more blocks than num_layers, or one of them more than once.",
         asks="The brief asks for exactly num_layers blocks, each applied once.",
         look="Look at the bounds of the loops that make and that run the blocks.",
+        code=r"TransformerBlock|ModuleList|Sequential|num_layers|n_layer|blocks|layers|\bfor\b",
         hints=(
             "How many blocks does a model of one layer run?",
             "Print a line in the block's forward and count the lines for num_layers = 1.",
@@ -77,6 +82,7 @@ MODEL: tuple[Cause, ...] = (
         names="The number of blocks that this model runs is not num_layers.",
         asks="The brief asks for a stack of num_layers blocks, all of which are used.",
         look="Look for a literal where the blocks are made, and for a slice where they are run.",
+        code=r"TransformerBlock|ModuleList|Sequential|num_layers|n_layer|blocks|layers|\bfor\b",
         hints=(
             "What changes in your model when num_layers does?",
             "Count the blocks that are made and those that are called, for num_layers = 1, 2, 3.",
@@ -89,6 +95,7 @@ MODEL: tuple[Cause, ...] = (
         names="The output of this model is probabilities: a softmax was applied to the logits.",
         asks="The brief asks for logits; cross_entropy applies the softmax itself.",
         look="Look at the last line of forward.",
+        code=r"softmax|return",
         hints=(
             "What does F.cross_entropy expect?",
             "Print model(idx).sum(-1): is it one everywhere?",
@@ -101,6 +108,7 @@ MODEL: tuple[Cause, ...] = (
         names="The output of this model is log-probabilities: a log-softmax was applied.",
         asks="The brief asks for logits, which are the head's output before any normalisation.",
         look="Look at the last line of forward.",
+        code=r"softmax|return",
         hints=(
             "What are logits, and what are log-probabilities?",
             "Print model(idx).exp().sum(-1): is it one everywhere?",
@@ -113,6 +121,7 @@ MODEL: tuple[Cause, ...] = (
         names="This is a model without a language modeling head: it returns (B, T, embed_dim).",
         asks="The brief asks for a final head and for logits of shape (B, T, vocab_size).",
         look="Look at the end of forward: is the head made, called, and its result returned?",
+        code=r"head|logits|softmax|return|project|linear",
         hints=(
             "How does the model say which token comes next?",
             "Print logits.shape for a vocab_size that is not embed_dim.",
@@ -125,6 +134,7 @@ MODEL: tuple[Cause, ...] = (
         names="The head of this model does not give vocab_size numbers.",
         asks="The brief asks for logits of shape (B, T, vocab_size).",
         look="Look at the sizes with which the head is made.",
+        code=r"head|logits|softmax|return|project|linear",
         hints=(
             "How many scores does the model give for each position, and how many tokens are there?",
             "Print logits.shape with vocab_size, embed_dim and block_size all different.",
@@ -140,6 +150,7 @@ MODEL: tuple[Cause, ...] = (
             "to predict its next token."
         ),
         look="Look for an index such as [:, -1] or [:, [-1]] before or after the head.",
+        code=r"-1|return|head",
         hints=(
             "For how many positions does training need a prediction?",
             "Print logits.shape for idx of shape (2, 10).",
@@ -152,6 +163,7 @@ MODEL: tuple[Cause, ...] = (
         names="The forward of this model cannot be called without targets.",
         asks="The brief's signature is forward(self, idx): idx alone must do.",
         look="Look at the arguments of GPT2.forward and their defaults.",
+        code=r"def forward",
         hints=(
             "Can your model be used when the answer is not known?",
             "Call model(idx) as the brief's first example does.",
@@ -164,6 +176,7 @@ MODEL: tuple[Cause, ...] = (
         names="The dropout_p that is given here does not reach all the parts inside.",
         asks="The brief gives every class a dropout_p, and what holds other parts passes it on.",
         look="Look at the calls that make the parts: a part that is given none drops nothing.",
+        code=r"drop|Drop|CausalSelfAttention|MLP|TransformerBlock",
         hints=(
             "With which dropout_p are the inner parts made?",
             "Print the model for dropout_p = 0.5, and read the p of every Dropout in it.",

@@ -10,6 +10,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="This is a model whose tokens are not told their positions.",
         asks="The brief asks for positional embeddings, added to those of the tokens.",
         look="Look at the sum that enters the first block, and at how the positions are looked up.",
+        code=r"pos|arange|wpe|time|Embedding|emb|wte|token",
         hints=(
             "How does your model tell the first token from the second?",
             "Print the position indices and the vectors that they give.",
@@ -22,6 +23,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The position embedding is not trained: it is frozen, a buffer, or a fixed formula.",
         asks="GPT-2 learns its positional embeddings, one vector for each of block_size positions.",
         look="Look at how the position table is made: is it a parameter that wants a gradient?",
+        code=r"pos|arange|wpe|time|requires_grad|register_buffer|Parameter",
         hints=(
             "Which paper had fixed sinusoids, and which learned its positions?",
             "Print (name, p.requires_grad) for all parameters: is the position table among them?",
@@ -34,6 +36,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The positions are not counted 0, 1, 2, …, so two of them can share a row.",
         asks="GPT-2 gives position t row t of the table, from 0 to T - 1, each a row of its own.",
         look="Look at the arange that makes the positions, and for a clamp or a // behind it.",
+        code=r"pos|arange|wpe|time",
         hints=(
             "Which row of the table belongs to the first token, and which to the last?",
             "Print the position indices for T = block_size: are they all different?",
@@ -46,6 +49,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The positions run backwards: the last token of the sequence gets position 0.",
         asks="GPT-2 counts from the first token on: position t is t, however long the sequence is.",
         look="Look at the arange or flip that makes the position indices.",
+        code=r"pos|arange|wpe|time|flip",
         hints=(
             "Does the position of a token change when another one follows it?",
             "Print the position indices for T = 3 and for T = 4.",
@@ -58,6 +62,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The positions are counted from the end: from that of the sequence or of the table.",
         asks="GPT-2 counts from the first token on, so that position t is row t of the table.",
         look="Look for block_size or T as an offset in the position indices, or for a slice [-T:].",
+        code=r"pos|arange|wpe|time",
         hints=(
             "Which row of the table does the first token get, for short and for long sequences?",
             "Print the position indices for T = 1 and for T = block_size.",
@@ -70,6 +75,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The position embedding is multiplied into the token embedding.",
         asks="The brief asks for token + positional embeddings: their sum.",
         look="Look at the line where the two embeddings meet.",
+        code=r"pos|arange|wpe|time|Embedding|emb|wte|token",
         hints=(
             "How are the two embeddings put together in GPT-2?",
             "Set the position table to zero: the token embeddings should come through unchanged.",
@@ -82,6 +88,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The positions depend on which sequence of the batch it is.",
         asks="GPT-2 numbers the tokens from 0 to T - 1, in every sequence of the batch alike.",
         look="Look at which axis of idx the position indices are made from.",
+        code=r"pos|arange|wpe|time",
         hints=(
             "Should a sequence have other positions as the second of a batch than as the first?",
             "Print the position indices for idx of shape (2, 3).",
@@ -94,6 +101,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The position table has fewer rows than block_size, so long sequences fail.",
         asks="The brief allows up to block_size tokens, each of which needs a position of its own.",
         look="Look at the number of rows with which the position table is made.",
+        code=r"pos|arange|wpe|time",
         hints=(
             "What is the longest sequence that your model takes?",
             "Run the model with T = block_size, for a block_size other than that of the example.",
@@ -106,6 +114,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The token embedding is frozen: training never changes it.",
         asks="GPT-2 learns its token embeddings along with all other weights.",
         look="Look for requires_grad=False, a buffer, or Embedding.from_pretrained, which freezes.",
+        code=r"Embedding|emb|wte|token|requires_grad",
         hints=(
             "Which of your parameters will an optimizer change?",
             "Print (name, p.requires_grad) for all parameters.",
@@ -121,6 +130,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
             "original Transformer of 2017."
         ),
         look="Look for a sqrt next to the embeddings or next to the head.",
+        code=r"Embedding|emb|wte|token|sqrt|embed_dim",
         hints=(
             "Do the rows of the token table reach the first block unchanged?",
             "Set the position table to zero and compare the first block's input with the table.",
@@ -134,6 +144,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The positions are looked up in the token table.",
         asks="GPT-2 has two learned tables: one of vocab_size rows, and one of block_size rows.",
         look="Look at which table is given the position indices.",
+        code=r"pos|arange|wpe|time|Embedding|emb|wte|token",
         hints=(
             "Does token number 3 have anything to do with position number 3?",
             "Count the embedding tables of your model, and print their shapes.",
@@ -146,6 +157,7 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         names="The token indices are clamped or wrapped, so that some tokens share an embedding.",
         asks="The brief allows all indices in [0, vocab_size); GPT-2 has an embedding for each.",
         look="Look for a clamp, a min or a % on idx before the look-up.",
+        code=r"Embedding|emb|wte|token|clamp|min|%|vocab",
         hints=(
             "Does your model tell all tokens of the vocabulary apart?",
             "Compare model(idx) for idx = vocab_size - 1 and for idx = vocab_size - 2.",

@@ -1,10 +1,12 @@
-"""Writing a file whole or not at all."""
+"""Files of the kit's own: writing them whole or not at all, and what they are called."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+SESSION_FILE = "session.jsonl"  # in a folder that `grader start` made
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -72,15 +72,21 @@ def render(hint: Hint, command: str) -> str:
     return f"{topic.id}  hint {hint.number} of {total}\n\n{text}\n\n{following}"
 
 
-def _find(id: str) -> Topic:
+def topics() -> dict[str, Topic]:
+    """All that there are hints for, by name."""
     checks = [(check, e.file) for e in EXERCISES.values() for check in e.checks().values()]
-    topics = {check.id: Topic(check.id, check.hints, file) for check, file in checks}
+    found = {check.id: Topic(check.id, check.hints, file) for check, file in checks}
     for cause in CAUSES.values():
-        topics[cause.slug] = Topic(cause.slug, cause.hints, EXERCISES["gpt2"].file)
-    if id in topics:
-        return topics[id]
+        found[cause.slug] = Topic(cause.slug, cause.hints, EXERCISES["gpt2"].file)
+    return found
+
+
+def _find(id: str) -> Topic:
+    known = topics()
+    if id in known:
+        return known[id]
     # Half of the letters in common is enough: "causal" finds "attention.causal".
-    close = difflib.get_close_matches(id.lower(), topics, cutoff=0.5)
+    close = difflib.get_close_matches(id.lower(), known, cutoff=0.5)
     closest = f"the closest: {', '.join(close)}. " if close else ""
     raise UnknownTopic(
         f"there is no check or cause {id!r}; {closest}`grader list` shows every check."

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,16 +120,15 @@ class _Facts:
         except (ValueError, RecursionError, MemoryError) as error:
             self.syntax_error = f"{name}: cannot be parsed ({type(error).__name__}: {error})"
             return
-        self.relative |= any(
-            isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree)
-        )
-        self.violations += _violations(name, tree, names)
-        self.unwritten += _unwritten(tree)
+        nodes = list(ast.walk(tree))
+        self.relative |= any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in nodes)
+        self.violations += _violations(name, nodes, names)
+        self.unwritten += _unwritten(nodes)
 
 
-def _unwritten(tree: ast.Module) -> Iterator[str]:
+def _unwritten(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Names of classes with a forward of which only a docstring, `...` or `pass` is there."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.ClassDef):
             continue
         for item in node.body:
@@ -211,11 +210,11 @@ def _show(name: str, error: SyntaxError) -> str:
     return f"{place}\n    {shown}\n    {' ' * caret}^"
 
 
-def _violations(name: str, tree: ast.Module, names: Collection[str]) -> Iterator[Violation]:
+def _violations(name: str, nodes: Iterable[ast.AST], names: Collection[str]) -> Iterator[Violation]:
     """Lines of a file that import what is not allowed or name a ready-made Transformer."""
     own = {other.split("/")[0].removesuffix(".py") for other in names}
     allowed = sys.stdlib_module_names | {"torch"} | own
-    for node in ast.walk(tree):
+    for node in nodes:
         line = getattr(node, "lineno", 0)
         for module in _imported(node):
             if module.split(".")[0] not in allowed:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Collection
 from dataclasses import asdict
 
@@ -29,6 +30,8 @@ _START_SECONDS = 120.0  # a cold `import torch` on a slow disk
 class ForkServer:
     """A process that has imported torch and forks workers. Start early: it loads meanwhile.
 
+    Threads may share it: they are served one after another.
+
     without: mechanisms of the lock-down not to use, for tests and measurements.
     """
 
@@ -36,6 +39,7 @@ class ForkServer:
         self._limits = limits
         self._without = tuple(without)
         self._ready = False
+        self._one_at_a_time = threading.Lock()
         self._folder = tempfile.mkdtemp(prefix="grader-")
         outer = None if "bubblewrap" in without else bubblewrap.command()
         self._wrapped = outer is not None
@@ -50,11 +54,11 @@ class ForkServer:
 
     def fork(self) -> tuple[int, socket.socket]:
         """A new worker: its pid and the connection to it."""
-        self._wait_until_ready()
         ours, theirs = socket.socketpair()
-        with theirs:
+        with self._one_at_a_time, theirs:
+            self._wait_until_ready()
             socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
-        pid, _ = self._reply()
+            pid, _ = self._reply()
         return pid, ours
 
     def end(self, pid: int, dying: bool = False) -> int | None:
@@ -62,14 +66,16 @@ class ForkServer:
 
         dying: let it end by itself; None if it does not.
         """
-        self._control.sendall(COMMAND.pack(REAP, -pid if dying else pid))
-        status = self._reply()[1]
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(REAP, -pid if dying else pid))
+            status = self._reply()[1]
         return None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
 
     def processor_seconds(self, pid: int) -> float:
         """What a worker has used of its processor."""
-        self._control.sendall(COMMAND.pack(USED, pid))
-        return self._reply()[1] / 1e9
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(USED, pid))
+            return self._reply()[1] / 1e9
 
     def __enter__(self) -> ForkServer:
         return self

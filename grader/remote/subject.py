@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from grader import wire
-from grader.remote.faults import CandidateError, WorkerLost
+from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.module import Answer, Module
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
@@ -31,6 +33,9 @@ class Subject:
         self.timeout = timeout
         self._server = server
         self._worker: Worker | None = None
+        # Beside the questions, one worker is made ready for the next group, and old ones are ended.
+        self._beside = ThreadPoolExecutor(1)
+        self._spare: Future[Worker] | None = None
         self._group = ""
         self._models: dict[str, Module] = {}
         self._found: dict[str, str] = {}
@@ -49,20 +54,25 @@ class Subject:
     def enter(self, group: str) -> None:
         """From now on questions go to the worker of this group of checks."""
         if group != self._group:
-            self.close()
+            self._close()
             self._group = group
 
     def __enter__(self) -> Subject:
+        self._spare = self._beside.submit(self._loaded_worker)
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.close()
+        self._close()
+        if self._spare is not None:
+            with suppress(GraderFault, WorkerLost, CandidateError):
+                self._spare.result().close()
+        self._beside.shutdown()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """End the current worker, if there is one."""
         self._models.clear()
         if self._worker is not None:
-            self._worker.close()
+            self._beside.submit(self._worker.close)
         self._worker = None
 
     def found_classes(self) -> dict[str, str]:
@@ -141,10 +151,25 @@ class Subject:
             raise self._load_fault.with_traceback(None)  # or it would grow with every raise
         if self._worker is None or not self._worker.alive:
             self._models.clear()
-            self._worker = Worker(self._server)
-            self._load(self._worker)
+            spare, self._spare = self._spare, None
+            try:
+                self._worker = spare.result() if spare else self._loaded_worker()
+            except (WorkerLost, CandidateError) as fault:
+                self._load_fault = fault
+                raise
+            self._spare = self._beside.submit(self._loaded_worker)
             self._used_before = self._worker.processor_seconds()
         return self._worker
+
+    def _loaded_worker(self) -> Worker:
+        """A worker that has imported the submission. Raises WorkerLost or CandidateError."""
+        worker = Worker(self._server)
+        try:
+            self._load(worker)
+        except CandidateError:
+            worker.close()
+            raise
+        return worker
 
     def _load(self, worker: Worker) -> None:
         files = self.submission.files
@@ -161,9 +186,6 @@ class Subject:
                 package=self.submission.package,
                 classes=list(self.classes),
             )
-        except (WorkerLost, CandidateError) as fault:
-            self._load_fault = fault
-            raise
         finally:
             self._loading_left -= time.monotonic() - started
         found = header.get("classes")

@@ -18,13 +18,14 @@ from grader.remote.start import Server
 
 Values = NDArray[Any]
 _NUMPY_DTYPES = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "?", "uint8": "u1"}
+_NAMES = {np.dtype(code): name for name, code in _NUMPY_DTYPES.items()}
 
 
 def pack(values: Values) -> wire.Array:
     """A NumPy array as it goes over the wire."""
     array = np.ascontiguousarray(values)
-    name = str(array.dtype)
-    return wire.Array(name, array.shape, array.astype(_NUMPY_DTYPES[name]).tobytes())
+    name = _NAMES[array.dtype.newbyteorder("<")]
+    return wire.Array(name, array.shape, array.astype(_NUMPY_DTYPES[name], copy=False).tobytes())
 
 
 def unpack(array: wire.Array) -> Values:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -11,11 +10,11 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from grader.report.model import CheckResult, Diagnosis, Report, total
+from grader.report.advice import next_step
+from grader.report.model import WAITING, CheckResult, Diagnosis, Report, total
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
 _BAR = 20  # characters
-_WAITING = ("todo", "not-run")
 _FAINT = 1e-9  # of a leak map: what rounding leaves
 
 
@@ -28,20 +27,16 @@ def show(report: Report, console: Console) -> None:
             console.print(_diagnosis(diagnosis, console))
         for part in report.undiagnosed:
             console.print(_undiagnosed(part))
-    failed = [r for r in report.results if r.status not in ("pass", *_WAITING)]
-    problems = [r for r in failed if not r.follows]
-    for alike in _grouped(problems):
+    for alike in report.problems:
         console.print(_problem(alike, console))
-    followers = [r for r in failed if r.follows]
-    if followers:
-        console.print(_followers(followers))
-    waiting = [r for r in report.results if r.status in _WAITING]
-    if waiting and not report.untouched:
-        console.print(_waiting(waiting))
+    if report.followers:
+        console.print(_followers(report.followers))
+    if report.waiting and not report.untouched:
+        console.print(_waiting(report.waiting))
     for id, message in report.advisories.items():
         console.print(Text.assemble(("note ", "yellow"), f"{message} ", (f"[{id}]", "dim")))
     console.print(_footer(report))
-    console.print(_next_step(report, problems))
+    console.print(Text(next_step(report)))
 
 
 def _headline(report: Report) -> Text:
@@ -61,7 +56,7 @@ def _parts(report: Report) -> Padding:
         filled = round(_BAR * score / top)
         statuses = {r.status for r in results}
         passed = sum(r.status == "pass" for r in results)
-        word = "todo" if statuses <= set(_WAITING) else f"{passed} of {len(results)} checks"
+        word = "todo" if statuses <= set(WAITING) else f"{passed} of {len(results)} checks"
         bar = Text("━" * filled, "green") + Text("━" * (_BAR - filled), "bright_black")
         judged = report.judged_by.get(name, "")
         table.add_row(name, bar, f"{score:g} of {top:g}", word, Text(judged, "dim"))
@@ -89,7 +84,7 @@ def _undiagnosed(part: str) -> Text:
 
 def _leak_map(rows: Sequence[Sequence[float]], console: Console) -> Text:
     """Row t, column s: how much output t moves when input s changes. The future is red."""
-    shades = " ░▒▓█" if _unicode(console) else " .:+#"
+    shades = " ░▒▓█" if has_unicode(console) else " .:+#"
     text = Text("how much output t (rows) moves when input s (columns) changes\n", "dim")
     text.append("     s " + "".join(f"{s:<3d}" for s in range(len(rows))) + "\n", "dim")
     for t, row in enumerate(rows):
@@ -104,7 +99,7 @@ def _leak_map(rows: Sequence[Sequence[float]], console: Console) -> Text:
     return text
 
 
-def _followers(followers: list[CheckResult]) -> Text:
+def _followers(followers: Sequence[CheckResult]) -> Text:
     """Failures that a named bug accounts for, in a line for each bug."""
     text = Text()
     for cause in dict.fromkeys(r.follows for r in followers):
@@ -114,20 +109,11 @@ def _followers(followers: list[CheckResult]) -> Text:
     return text
 
 
-def _grouped(problems: list[CheckResult]) -> list[list[CheckResult]]:
-    """Problems that were met with the very same words are told once."""
-    groups: dict[object, list[CheckResult]] = {}
-    for result in problems:
-        key = (result.status, result.message, result.traceback)
-        groups.setdefault(key, []).append(result)
-    return list(groups.values())
-
-
-def _problem(alike: list[CheckResult], console: Console) -> RenderableType:
+def _problem(alike: Sequence[CheckResult], console: Console) -> RenderableType:
     result = alike[0]
     lost = sum(r.check.points for r in alike)
     head = Text.assemble(
-        ("✗ " if _unicode(console) else "x ", "bold red"),
+        ("✗ " if has_unicode(console) else "x ", "bold red"),
         (result.check.id, "bold"),
         (f"  {result.status}" if result.status != "fail" else "", "red"),
         (f"  0 of {lost:g}", "dim"),
@@ -157,7 +143,7 @@ def _quoted(text: str, console: Console) -> RenderableType:
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold", style="red")
     for line in text.rstrip().splitlines():
-        rows.add_row("│" if _unicode(console) else "|", Text(line))
+        rows.add_row("│" if has_unicode(console) else "|", Text(line))
     return Padding(rows, (0, 0, 0, 7))
 
 
@@ -170,11 +156,12 @@ def _labelled(label: str, text: str, width: int = 5) -> Table:
     return row
 
 
-def _unicode(console: Console) -> bool:
+def has_unicode(console: Console) -> bool:
+    """Whether blocks and the like can be shown."""
     return "utf" in (console.encoding or "")
 
 
-def _waiting(waiting: list[CheckResult]) -> Text:
+def _waiting(waiting: Sequence[CheckResult]) -> Text:
     text = Text("not judged: ", "dim")
     shown = [
         f"{r.check.id} ({'not written yet' if r.status == 'todo' else r.message})" for r in waiting
@@ -184,31 +171,11 @@ def _waiting(waiting: list[CheckResult]) -> Text:
 
 
 def _footer(report: Report) -> Text:
-    return Text(
+    text = Text(
         f"seed {report.seed}, isolation {report.isolation_level} "
         f"({', '.join(report.isolation_mechanisms)}), {report.seconds:.1f} s",
         "dim",
     )
-
-
-def _next_step(report: Report, problems: list[CheckResult]) -> Text:
-    if report.verdict == "pass":
-        return Text("Next: nothing is left to do here. Explain your choices to somebody.")
-    if report.verdict == "internal":
-        return Text(
-            f"Next: the grader itself failed, which counts neither for nor against the submission. "
-            f"Please report this with the seed, {report.seed}."
-        )
-    if report.untouched:
-        return Text(
-            f"Next: open {report.file}, read the brief beside it (README.md), write "
-            "CausalSelfAttention, and run this again."
-        )
-    if problems:
-        first = problems[0].check.id
-        return Text(
-            f"Next: mend {first}, then run this again with --seed {report.seed}. "
-            f"For a hint: grader hint {first} {shlex.quote(report.path)}"
-        )
-    part = next(r.check.part for r in report.results if r.status == "todo")
-    return Text(f"Next: write {part}, and run this again.")
+    if report.clock:
+        text.append(f"\n{report.clock.words}", "bold red" if report.clock.late else "bold")
+    return text

@@ -88,7 +88,7 @@ def _example(size: Size) -> Any:
 def check_shape(evidence: Evidence, name: str, case: Case) -> None:
     """Shape and dtype of the output, in float32 and in float64, for any B and T."""
     plain = evidence.experiment(name, case)
-    wanted: Values | None = None
+    wanted: Values | None = None  # what the float64 model gives with the weights of `plain`
     ways: tuple[dict[str, Any], ...] = (
         {},
         {"dtype": "float32"},
@@ -99,10 +99,14 @@ def check_shape(evidence: Evidence, name: str, case: Case) -> None:
         module, x = experiment.module, experiment.x
         if x.dtype != np.int64:
             x = x.astype(module.dtype)
+        # The weights it was born with in the first place, and then the same for all.
+        alike = module.initial.size == plain.module.initial.size
+        comparable = module.dtype != plain.module.dtype and alike
         expected = (*case_shape(case), case.size.get("vocab_size", case.size["embed_dim"]))
         words = f"shape {expected} and dtype {module.dtype}"
         try:
-            (output,) = module.outputs([x], any_shape=True)
+            theta = plain.theta if comparable else None
+            (output,) = module.outputs([x], theta, any_shape=True)
         except CandidateError as fault:
             if fault.status == "fail":
                 message = f"expected output of {words}: {fault.message}"
@@ -119,14 +123,15 @@ def check_shape(evidence: Evidence, name: str, case: Case) -> None:
                 _shape_counterexample(experiment, expected, output, way),
                 _shape_cause(experiment, expected, output),
             )
-        if module.dtype != plain.module.dtype and module.initial.size == plain.module.initial.size:
+        if comparable:
             wanted = plain.module.call(plain.x, plain.theta) if wanted is None else wanted
-            _compare_dtypes(plain, wanted, module, x)
+            _compare_dtypes(plain, wanted, module, x, output)
 
 
-def _compare_dtypes(plain: Experiment, wanted: Values, other: Module, x: Any) -> None:
+def _compare_dtypes(
+    plain: Experiment, wanted: Values, other: Module, x: Any, found: Values
+) -> None:
     """The same weights give the same numbers, however the model came to its dtype."""
-    found = other.call(x, plain.theta)
     error = difference(found, wanted)
     if not error <= _SINGLE:
         if not same(wanted, plain.module.call(plain.x, seed=1)):

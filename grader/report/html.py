@@ -1,0 +1,139 @@
+"""The report as one page that needs nothing else: no network, no script, no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from grader.files import write_whole
+from grader.report.advice import next_step, replay_command
+from grader.report.model import Report, total
+from grader.report.progress import axis_end
+from grader.report.text import clean
+from grader.session import Session, lines
+
+_FAINT = 1e-9  # of a leak map: what rounding leaves
+_CELL = 26  # pixels of a leak map's square
+_MARGIN = 30
+_PLOT = (300, 90)  # pixels of the plot of one part
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the submission. why: what it is marked for, if it is."""
+
+    number: int
+    text: str
+    why: tuple[str, ...]
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page whole or not at all. Raises OSError."""
+    write_whole(path, page(report))
+
+
+def write_progress(session: Session, path: Path) -> None:
+    """Write the page of a session whole or not at all. Raises OSError."""
+    text = (
+        _templates()
+        .get_template("progress.html.jinja")
+        .render(session=session, clock=session.clock(), plots=list(_plots(session)), size=_PLOT)
+    )
+    write_whole(path, text)
+
+
+def page(report: Report) -> str:
+    """The page. Nothing in it is markup but what the template has."""
+    template = _templates().get_template("report.html.jinja")
+    return template.render(
+        report=report,
+        verdict="todo" if report.untouched else report.verdict,
+        parts=[
+            {"name": name, "score": total(r), "top": sum(x.check.points for x in r), "results": r}
+            for name, r in report.parts().items()
+        ],
+        maps=[_leak_map(d.leak_map) for d in report.diagnoses],
+        sources={clean(name): list(_lines(report, name)) for name in report.files},
+        next_step=next_step(report),
+        replay=replay_command(report),
+    )
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("grader.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _lines(report: Report, name: str) -> Iterator[Line]:
+    """A file of the submission, cleaned; only marked files are worth a reader's time."""
+    why: dict[int, list[str]] = {}
+    for mark in report.marks:
+        if mark.file == name:
+            why.setdefault(mark.line, []).append(mark.why)
+    text = report.files[name].decode("utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        yield Line(number, clean(line), tuple(why.get(number, ())))
+
+
+def _leak_map(rows: tuple[tuple[float, ...], ...]) -> dict[str, Any] | None:
+    """Squares of a picture: row t, column s, as dark as output t moves with input s."""
+    if not rows:
+        return None
+    cells = []
+    for t, row in enumerate(rows):
+        largest = max(row) or 1.0
+        for s, value in enumerate(row):
+            shade = 0.0 if value < _FAINT else max(0.15, value / largest)
+            cells.append(
+                {
+                    "x": _MARGIN + s * _CELL,
+                    "y": _MARGIN + t * _CELL,
+                    "shade": round(shade, 3),
+                    "future": s > t,
+                }
+            )
+    leaks = [
+        f"output {t} moves with input {s}"
+        for t, row in enumerate(rows)
+        for s, value in enumerate(row)
+        if s > t and value >= _FAINT
+    ]
+    side = _MARGIN + len(rows) * _CELL
+    return {
+        "cells": cells,
+        "cell": _CELL,
+        "side": side,
+        "ticks": [_MARGIN + (i + 0.5) * _CELL for i in range(len(rows))],
+        "words": "; ".join(leaks) or "no output moves with a later input",
+    }
+
+
+def _plots(session: Session) -> Iterator[dict[str, Any]]:
+    """For each part a line that steps up and down with its share of the points."""
+    width, height = _PLOT
+    end = axis_end(session)
+    for name, points in lines(session):
+        places = [
+            (round(width * m / end, 1), round(height * (1 - share), 1)) for m, share in points
+        ]
+        steps = f"M{places[0][0]},{height}" if places else ""
+        for x, y in places:
+            steps += f" H{x} V{y}"
+        yield {
+            "name": name,
+            "path": f"{steps} H{width}" if places else "",
+            "dots": places,
+            "limit": round(width * session.minutes / end, 1),
+            "end": f"{end:.3g}",
+            "words": ", ".join(f"{share:.0%} after {m:.3g} minutes" for m, share in points),
+            "last": f"{points[-1][1]:.0%}" if points else "",
+        }

@@ -1,0 +1,239 @@
+"""A timed session: a fresh folder of stubs, its clock, and a record of every grading in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from grader.checks.catalogue import EXERCISES, HANDOUT
+from grader.files import SESSION_FILE as FILE
+from grader.report.model import Clock, Report, total
+
+SCHEMA_VERSION = 1
+_BRIEF = "README.md"
+_MAX_BYTES = 64_000_000  # a thousand gradings of the largest submission there may be
+
+Warn = Callable[[str], None]
+
+
+class SessionError(Exception):
+    """A session cannot be started or read. The message says what was expected and found."""
+
+
+@dataclass(frozen=True)
+class Grading:
+    """What came out at one time. minutes: since the start; parts: name -> (score, max_score)."""
+
+    minutes: float
+    verdict: str
+    score: float
+    max_score: float
+    parts: dict[str, tuple[float, float]]
+    sha256: str
+
+
+@dataclass
+class Session:
+    """A folder with a clock. started: seconds since the epoch; minutes: how long it may take."""
+
+    folder: Path
+    exercise: str
+    started: float
+    minutes: float
+    gradings: list[Grading] = field(default_factory=list)
+    texts: set[str] = field(default_factory=set)  # hashes of the submissions that are recorded
+
+    def clock(self) -> Clock:
+        """How late it is. A machine's clock that was put back counts as no time."""
+        return Clock(self.minutes, max(0.0, _now() - self.started) / 60)
+
+    def record(self, report: Report, warn: Warn) -> Report:
+        """Add a grading to the session's file, and give the report with the time on it.
+
+        warn: is told if it could not be recorded, which costs no report.
+        """
+        timed = replace(report, clock=self.clock())
+        lines = [_grading_line(timed)]
+        if report.sha256 not in self.texts:
+            lines.insert(0, _text_line(report.sha256, report.files))
+        try:
+            _append(self.folder / FILE, lines)
+        except OSError as error:
+            warn(f"this grading could not be recorded in {self.folder / FILE} ({error.strerror})")
+        self.texts.add(report.sha256)
+        self.gradings.append(_grading(lines[-1]))
+        return timed
+
+
+def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
+    """Lay out stubs and brief in a new or empty folder, and start the clock.
+
+    Raises SessionError if something is in the folder, or if it cannot be written.
+    """
+    names = (EXERCISES[exercise].file, _BRIEF)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = sorted(entry.name for entry in folder.iterdir())
+        if found:
+            shown = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+            raise SessionError(
+                f"{folder}: expected a new or empty folder, found {shown}. Nothing was changed; "
+                "give the name of a folder that does not exist yet."
+            )
+        for name in names:
+            with (folder / name).open("xb") as file:
+                file.write((HANDOUT / name).read_bytes())
+        session = Session(folder, exercise, _now(), minutes)
+        _append(folder / FILE, [_start_line(session)], new=True)
+    except OSError as error:
+        raise SessionError(f"{folder}: cannot be set up ({error.strerror})") from error
+    return session
+
+
+def welcome(session: Session) -> str:
+    """What to do in a session that has just begun."""
+    file = session.folder / EXERCISES[session.exercise].file
+    return (
+        f"{session.folder}: {session.minutes:g} minutes from now. Read {_BRIEF}, fill in {file}.\n"
+        f"Next: cd {shlex.quote(str(session.folder))} && grader watch"
+    )
+
+
+def find(path: Path, warn: Warn = lambda message: None) -> Session | None:
+    """The session of a submission: of its folder, if there is one. A damaged one is told."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        return read(folder, warn) if os.path.lexists(folder / FILE) else None
+    except SessionError as error:
+        warn(f"{error} It is left as it is, and this grading is not recorded.")
+        return None
+
+
+def read(folder: Path, warn: Warn = lambda message: None) -> Session:
+    """The session in a folder. Raises SessionError if there is none that can be read.
+
+    Lines that are damaged are left out, and told.
+    """
+    file = folder / FILE
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode) or file.stat().st_size > _MAX_BYTES:
+            raise SessionError(f"{file}: not a file that `grader start` made.")
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise SessionError(
+            f"{folder}: expected a folder that `grader start` made, found no {FILE} in it."
+        ) from None
+    except OSError as error:
+        raise SessionError(f"{file}: cannot be read ({error.strerror}).") from error
+    session: Session | None = None
+    damaged = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            session = _started(folder, entry) if session is None else _added(session, entry)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            damaged.append(str(number))
+    if session is None:
+        raise SessionError(f"{file}: damaged, its first line does not say when it started.")
+    if damaged:
+        warn(f"{file}: damaged, left out: line {', '.join(damaged[:5])}")
+    return session
+
+
+def _now() -> float:
+    return datetime.now(timezone.utc).timestamp()
+
+
+def _started(folder: Path, entry: dict[str, Any]) -> Session:
+    if entry["kind"] != "start" or entry["exercise"] not in EXERCISES:
+        raise ValueError("not the beginning of a session")
+    at = datetime.fromisoformat(entry["at"]).timestamp()
+    return Session(folder, entry["exercise"], at, float(entry["minutes"]))
+
+
+def _added(session: Session, entry: dict[str, Any]) -> Session:
+    if entry["kind"] == "text":
+        session.texts.add(str(entry["sha256"]))
+    elif entry["kind"] == "grading":
+        session.gradings.append(_grading(entry))
+    else:
+        raise ValueError("no such kind")
+    return session
+
+
+def _grading(entry: dict[str, Any]) -> Grading:
+    return Grading(
+        float(entry["minutes"]),
+        str(entry["verdict"]),
+        float(entry["score"]),
+        float(entry["max_score"]),
+        {str(name): (float(score), float(top)) for name, (score, top) in entry["parts"].items()},
+        str(entry["sha256"]),
+    )
+
+
+def _start_line(session: Session) -> dict[str, Any]:
+    at = datetime.fromtimestamp(session.started, timezone.utc).isoformat(timespec="seconds")
+    return {
+        "kind": "start",
+        "schema_version": SCHEMA_VERSION,
+        "exercise": session.exercise,
+        "minutes": session.minutes,
+        "at": at,
+    }
+
+
+def _text_line(sha256: str, files: dict[str, bytes]) -> dict[str, Any]:
+    texts = {name: text.decode("utf-8", errors="replace") for name, text in files.items()}
+    return {"kind": "text", "sha256": sha256, "files": texts}
+
+
+def _grading_line(report: Report) -> dict[str, Any]:
+    assert report.clock is not None
+    return {
+        "kind": "grading",
+        "minutes": round(report.clock.elapsed, 2),
+        "late": report.clock.late,
+        "verdict": report.verdict,
+        "score": report.score,
+        "max_score": report.max_score,
+        "parts": {
+            name: [total(results), sum(r.check.points for r in results)]
+            for name, results in report.parts().items()
+        },
+        "seed": report.seed,
+        "sha256": report.sha256,
+    }
+
+
+def _append(file: Path, entries: list[dict[str, Any]], new: bool = False) -> None:
+    """Add lines in one write, so that two gradings at a time do not mix. Raises OSError."""
+    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(file, flags | (os.O_CREAT | os.O_EXCL if new else 0), 0o644)
+    try:
+        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+        os.write(handle, text.encode("utf-8", errors="replace"))
+    finally:
+        os.close(handle)
+
+
+def lines(session: Session) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """Each part's share of its points over time, and that of all: (name, [(minutes, share)])."""
+    names = dict.fromkeys(name for grading in session.gradings for name in grading.parts)
+    for name in names:
+        yield (
+            name,
+            [(g.minutes, _share(*g.parts[name])) for g in session.gradings if name in g.parts],
+        )
+    yield "all", [(g.minutes, _share(g.score, g.max_score)) for g in session.gradings]
+
+
+def _share(score: float, top: float) -> float:
+    return score / top if top else 0.0

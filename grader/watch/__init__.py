@@ -1,0 +1,5 @@
+"""Grading again at every save."""
+
+from grader.watch.loop import watch
+
+__all__ = ["watch"]

@@ -232,7 +232,7 @@ def lines(session: Session) -> Iterator[tuple[str, list[tuple[float, float]]]]:
             name,
             [(g.minutes, _share(*g.parts[name])) for g in session.gradings if name in g.parts],
         )
-    yield "all", [(g.minutes, _share(g.score, g.max_score)) for g in session.gradings]
+    yield "all together", [(g.minutes, _share(g.score, g.max_score)) for g in session.gradings]
 
 
 def _share(score: float, top: float) -> float:

@@ -16,6 +16,7 @@ from grader.submission import Submission
 
 _MOST = 8  # lines for one diagnosis: more of them would point nowhere
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
+_SYNTAX = re.compile(r"(.+), line (\d+): (.*)")
 
 
 def marks(
@@ -23,6 +24,8 @@ def marks(
 ) -> tuple[Mark, ...]:
     """Lines where an error arose, where the policy is broken, and where a named bug may be."""
     found = [Mark(v.file, v.line, v.what) for v in submission.violations]
+    if syntax := _SYNTAX.match(submission.syntax_error or ""):
+        found.append(Mark(syntax[1], int(syntax[2]), f"syntax error: {syntax[3]}"))
     for result in results:
         if result.failed:
             found += _of_error(submission, result)
@@ -33,11 +36,10 @@ def marks(
 
 def _of_error(submission: Submission, result: CheckResult) -> Iterator[Mark]:
     """The last of the submission's own lines that an error went through."""
-    frames = _FRAME.findall(f"{result.traceback}\n{submission.syntax_error or ''}")
+    frames = _FRAME.findall(result.traceback)
     own = [(file, int(line)) for file, line in frames if file in submission.files]
     if own:
-        words = result.message.splitlines()[0] if result.traceback else "syntax error"
-        yield Mark(*own[-1], words)
+        yield Mark(*own[-1], result.message.splitlines()[0])
 
 
 def _of_bug(submission: Submission, diagnosis: Diagnosis) -> Iterator[Mark]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from grader.files import write_whole
 from grader.report.advice import next_step, replay_command
 from grader.report.model import Report, total
-from grader.report.progress import axis_end
+from grader.report.progress import axis_end, summary
 from grader.report.text import clean
 from grader.session import Session, lines
 
@@ -41,7 +41,7 @@ def write_progress(session: Session, path: Path) -> None:
     text = (
         _templates()
         .get_template("progress.html.jinja")
-        .render(session=session, clock=session.clock(), plots=list(_plots(session)), size=_PLOT)
+        .render(session=session, summary=summary(session), plots=list(_plots(session)), size=_PLOT)
     )
     write_whole(path, text)
 

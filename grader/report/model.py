@@ -113,7 +113,7 @@ class Clock:
 
 
 def _minutes(count: float) -> str:
-    return f"{count:g} minute" if count == 1 else f"{count:g} minutes"
+    return f"{count:,.10g} minute" if count == 1 else f"{count:,.10g} minutes"
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ _BESIDE = 30  # characters for what stands left and right of it
 
 def show(session: Session, console: Console) -> None:
     """Print the plot, and a line for each grading."""
-    clock = session.clock()
-    head = Text.assemble((str(session.folder), "bold"), f"  {clock.words}")
-    console.print(head.append(f"  {len(session.gradings)} gradings"))
+    console.print(Text.assemble((str(session.folder), "bold"), f"  {summary(session)}"))
     if not session.gradings:
         console.print("Nothing has been graded yet. Next: grader grade, in this folder.")
         return
@@ -46,6 +44,15 @@ def show(session: Session, console: Console) -> None:
                 f"{grading.verdict}{late}"
             )
         )
+
+
+def summary(session: Session) -> str:
+    """How often it was graded and when last, and the time left if there is any."""
+    clock, count = session.clock(), len(session.gradings)
+    words = "1 grading" if count == 1 else f"{count} gradings"
+    if session.gradings:
+        words += f", the last after {session.gradings[-1].minutes:.1f} minutes"
+    return f"{words}, {clock.words}" if not clock.late else f"{words}, of {session.minutes:g}"
 
 
 def axis_end(session: Session) -> float:

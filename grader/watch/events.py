@@ -12,7 +12,7 @@ from queue import Queue
 
 import watchfiles
 
-SAVED = "saved"
+SAVED, QUIT = "saved", "q"
 _DEBOUNCE = 200  # milliseconds: what an editor writes within them is one save
 _QUIET = 20  # milliseconds without a change that end a save sooner
 _LOOK = 500  # milliseconds between looks whether the folder is still there

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -17,7 +19,7 @@ from grader.report.advice import hint_command
 from grader.report.model import CheckResult, Report
 from grader.submission import UnusableInput
 from grader.watch import screen
-from grader.watch.events import SAVED, Event, keys, watch_saves
+from grader.watch.events import QUIT, SAVED, Event, keys, watch_saves
 
 _CALM = 4  # turns of the spinner a second; each takes time from the grading
 Finish = Callable[[Report], Report]
@@ -39,14 +41,22 @@ def watch(
     stop = threading.Event()
     saves = threading.Thread(target=watch_saves, args=(path, events, stop), daemon=True)
     saves.start()
+    interrupt = signal.signal(signal.SIGINT, partial(_interrupted, events))
     gc.disable()  # garbage is collected while the candidate thinks, not while he waits
     try:
         with keys(events) as keyboard:
             _Watcher(path, options, server, console, finish, events, keyboard).run()
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         gc.enable()
         stop.set()
         saves.join(2)
+
+
+def _interrupted(events: Queue[Event], *signal: object) -> None:
+    """Ctrl-C: an exception and a key, since an exception in a moment of collection is lost."""
+    events.put(QUIT)
+    raise KeyboardInterrupt
 
 
 class _Watcher:
@@ -74,7 +84,7 @@ class _Watcher:
     def run(self) -> None:
         """Until the key that ends it."""
         event = SAVED
-        while event != "q":
+        while event != QUIT:
             if event in (SAVED, "r"):
                 self._grade()
             elif self.shown and event == "a":

@@ -1,0 +1,168 @@
+"""The page in a real browser: it renders, asks nobody for anything, and everybody can use it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_selenium_python import Axe
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from grader.report import html
+from grader.report.model import Report
+from grader.session import Grading, Session
+from tests.bank import FOLDER, ROOT
+from tests.conftest import Grade
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="no browser here: install chromium and chromium-driver to test the page",
+)
+THEMES, WIDTHS = ("light", "dark"), (390, 1200)
+SERIOUS = ("serious", "critical")
+WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    assert CHROMIUM
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module", name="report")
+def _report(judge: Grade) -> Report:
+    return judge(WRONG, seed=3)
+
+
+@pytest.fixture(scope="module", name="pages")
+def _pages(
+    judge: Grade, report: Report, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    pages = {name: folder / f"{name}.html" for name in ("wrong", "todo", "syntax", "progress")}
+    html.write(report, pages["wrong"])
+    html.write(judge(ROOT / "exercises"), pages["todo"])
+    broken = folder / "gpt2.py"
+    broken.write_text("class MLP(:\n    pass\n<script>alert(1)</script>", encoding="utf-8")
+    html.write(judge(broken), pages["syntax"])
+    html.write_progress(session(), pages["progress"])
+    return pages
+
+
+def session() -> Session:
+    gradings = [
+        Grading(5.0 * n, "fail", 20.0 * n, 100.0, {"MLP": (3.0 * n, 15.0)}, "0" * 64)
+        for n in range(1, 5)
+    ]
+    return Session(Path("attempt"), "gpt2", 0.0, 30.0, gradings)
+
+
+def look(browser: webdriver.Chrome, page: Path, theme: str = "light", width: int = 1200) -> None:
+    """Open a page with nothing in the logs."""
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(page.as_uri())
+
+
+def requests(browser: webdriver.Chrome) -> set[str]:
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
+    return {url for url in sent if not url.startswith("data:")}
+
+
+SENT = "Network.requestWillBeSent"
+
+
+@pytest.mark.parametrize("name", ["wrong", "todo", "syntax", "progress"])
+def test_page_is_quiet_and_alone(
+    browser: webdriver.Chrome, pages: dict[str, Path], name: str
+) -> None:
+    look(browser, pages[name])
+    assert browser.find_element(By.TAG_NAME, "h1").is_displayed()
+    assert requests(browser) == {pages[name].as_uri()}
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["wrong", "todo", "syntax", "progress"])
+def test_everybody_can_use_it(
+    browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
+) -> None:
+    look(browser, pages[name], theme, width)
+    axe = Axe(browser)
+    axe.inject()
+    found: list[dict[str, Any]] = axe.run()["violations"]
+    serious = {f["id"]: f["nodes"][0]["html"] for f in found if f["impact"] in SERIOUS}
+    assert not serious
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_axe_sees_what_is_wrong(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "wrong.html"
+    page.write_text("<title>x</title><p style='color:#eee'>faint<img src=x>", encoding="utf-8")
+    look(browser, page)
+    axe = Axe(browser)
+    axe.inject()
+    found = {f["id"] for f in axe.run()["violations"] if f["impact"] in SERIOUS}
+    assert {"color-contrast", "image-alt", "html-has-lang"} <= found
+    assert browser.get_log("browser")
+
+
+def test_what_it_shows(browser: webdriver.Chrome, pages: dict[str, Path], report: Report) -> None:
+    look(browser, pages["wrong"])
+    text = browser.find_element(By.TAG_NAME, "main").text
+    first = report.problems[0][0]
+    assert first.counterexample
+    for part in (
+        *("FAIL", "87 of 100", "CausalSelfAttention: mask-none", first.check.requirement),
+        *(first.message, first.counterexample.code.splitlines()[-1], report.isolation_level),
+        f"grader grade {WRONG} --exercise gpt2 --seed 3",
+    ):
+        assert part in text
+    assert "output 0 moves with input 1" in (
+        browser.find_element(By.CSS_SELECTOR, ".map svg").get_attribute("aria-label") or ""
+    )
+    marked = browser.find_elements(By.CSS_SELECTOR, ".source .marked")
+    assert any("scaled_dot_product_attention" in row.text for row in marked)
+
+
+def test_a_hostile_page_is_text(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, pages["syntax"])
+    assert "<script>alert(1)</script>" in browser.find_element(By.CLASS_NAME, "source").text
+    assert not browser.find_elements(By.TAG_NAME, "script")
+
+
+def test_keyboard_alone(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, pages["wrong"])
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    first = browser.switch_to.active_element
+    assert first.text == "To the report"
+    first.send_keys(Keys.ENTER)
+    summary = browser.find_element(By.TAG_NAME, "summary")
+    was_open = summary.find_element(By.XPATH, "..").get_attribute("open")
+    summary.send_keys(Keys.ENTER)
+    assert summary.find_element(By.XPATH, "..").get_attribute("open") != was_open
+
+
+def test_print(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, pages["wrong"])
+    assert len(browser.print_page()) > 10_000

@@ -95,7 +95,7 @@ def _report(
     return Report(
         exercise=exercise.name,
         path=clean(submission.path),
-        file=clean(f"{submission.folder}/{submission.main}"),
+        file=clean(str(Path(submission.folder, submission.main))),
         sha256=submission.sha256,
         files=submission.files,
         marks=tuple(replace(m, why=clean(m.why)) for m in marks(submission, results, diagnoses)),

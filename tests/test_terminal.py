@@ -1,0 +1,65 @@
+"""What reports look like in a terminal: its width, its colours, its shell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import click
+import pytest
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+from grader.cli import main
+from tests.bank import FOLDER
+from tests.terminal import grader
+
+Command = Callable[..., CompletedProcess[str]]
+COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7]|38)(?:;\d+)*m")
+WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_report_fits_the_terminal(tmp_path: Path, columns: int) -> None:
+    with grader("grade", WRONG, "--seed", 3, columns=columns, state=tmp_path) as terminal:
+        shown = terminal.wait("FAIL  87 of 100", "should print", "Next: mend")
+        assert terminal.end() == 1
+    longest = max(len(line) for line in shown.splitlines())
+    assert columns - 12 < longest <= columns
+    assert "t 5" in shown  # the leak map
+    assert COLOUR.search(terminal.raw)
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_colours_where_none_are_wanted(tmp_path: Path, variable: dict[str, str]) -> None:
+    with grader("grade", WRONG, "--seed", 3, state=tmp_path, **variable) as terminal:
+        assert terminal.end() == 1
+    assert b"FAIL" in terminal.raw
+    assert not COLOUR.search(terminal.raw)
+
+
+def test_no_escapes_outside_a_terminal(command: Command) -> None:
+    assert "\x1b" not in command("grade", WRONG, "--seed", 3).stdout
+
+
+@pytest.mark.parametrize("name", [None, *main.commands])
+def test_every_help_has_an_example(command: Command, name: str | None) -> None:
+    done = command(*([name] if name else []), "--help")
+    assert done.returncode == 0
+    assert "Example: grader " in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("shell", [BashComplete, ZshComplete, FishComplete])
+def test_completion(shell: type[click.shell_completion.ShellComplete]) -> None:
+    complete = shell(main, {}, "grader", "_GRADER_COMPLETE")
+    assert "_GRADER_COMPLETE" in complete.source()
+
+    def found(*words: str) -> set[str]:
+        return {item.value for item in complete.get_completions(list(words[:-1]), words[-1])}
+
+    assert found("w") == {"watch"}
+    assert {"--html", "--json", "--seed"} <= found("grade", "--")
+    assert found("hint", "attention.ca") == {"attention.causal"}
+    assert "mask-none" in found("hint", "mask-")
+    assert found("grade", "--policy", "") == {"from-scratch", "any"}

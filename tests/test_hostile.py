@@ -50,6 +50,26 @@ def test_neither_passes_nor_harms(desk: GradingProcess, submission: Known) -> No
         assert traces.orphans() <= orphans
 
 
+@pytest.fixture(scope="module", name="weak_desk")
+def _weak_desk() -> Iterator[GradingProcess]:
+    """At level process, where only Python itself stands in the way."""
+    walls = ("bubblewrap", "namespaces", "landlock", "seccomp", "capabilities")
+    desk = GradingProcess(*walls)
+    yield desk
+    desk.close()
+
+
+@pytest.mark.parametrize("submission", [k for k in HOSTILE if "unseen" in str(k)], ids=str)
+def test_what_hides_from_python_fails_at_level_process(
+    weak_desk: GradingProcess, submission: Known
+) -> None:
+    report = weak_desk.grade(submission.path, TIMEOUT)
+    assert report["level"] == "process"
+    assert report["verdict"] == "fail"
+    assert report["statuses"] == ["violation"]
+    assert not traces.markers(submission.path)
+
+
 def test_bank_is_large_enough() -> None:
     assert len(HOSTILE) >= 60
     assert {submission.header["group"] for submission in HOSTILE} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +75,14 @@ def _templates() -> Environment:
 
 
 def _lines(report: Report, name: str) -> Iterator[Line]:
-    """A file of the submission, cleaned; only marked files are worth a reader's time."""
+    """The lines of a file of the submission, cleaned."""
     why: dict[int, list[str]] = {}
     for mark in report.marks:
         if mark.file == name:
             why.setdefault(mark.line, []).append(mark.why)
     text = report.files[name].decode("utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    # As Python counts lines: there are more kinds of ends to str.splitlines.
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text.rstrip()), 1):
         yield Line(number, clean(line), tuple(why.get(number, ())))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 
@@ -22,11 +21,6 @@ def clean(text: str) -> str:
     """
     kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
     return shorten(_COMMANDS.sub(lambda found: " ".join(found.group()), kept), MAX_TEXT)
-
-
-def html_text(text: str) -> str:
-    """For a page: cleaned, and nothing in it is markup."""
-    return html.escape(clean(text), quote=True)
 
 
 def csv_cell(text: str) -> str:

@@ -6,9 +6,7 @@ an `error` with the candidate's own traceback. Nothing here compares anything wi
 
 from __future__ import annotations
 
-import functools
 import itertools
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -20,8 +18,7 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import describe, probe, tensors, trace
-from grader.worker.audit import TORCH_FILE, Watch, own_files
+from grader.worker import audit, describe, probe, tensors, trace
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
@@ -35,21 +32,7 @@ def prepare() -> None:
     resolve_name(prepare)  # torch makes the table of all its functions once, for all traces
     # Compiling needs a compiler, seconds, and files to write; what is compiled computes the same.
     torch.compile = _not_compiled
-    # These open files where Python does not see it.
-    torch.save = _announced(torch.save)
-    torch.from_file = _announced(torch.from_file)
-
-
-def _announced(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, after a word to audit hooks if it is given the name of a file."""
-
-    @functools.wraps(function)
-    def announced(*arguments: Any, **options: Any) -> Any:
-        if any(isinstance(item, str | os.PathLike) for item in (*arguments, *options.values())):
-            sys.audit(TORCH_FILE, function.__name__)
-        return function(*arguments, **options)
-
-    return announced
+    audit.announce_silent_calls()
 
 
 def _not_compiled(model: Any = None, **options: Any) -> Any:
@@ -125,7 +108,8 @@ class Answerer:
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         self.finder = SubmissionFinder(folder, texts, package)
         sys.argv[:] = [f"{folder}/{main}"]
-        Watch(self.reach, own_files(self.finder.names), self._tell_attempt).start()
+        own = audit.own_files(self.finder.names)
+        audit.Watch(self.reach, own, self._tell_attempt).start()
         module = load(self.finder, main)
         self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
         return wire.Message(

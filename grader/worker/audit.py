@@ -7,18 +7,33 @@ testimony can only lower a score.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
+
+import torch
 
 from grader.worker.reach import NULL, Reach
 
 _MAX_TEXT = 200
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-TORCH_FILE = "grader.torch_file"  # raised by us where torch is given the name of a file
+# Raised by us where something is done of which Python tells nobody.
+_TORCH_FILE, _CALL = "grader.torch_file", "grader.call"
+_SILENT = {
+    **dict.fromkeys(
+        ("os", "posix"),
+        ("mkfifo", "mknod", "setpriority", "sched_setaffinity", "sched_setscheduler", "chroot"),
+    ),
+    **dict.fromkeys(("signal", "_signal"), ("pidfd_send_signal",)),
+    "_posixsubprocess": ("fork_exec",),
+}
 # Events (or beginnings of their names) and what they mean, in the candidate's terms.
 _FORBIDDEN = {
     "socket.": "used the network",
@@ -49,13 +64,55 @@ _FORBIDDEN = {
     "sqlite3.connect": "opened a file",
     "ctypes.": "went around Python with ctypes",
     "resource.prlimit": "changed the limits of a process",
-    TORCH_FILE: "opened a file through torch",
+    _TORCH_FILE: "opened a file through torch",
+    _CALL: "called what no submission may",
 }
 _PREFIXES = tuple(_FORBIDDEN)
 _HARMLESS = frozenset({"socket.gethostname", "ctypes.cdata", "ctypes.addressof"})
 # Parts of Python's library that start `uname` and the like of their own accord.
 _ASKING = ("platform.py", "uuid.py")
 _LISTING = ("os.listdir", "os.scandir")
+
+
+_OURS = "grader."
+
+
+def announce_silent_calls() -> None:
+    """Make what tells no audit hook tell it: once, before any submission is loaded."""
+    for name, functions in _SILENT.items():
+        with suppress(ImportError):
+            module = importlib.import_module(name)
+            for function in functions:
+                if hasattr(module, function):
+                    call = partial(sys.audit, _CALL, f"{name}.{function}")
+                    setattr(module, function, _announced(getattr(module, function), call))
+    for function in ("save", "from_file"):  # these open files themselves
+        opens = getattr(torch, function)
+        setattr(
+            torch, function, _announced(opens, partial(sys.audit, _TORCH_FILE, function), _file)
+        )
+
+
+def _announced(
+    function: Callable[..., Any],
+    tell: Callable[[], object],
+    matters: Callable[..., bool] = lambda *arguments, **options: True,
+) -> Callable[..., Any]:
+    """The function, after a word to audit hooks if these arguments matter."""
+
+    @functools.wraps(function)
+    def announced(*arguments: Any, **options: Any) -> Any:
+        if matters(*arguments, **options):
+            tell()
+        return function(*arguments, **options)
+
+    del announced.__wrapped__  # the way around it that wraps leaves
+    return announced
+
+
+def _file(*arguments: object, **options: object) -> bool:
+    """Whether one of the arguments is the name of a file."""
+    return any(isinstance(item, str | os.PathLike) for item in (*arguments, *options.values()))
 
 
 class Watch:
@@ -83,13 +140,13 @@ class Watch:
             what = self._listed(*arguments)
         elif event.startswith(_PREFIXES) and event not in _HARMLESS:
             key = next(known for known in _PREFIXES if event.startswith(known))
-            what = f"{_FORBIDDEN[key]} ({event})"
+            what = f"{_FORBIDDEN[key]} ({arguments[0] if event.startswith(_OURS) else event})"
         else:
             return
         if what is None:
             return
         caller: FrameType | None = sys._getframe(1)
-        if caller is not None and event == TORCH_FILE:
+        if caller is not None and event.startswith(_OURS):
             caller = caller.f_back  # past the one who told of it
         if self._is_the_submissions(caller):
             self._tell(what[:_MAX_TEXT])
@@ -124,7 +181,8 @@ class Watch:
             name = frame.f_code.co_filename
             if self._own(name):
                 return True
-            if not _is_standard(name) or os.path.basename(name) in _ASKING:
+            theirs = not _is_standard(name) or os.path.basename(name) in _ASKING
+            if theirs and _is_genuine(frame):
                 return False
             frame = frame.f_back
         return True  # a thread that was started on a function of Python's own
@@ -138,6 +196,18 @@ def _plain(path: object) -> str | None:
 def own_files(names: Collection[str]) -> Callable[[str], bool]:
     """Code of these files, and code that has no file: made by `exec` and the like."""
     return lambda name: name in names or (name.startswith("<") and not name.startswith(_STANDARD))
+
+
+def _is_genuine(frame: FrameType) -> bool:
+    """Whether code is of the module whose file it names: a submission can compile its own under
+    any name.
+    """
+    module = sys.modules.get(frame.f_globals.get("__name__", ""))
+    if module is None or vars(module) is not frame.f_globals:
+        return False
+    body = frame.f_code.co_name == "<module>"  # which runs while it is imported, and never after
+    importing = getattr(module.__spec__, "_initializing", False)
+    return getattr(module, "__file__", None) == frame.f_code.co_filename and body <= importing
 
 
 def _is_standard(name: str) -> bool:

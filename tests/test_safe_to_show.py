@@ -38,7 +38,7 @@ class Markup(HTMLParser):
 
     @classmethod
     def of(cls, page: str) -> set[tuple[str, ...]]:
-        """Those that are not in each and every page of a wrong submission."""
+        """Those that a page of any wrong submission has."""
         parser = cls()
         parser.feed(page)
         return {kind for kind in parser.kinds if kind[0] not in OPTIONAL}
@@ -69,7 +69,7 @@ def test_hostile_words_stay_words(judge: Grade, path: Path, tmp_path: Path) -> N
     assert not re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal(report, colours=True)).count("\x1b")
     page = html.page(report)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
-    assert Markup.of(page) == Markup.of(html.page(judge(PLAIN)))
+    assert Markup.of(page) <= Markup.of(html.page(judge(PLAIN)))
     json_report.write(report, tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text("utf-8"))
     for check in written["checks"]:

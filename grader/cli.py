@@ -182,12 +182,13 @@ def start(folder: Path, minutes: float) -> None:
     Example: grader start my-attempt --minutes 30
     """
     from grader import session
+    from grader.report.advice import program
 
     try:
         made = session.start(folder, minutes)
     except session.SessionError as error:
         _unusable(str(error))
-    click.echo(session.welcome(made))
+    click.echo(session.welcome(made, program()))
 
 
 @main.command()
@@ -254,14 +255,14 @@ def hint(check: str, path: Path, restart: bool) -> None:
     Example: grader hint attention.causal
     """
     from grader import hints
-    from grader.report.advice import hint_command
+    from grader.report.advice import hint_command, program
     from grader.submission import UnusableInput
 
     try:
         shown = hints.next_hint(check, path, restart, _warn)
     except (hints.UnknownTopic, UnusableInput) as error:
         _unusable(str(error))
-    click.echo(hints.render(shown, hint_command(check, str(path))))
+    click.echo(hints.render(shown, hint_command(check, str(path), program())))
 
 
 def _check_exercise(name: str) -> None:

@@ -97,12 +97,12 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
     return session
 
 
-def welcome(session: Session) -> str:
-    """What to do in a session that has just begun."""
+def welcome(session: Session, program: str) -> str:
+    """What to do in a session that has just begun. program: what to type for the grader."""
     file = session.folder / EXERCISES[session.exercise].file
     return (
         f"{session.folder}: {session.minutes:g} minutes from now. Read {_BRIEF}, fill in {file}.\n"
-        f"Next: cd {shlex.quote(str(session.folder))} && grader watch"
+        f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
     )
 
 

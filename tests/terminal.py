@@ -62,7 +62,7 @@ class Terminal:
 
 @contextmanager
 def grader(
-    *arguments: object, columns: int = 100, folder: Path = ROOT, state: Path, **environment: str
+    *arguments: object, columns: int = 200, folder: Path = ROOT, state: Path, **environment: str
 ) -> Iterator[Terminal]:
     """`grader …` in a terminal. state: where hints are remembered."""
     command = pexpect.spawn(

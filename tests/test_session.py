@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_start_lays_out_stubs_and_brief(command: Command, tmp_path: Path) -> Non
     folder = tmp_path / "new" / "attempt"
     done = command("start", folder, "--minutes", "20")
     assert done.returncode == 0
-    assert f"cd {folder} && grader watch" in done.stdout
+    assert re.search(rf"Next: cd {folder} && (/\S+/)?grader watch\n", done.stdout)
     for name in ("gpt2.py", "README.md"):
         assert (folder / name).read_bytes() == (ROOT / "exercises" / name).read_bytes()
     assert entries(folder)[0]["minutes"] == 20

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from grader.report.model import Report
 
+PROGRAM = "grader"
 
-def next_step(report: Report) -> str:
-    """One or two sentences that begin with "Next:"."""
+
+def program() -> str:
+    """What to type for this very program: its name, or its place where a shell has no other."""
+    beside = Path(sys.executable).with_name(PROGRAM)
+    if shutil.which(PROGRAM) or not beside.exists():
+        return PROGRAM
+    return shlex.quote(str(beside))
+
+
+def next_step(report: Report, program: str = PROGRAM) -> str:
+    """One or two sentences that begin with "Next:". program: what to type for the grader."""
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
     if report.verdict == "internal":
@@ -25,19 +38,19 @@ def next_step(report: Report) -> str:
         first = report.problems[0][0].check.id
         return (
             f"Next: mend {first}, then run this again with --seed {report.seed}. "
-            f"For a hint: {hint_command(first, report.path)}"
+            f"For a hint: {hint_command(first, report.path, program)}"
         )
     part = next(r.check.part for r in report.results if r.status == "todo")
     return f"Next: write {part}, and run this again."
 
 
-def hint_command(topic: str, path: str) -> str:
+def hint_command(topic: str, path: str, program: str) -> str:
     """What shows the next hint for a check or a cause."""
-    return shlex.join(["grader", "hint", topic, path])
+    return f"{program} {shlex.join(['hint', topic, path])}"
 
 
 def replay_command(report: Report) -> str:
-    """What draws the same cases again for the same submission."""
+    """What draws the same cases again for the same submission, wherever it is typed."""
     options = ["--seed", str(report.seed)]
     options += [] if report.policy == "from-scratch" else ["--policy", report.policy]
-    return shlex.join(["grader", "grade", report.path, "--exercise", report.exercise, *options])
+    return shlex.join([PROGRAM, "grade", report.path, "--exercise", report.exercise, *options])

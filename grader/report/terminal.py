@@ -10,7 +10,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from grader.report.advice import next_step
+from grader.report.advice import next_step, program
 from grader.report.model import WAITING, CheckResult, Diagnosis, Report, total
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
@@ -36,7 +36,7 @@ def show(report: Report, console: Console) -> None:
     for id, message in report.advisories.items():
         console.print(Text.assemble(("note ", "yellow"), f"{message} ", (f"[{id}]", "dim")))
     console.print(_footer(report))
-    console.print(Text(next_step(report)))
+    console.print(Text(next_step(report, program())))
 
 
 def _headline(report: Report) -> Text:

@@ -15,7 +15,7 @@ from rich.console import Console
 from grader import hints
 from grader.grading import Options, Stopped, grade
 from grader.remote import Server
-from grader.report.advice import hint_command
+from grader.report.advice import hint_command, program
 from grader.report.model import CheckResult, Report
 from grader.submission import UnusableInput
 from grader.watch import screen
@@ -143,4 +143,4 @@ def _next_hint(report: Report, path: Path) -> str:
         shown = hints.next_hint(topic, path, False, said.append)
     except UnusableInput as error:
         return str(error)
-    return "\n".join([*said, hints.render(shown, hint_command(topic, str(path)))])
+    return "\n".join([*said, hints.render(shown, hint_command(topic, str(path), program()))])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from grader.report.model import Report
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
 _PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
 _EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
 
@@ -118,6 +119,9 @@ def grade(
                 )
         except (UnusableInput, WeakIsolationError) as error:
             _unusable(str(error))
+        except KeyboardInterrupt:
+            _warn("stopped, nothing was judged")
+            sys.exit(INTERRUPTED)
     if not untrusted:  # or the files of a stranger would be written to
         report = _on_record(path, report)
     failed = []  # the files first: whoever reads the screen may close it early

@@ -39,6 +39,15 @@ def test_no_colours_where_none_are_wanted(tmp_path: Path, variable: dict[str, st
     assert not COLOUR.search(terminal.raw)
 
 
+def test_an_interrupted_grading_is_no_verdict(tmp_path: Path) -> None:
+    with grader("grade", WRONG, state=tmp_path) as terminal:
+        terminal.wait("attention.")
+        terminal.command.sendintr()
+        assert terminal.end() == 130
+    assert b"stopped, nothing was judged" in terminal.raw
+    assert b"FAIL" not in terminal.raw
+
+
 def test_no_escapes_outside_a_terminal(command: Command) -> None:
     assert "\x1b" not in command("grade", WRONG, "--seed", 3).stdout
 

@@ -170,11 +170,12 @@ class Answerer:
         target = self.models[model]
         rows = np.atleast_2d(_numbers(arrays[0])) if theta else [None]
         module = target.use(path, train)
-        inputs = [tensors.decode(array) for array in (arrays[1:] if theta else arrays)]
         outputs = []
         for row in rows:
             if row is not None:
                 target.set(row)
+            # Made anew for each row: a submission may have changed those of the one before.
+            inputs = [tensors.decode(array) for array in (arrays[1:] if theta else arrays)]
             for x, seed in itertools.zip_longest(inputs, seeds):
                 if seed is not None:
                     torch.default_generator.manual_seed(seed)

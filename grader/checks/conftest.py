@@ -40,7 +40,8 @@ def _evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
 @pytest.fixture(autouse=True)
 def _group(request: pytest.FixtureRequest, evidence: Evidence) -> None:
     """The checks of one file share a worker of their own."""
-    evidence.subject.enter(request.path.stem)
+    last = request.session.items[-1].path
+    evidence.subject.enter(request.path.stem, more=request.path != last)
     evidence.subject.begin_check()
 
 

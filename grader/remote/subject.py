@@ -37,6 +37,7 @@ class Subject:
         self._beside = ThreadPoolExecutor(1)
         self._spare: Future[Worker] | None = None
         self._group = ""
+        self._more = False
         self._models: dict[str, Module] = {}
         self._found: dict[str, str] = {}
         self._load_fault: WorkerLost | CandidateError | None = None
@@ -51,8 +52,12 @@ class Subject:
         self._left = self.timeout
         self._used_before = self._worker.processor_seconds() if self._worker else 0.0
 
-    def enter(self, group: str) -> None:
-        """From now on questions go to the worker of this group of checks."""
+    def enter(self, group: str, more: bool = False) -> None:
+        """From now on questions go to the worker of this group of checks.
+
+        more: another group follows, for which a worker is made ready meanwhile.
+        """
+        self._more = more
         if group != self._group:
             self._close()
             self._group = group
@@ -157,7 +162,8 @@ class Subject:
             except (WorkerLost, CandidateError) as fault:
                 self._load_fault = fault
                 raise
-            self._spare = self._beside.submit(self._loaded_worker)
+            if self._more:
+                self._spare = self._beside.submit(self._loaded_worker)
             self._used_before = self._worker.processor_seconds()
         return self._worker
 

@@ -61,7 +61,7 @@ class Layouts:
     def attention(self, size: Size) -> AttentionLayout:
         """The layout of CausalSelfAttention at this size. Raises Misfit."""
 
-        def find() -> AttentionLayout:
+        def find(narrow: bool) -> AttentionLayout:
             module = self.models.weighed("CausalSelfAttention", size)
             return find_attention(module.at(""), size["embed_dim"], self.rng())
 
@@ -70,7 +70,7 @@ class Layouts:
     def mlp(self, size: Size) -> MlpLayout:
         """The layout of MLP at this size. Raises Misfit."""
 
-        def find() -> MlpLayout:
+        def find(narrow: bool) -> MlpLayout:
             module = self.models.weighed("MLP", size)
             return find_mlp(module.at(""), size["embed_dim"], self.rng())
 
@@ -79,7 +79,7 @@ class Layouts:
     def block(self, size: Size) -> BlockLayout:
         """The layout of TransformerBlock over its own attention and MLP. Raises Misfit."""
 
-        def find() -> BlockLayout:
+        def find(narrow: bool) -> BlockLayout:
             return self._find_block(self.models.weighed("TransformerBlock", size), size)
 
         return self._find("TransformerBlock", size, find)
@@ -87,8 +87,8 @@ class Layouts:
     def model(self, size: Size) -> ModelLayout:
         """The layout of GPT2 over its own blocks. Raises Misfit."""
 
-        def find() -> ModelLayout:
-            return self._find_model(self.models.weighed("GPT2", size), size)
+        def find(narrow: bool) -> ModelLayout:
+            return self._find_model(self.models.weighed("GPT2", size), size, only_right=narrow)
 
         return self._find("GPT2", size, find)
 
@@ -227,12 +227,13 @@ class Layouts:
                 return False
         return True
 
-    def _find_model(self, module: Module, size: Size) -> ModelLayout:
+    def _find_model(self, module: Module, size: Size, only_right: bool) -> ModelLayout:
         paths = [part.path for part in module.own("TransformerBlock")]
         if not paths:
             return self._find_unrolled(module, size)
         inside = [module.below(path) for path in paths]
-        return self._find_over(module, size, [module.at(path).call for path in paths], inside)
+        blocks = [module.at(path).call for path in paths]
+        return self._find_over(module, size, blocks, inside, only_right)
 
     def _find_over(
         self,
@@ -240,7 +241,7 @@ class Layouts:
         size: Size,
         blocks: Sequence[PartFunction],
         inside: Sequence[Indices],
-        only_right: bool = False,
+        only_right: bool,
     ) -> ModelLayout:
         """The layout of a GPT2 over these blocks, whose parameters lie `inside`."""
         taken = np.concatenate(inside)
@@ -282,7 +283,7 @@ class Layouts:
         except (Misfit, IndexError, CandidateError, NotRun):
             return None
 
-    def _find(self, name: str, size: Size, find: Callable[[], _Found]) -> _Found:
+    def _find(self, name: str, size: Size, find: Callable[[bool], _Found]) -> _Found:
         """What `find` gives or raises as Misfit, found out once."""
         key = name, str(size)
         if key not in self._known:
@@ -293,21 +294,34 @@ class Layouts:
         found: _Found = known
         return found
 
-    def _search(self, name: str, size: Size, find: Callable[[], _Found]) -> _Found | Misfit:
-        """A search among the parameters, and if need be among weights computed from them."""
-        found = _twice(find)
-        if computed.sound(found) or name in self.models.computed:
+    def _search(self, name: str, size: Size, find: Callable[[bool], _Found]) -> _Found | Misfit:
+        """A search among the parameters, and if need be among weights computed from them.
+
+        find: is told whether to be narrow, and leave out deviations where they are many.
+        """
+        found = _go(find, True)
+        if computed.sound(found):
             return found
-        self.models.computed.add(name)
-        with suppress(CandidateError, NotRun):
-            plain, weighed = self.models.module(name, size), self.models.weighed(name, size)
-            if computed.any_computed(plain, weighed, self.rng()):
-                again = _twice(find)
+        if name not in self.models.computed:
+            self.models.computed.add(name)
+            with suppress(CandidateError, NotRun):
+                again = self._search_computed(name, size, find)
                 better = computed.sound(again) or isinstance(found, Misfit)
                 if better and not isinstance(again, Misfit) and self._holds(name, size, again):
                     return again
-        self.models.computed.discard(name)
-        return found
+            self.models.computed.discard(name)
+        # It may have been led astray by its random numbers.
+        return _go(find, False) if isinstance(found, Misfit) else found
+
+    def _search_computed(
+        self, name: str, size: Size, find: Callable[[bool], _Found]
+    ) -> _Found | Misfit:
+        """The same among weights computed from the parameters, if there are any."""
+        plain, weighed = self.models.module(name, size), self.models.weighed(name, size)
+        if not computed.any_computed(plain, weighed, self.rng()):
+            return Misfit("no weight is computed")
+        found = _go(find, True)
+        return _go(find, False) if isinstance(found, Misfit) else found
 
     def _holds(self, name: str, size: Size, layout: Any) -> bool:
         """Whether a layout of computed weights is that of the submission as it is."""
@@ -320,15 +334,12 @@ class Layouts:
         return np.random.default_rng((self.seed, self._searches))
 
 
-def _twice(find: Callable[[], _Found]) -> _Found | Misfit:
-    """What `find` gives; a search that was led astray by its random numbers gets another go."""
+def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | Misfit:
+    """What `find` gives, or why it gives nothing."""
     try:
-        return find()
-    except Misfit:
-        try:
-            return find()
-        except Misfit as misfit:
-            return misfit
+        return find(narrow)
+    except Misfit as misfit:
+        return misfit
 
 
 def _part(fresh: Module, places: Indices) -> PartFunction:

@@ -55,8 +55,8 @@ def _of_part(
     exact: tuple[str, ...] = ()
     evidence.subject.enter(f"diagnosis of {part}")
     evidence.subject.begin_check()
-    # What answers by the calls before it may equal any deviation for one call, and be none.
-    if all(seen != "state-kept-between-calls" for seen, _ in seen_of_part):
+    # What answers by chance or by the calls before may equal any deviation once, and be none.
+    if not any(seen in observed.UNSTEADY for seen, _ in seen_of_part):
         with suppress(CandidateError, WorkerLost, NotRun):
             exact = _SEARCHES[part](evidence)
     diagnoses = [

@@ -327,6 +327,11 @@ class View:
         """The output of this module for parameters theta."""
         return self.module.call(x, theta, path=self.path)
 
+    def steady(self, theta: Floats, x: Values) -> bool:
+        """Whether the output is the same when chance and the calls before are others."""
+        first, other = (self.module.call(x, theta, path=self.path, seed=s) for s in (0, 1))
+        return bool((first == other).all())
+
     def sweep(self, theta: Floats, x: Values, indices: Indices, step: float = 1.0) -> Floats:
         """Outputs (n, …) with one element of theta after another raised by `step`."""
         return self.module.sweep(x, theta, indices, path=self.path, step=step)

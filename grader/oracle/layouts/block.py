@@ -139,9 +139,10 @@ def find_block(
         if fits(layout):
             found = replace(layout, attend=attend, feed=feed)
             return found if only_right else fit_eps(found, box, rng, embed_dim)
-    for layout in () if only_right else _deviant_layouts(rows, embed_dim, parts):
-        if fits(layout):
-            return replace(layout, attend=attend, feed=feed)
+    if not only_right and box.steady(theta, x):
+        for layout in _deviant_layouts(rows, embed_dim, parts):
+            if fits(layout):
+                return replace(layout, attend=attend, feed=feed)
     raise Misfit(
         "the output is not x + attn(norm(x)) followed by x + mlp(norm(x)), nor any other "
         "combination of these parts that the grader knows"

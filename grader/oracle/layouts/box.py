@@ -51,6 +51,9 @@ class Box(Protocol):
     def call(self, theta: Floats, x: Floats) -> Floats:
         """The output for parameters theta."""
 
+    def steady(self, theta: Floats, x: Floats) -> bool:
+        """Whether the output is the same when chance and the calls before are others."""
+
     def sweep(self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0) -> Floats:
         """Outputs (n, B, T, C) with one element of theta after another raised by `step`."""
 

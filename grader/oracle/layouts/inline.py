@@ -182,6 +182,9 @@ class _Branch:
             ]
         )
 
+    def steady(self, theta: Floats, x: Floats) -> bool:
+        return all(self.box.steady(self._fed(theta, row), self._stream(row)) for row in x)
+
     def sweep(self, theta: Floats, x: Floats, indices: Indices, step: float = 1.0) -> Floats:
         answers = [
             self.box.sweep(self._fed(theta, row), self._stream(row), indices, step)

@@ -39,6 +39,9 @@ class ModelBox(Protocol):
     def call(self, theta: Floats, x: Integers) -> Floats:
         """The logits for parameters theta."""
 
+    def steady(self, theta: Floats, x: Integers) -> bool:
+        """Whether they are the same when chance and the calls before are others."""
+
 
 @dataclass(frozen=True)
 class ModelSizes:
@@ -137,14 +140,14 @@ def find_model(
 
     remembered = [remember(block) for block in blocks]
     layouts = list(_layouts(rest, remembered, block_norm, sizes))
-    right = [layout for layout in layouts if layout.positions is not None]
-    deviant = (v for layout in layouts for v in _deviants(layout))
-    paired = (v for layout in layouts for v in _paired(layout))
-    variants = right if only_right else itertools.chain(right, deviant, paired)
-    for layout in variants:
-        if fits(layout):
-            fitted = _fit_eps(layout, box, theta, idx)
-            return replace(fitted, blocks=tuple(blocks))
+    right = (layout for layout in layouts if layout.positions is not None)
+    found = next(filter(fits, right), None)
+    if found is None and not only_right and box.steady(theta, idx):
+        deviant = (v for layout in layouts for v in _deviants(layout))
+        paired = (v for layout in layouts for v in _paired(layout))
+        found = next(filter(fits, itertools.chain(deviant, paired)), None)
+    if found is not None:
+        return replace(_fit_eps(found, box, theta, idx), blocks=tuple(blocks))
     raise Misfit(
         "the logits are not head(norm(blocks(token + position))), nor any other combination of "
         "these parts that the grader knows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from grader.files import SESSION_FILE
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from grader.report.model import Report
+    from grader.report.model import CheckResult, Report
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
 INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
@@ -109,14 +110,16 @@ def grade(
         console = _console()
         strict = untrusted and not accept_weak_isolation
         options = Options(exercise, seed, timeout, policy, strict)
+        interrupts = _noted_interrupts()
         try:
             with console.status("loading torch …") as status:
-                report = run(
-                    path,
-                    options,
-                    lambda result: status.update(f"{result.check.part}: {result.check.id}"),
-                    server,
-                )
+
+                def show(result: CheckResult) -> None:
+                    status.update(f"{result.check.part}: {result.check.id}")
+                    if interrupts:
+                        raise KeyboardInterrupt
+
+                report = run(path, options, show, server)
         except (UnusableInput, WeakIsolationError) as error:
             _unusable(str(error))
         except KeyboardInterrupt:
@@ -267,6 +270,18 @@ def hint(check: str, path: Path, restart: bool) -> None:
     except (hints.UnknownTopic, UnusableInput) as error:
         _unusable(str(error))
     click.echo(hints.render(shown, hint_command(check, str(path), program())))
+
+
+def _noted_interrupts() -> list[int]:
+    """From now on, the signals of Ctrl-C: in a moment of garbage collection it raises nothing."""
+    noted: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    return noted
 
 
 def _check_exercise(name: str) -> None:

@@ -19,7 +19,7 @@ _STRUCTURAL = (
     *("ignores-num-layers", "eps-too-large"),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
-UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval", "dropout-always-on"))
+UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval"))
 # Of several, the one that explains the others comes first.
 _ORDER = (
     "not-implemented",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import stat
@@ -15,6 +16,7 @@ from typing import Any
 from grader.checks.catalogue import EXERCISES, HANDOUT
 from grader.files import SESSION_FILE as FILE
 from grader.report.model import Clock, Report, total
+from grader.report.text import clean
 
 SCHEMA_VERSION = 1
 _BRIEF = "README.md"
@@ -134,11 +136,12 @@ def read(folder: Path, warn: Warn = lambda message: None) -> Session:
         raise SessionError(f"{file}: cannot be read ({error.strerror}).") from error
     session: Session | None = None
     damaged = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # JSON leaves some characters in texts as they are that str.splitlines takes for ends.
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         try:
             entry = json.loads(line)
             session = _started(folder, entry) if session is None else _added(session, entry)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             damaged.append(str(number))
     if session is None:
         raise SessionError(f"{file}: damaged, its first line does not say when it started.")
@@ -155,7 +158,7 @@ def _started(folder: Path, entry: dict[str, Any]) -> Session:
     if entry["kind"] != "start" or entry["exercise"] not in EXERCISES:
         raise ValueError("not the beginning of a session")
     at = datetime.fromisoformat(entry["at"]).timestamp()
-    return Session(folder, entry["exercise"], at, float(entry["minutes"]))
+    return Session(folder, entry["exercise"], at, _number(entry["minutes"]))
 
 
 def _added(session: Session, entry: dict[str, Any]) -> Session:
@@ -170,13 +173,25 @@ def _added(session: Session, entry: dict[str, Any]) -> Session:
 
 def _grading(entry: dict[str, Any]) -> Grading:
     return Grading(
-        float(entry["minutes"]),
-        str(entry["verdict"]),
-        float(entry["score"]),
-        float(entry["max_score"]),
-        {str(name): (float(score), float(top)) for name, (score, top) in entry["parts"].items()},
-        str(entry["sha256"]),
+        _number(entry["minutes"]),
+        clean(str(entry["verdict"])),
+        *_points(entry["score"], entry["max_score"]),
+        {clean(name): _points(score, top) for name, (score, top) in entry["parts"].items()},
+        clean(str(entry["sha256"])),
     )
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError("not a number of minutes or points")
+    return number
+
+
+def _points(score: Any, top: Any) -> tuple[float, float]:
+    if _number(score) > _number(top):
+        raise ValueError("more points than there are")
+    return float(score), float(top)
 
 
 def _start_line(session: Session) -> dict[str, Any]:

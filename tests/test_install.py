@@ -17,10 +17,10 @@ from tests.bank import ROOT
 def _installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the wheel installs, away from the repository."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    pip += ["-w", str(folder), str(ROOT)]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no wheel can be built here: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")

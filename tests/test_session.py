@@ -124,6 +124,42 @@ def test_damaged_lines_are_left_out_and_told(folder: Path) -> None:
     assert said == [f"{folder / SESSION_FILE}: damaged, left out: line 2, 3, 4, 5"]
 
 
+GRADING = {
+    **{"kind": "grading", "minutes": 1, "verdict": "fail", "score": 1, "max_score": 2},
+    **{"parts": {"MLP": [1, 2]}, "sha256": "0"},
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"minutes": float("nan")},
+        {"minutes": -1},
+        {"score": float("inf")},
+        {"score": 3},
+        {"parts": []},
+        {"parts": {"MLP": [2, 1]}},
+        {"parts": {"MLP": 1}},
+    ],
+)
+def test_a_forged_line_is_left_out(command: Command, folder: Path, changed: dict[str, Any]) -> None:
+    sessions._append(folder / SESSION_FILE, [{**GRADING}, {**GRADING, **changed}])
+    done = command("progress", folder)
+    assert done.returncode == 0
+    assert "damaged, left out: line 3" in done.stderr
+    assert "1 grading," in done.stdout
+
+
+def test_words_of_a_session_are_cleaned_and_its_lines_are_those_of_json(folder: Path) -> None:
+    text = {"kind": "text", "sha256": "1", "files": {"gpt2.py": "# \u2028 \x85 \x0c"}}
+    forged = {**GRADING, "verdict": "\x1b[2Jpass", "parts": {"\x1b[31mMLP": [1, 2]}}
+    sessions._append(folder / SESSION_FILE, [text, forged])
+    said: list[str] = []
+    (grading,) = sessions.read(folder, said.append).gradings
+    assert not said
+    assert (grading.verdict, *grading.parts) == ("[2Jpass", "[31mMLP")
+
+
 @pytest.mark.parametrize("text", ["", "{}\n", '{"kind": "start", "at": "never"}\n', "\x00"])
 def test_a_session_without_a_beginning_costs_no_grading(
     command: Command, folder: Path, text: str

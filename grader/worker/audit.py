@@ -26,6 +26,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 # Raised by us where something is done of which Python tells nobody.
 _TORCH_FILE, _CALL = "grader.torch_file", "grader.call"
+_OURS = "grader."
 _SILENT = {
     **dict.fromkeys(
         ("os", "posix"),
@@ -33,6 +34,7 @@ _SILENT = {
     ),
     **dict.fromkeys(("signal", "_signal"), ("pidfd_send_signal",)),
     "_posixsubprocess": ("fork_exec",),
+    "subprocess": ("_fork_exec",),
 }
 # Events (or beginnings of their names) and what they mean, in the candidate's terms.
 _FORBIDDEN = {
@@ -72,9 +74,6 @@ _HARMLESS = frozenset({"socket.gethostname", "ctypes.cdata", "ctypes.addressof"}
 # Parts of Python's library that start `uname` and the like of their own accord.
 _ASKING = ("platform.py", "uuid.py")
 _LISTING = ("os.listdir", "os.scandir")
-
-
-_OURS = "grader."
 
 
 def announce_silent_calls() -> None:

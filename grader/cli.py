@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +102,7 @@ def grade(
     with start(Limits.allowing(timeout)) as server:
         from grader.grading import Options
         from grader.grading import grade as run
+        from grader.interrupts import noted
         from grader.report import html, json_report, terminal
         from grader.submission import UnusableInput
 
@@ -110,9 +110,12 @@ def grade(
         console = _console()
         strict = untrusted and not accept_weak_isolation
         options = Options(exercise, seed, timeout, policy, strict)
-        interrupts = _noted_interrupts()
+        interrupts: list[None] = []
         try:
-            with console.status("loading torch …") as status:
+            with (
+                noted(lambda: interrupts.append(None)),
+                console.status("loading torch …") as status,
+            ):
 
                 def show(result: CheckResult) -> None:
                     status.update(f"{result.check.part}: {result.check.id}")
@@ -270,18 +273,6 @@ def hint(check: str, path: Path, restart: bool) -> None:
     except (hints.UnknownTopic, UnusableInput) as error:
         _unusable(str(error))
     click.echo(hints.render(shown, hint_command(check, str(path), program())))
-
-
-def _noted_interrupts() -> list[int]:
-    """From now on, the signals of Ctrl-C: in a moment of garbage collection it raises nothing."""
-    noted: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        noted.append(number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, note)
-    return noted
 
 
 def _check_exercise(name: str) -> None:

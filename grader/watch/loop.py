@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import signal
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -14,6 +12,7 @@ from rich.console import Console
 
 from grader import hints
 from grader.grading import Options, Stopped, grade
+from grader.interrupts import noted
 from grader.remote import Server
 from grader.report.advice import hint_command, program
 from grader.report.model import CheckResult, Report
@@ -41,22 +40,14 @@ def watch(
     stop = threading.Event()
     saves = threading.Thread(target=watch_saves, args=(path, events, stop), daemon=True)
     saves.start()
-    interrupt = signal.signal(signal.SIGINT, partial(_interrupted, events))
     gc.disable()  # garbage is collected while the candidate thinks, not while he waits
     try:
-        with keys(events) as keyboard:
+        with keys(events) as keyboard, noted(lambda: events.put(QUIT)):
             _Watcher(path, options, server, console, finish, events, keyboard).run()
     finally:
-        signal.signal(signal.SIGINT, interrupt)
         gc.enable()
         stop.set()
         saves.join(2)
-
-
-def _interrupted(events: Queue[Event], *signal: object) -> None:
-    """Ctrl-C: an exception and a key, since an exception in a moment of collection is lost."""
-    events.put(QUIT)
-    raise KeyboardInterrupt
 
 
 class _Watcher:

@@ -270,6 +270,8 @@ def told(action):
         ("os.remove('nothing')", "changed a file (os.remove)"),
         ("os.chmod('nothing', 0)", "changed a file (os.chmod)"),
         ("os.mkdir('nothing/at/all')", "changed a file (os.mkdir)"),
+        ("compile('1', '/x.py', 'eval')", "made code under the name of /x.py"),
+        ("told.__code__.replace(co_filename='/x.py')", "made code under the name of /x.py"),
         ("open('nothing/at/all', 'w')", "opened nothing/at/all to write"),
         ("open('/etc/passwd')", "read /etc/passwd"),
         ("import pathlib; pathlib.Path('/etc/passwd').read_text()", "read /etc/passwd"),
@@ -295,6 +297,8 @@ def test_what_was_tried_is_told(action: str, expected: str) -> None:
         "import threading; t = threading.Thread(target=print); t.start(); t.join()",
         "import random, logging, warnings; logging.basicConfig(); warnings.warn('x')",
         "import inspect, json; inspect.getsource(json.loads)",
+        "import collections; collections.namedtuple('Shape', 'b t c')",
+        "import torch.fx; torch.fx.symbolic_trace(torch.nn.Linear(2, 2))",
     ],
 )
 def test_what_honest_code_does_is_not_told(action: str) -> None:

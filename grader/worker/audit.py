@@ -7,6 +7,7 @@ testimony can only lower a score.
 
 from __future__ import annotations
 
+import _imp
 import functools
 import importlib
 import os
@@ -26,6 +27,8 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 # Raised by us where something is done of which Python tells nobody.
 _TORCH_FILE, _CALL = "grader.torch_file", "grader.call"
+# Events by which code comes to be, and which of their arguments is the file that it claims.
+_MADE = {"compile": 1, "code.__new__": 1}
 _OURS = "grader."
 _SILENT = {
     **dict.fromkeys(
@@ -85,6 +88,9 @@ def announce_silent_calls() -> None:
                 if hasattr(module, function):
                     call = partial(sys.audit, _CALL, f"{name}.{function}")
                     setattr(module, function, _announced(getattr(module, function), call))
+    for function in ("create_builtin", "exec_builtin"):  # these make what was just announced anew
+        call = partial(sys.audit, _CALL, f"_imp.{function}")
+        setattr(_imp, function, _announced(getattr(_imp, function), call, _of_silent))
     for function in ("save", "from_file"):  # these open files themselves
         opens = getattr(torch, function)
         setattr(
@@ -107,6 +113,11 @@ def _announced(
 
     del announced.__wrapped__  # the way around it that wraps leaves
     return announced
+
+
+def _of_silent(given: Any) -> bool:
+    """Whether a module, or its specification, is one with silent calls."""
+    return getattr(given, "name", None) in _SILENT or getattr(given, "__name__", None) in _SILENT
 
 
 def _file(*arguments: object, **options: object) -> bool:
@@ -137,6 +148,8 @@ class Watch:
             what = self._opened(*arguments)
         elif event in _LISTING:
             what = self._listed(*arguments)
+        elif event in _MADE:
+            what = self._made(arguments[_MADE[event]])
         elif event.startswith(_PREFIXES) and event not in _HARMLESS:
             key = next(known for known in _PREFIXES if event.startswith(known))
             what = f"{_FORBIDDEN[key]} ({arguments[0] if event.startswith(_OURS) else event})"
@@ -150,8 +163,8 @@ class Watch:
         if self._is_the_submissions(caller):
             self._tell(what[:_MAX_TEXT])
             os._exit(1)
-        # What torch does of its own accord is refused, but for its use of ctypes.
-        if not event.startswith("ctypes."):
+        # What torch does of its own accord is refused, but for its ctypes and the code it makes.
+        if not event.startswith("ctypes.") and event not in _MADE:
             raise PermissionError(f"a submission may not do this: it {what}")
 
     def _opened(self, path: object, mode: object, flags: int) -> str | None:
@@ -173,6 +186,13 @@ class Watch:
         if self._reach.allows(there) or there == os.getcwd() or not os.path.isdir(there):
             return None
         return f"listed {there}"
+
+    def _made(self, claimed: object) -> str | None:
+        """Code under the name of a file that is not the submission's, but for what is imported."""
+        importing = sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")
+        if importing or not isinstance(claimed, str) or self._own(claimed):
+            return None
+        return f"made code under the name of {claimed}"
 
     def _is_the_submissions(self, frame: FrameType | None) -> bool:
         """Whether the submission asked for this: not torch or a package between it and here."""

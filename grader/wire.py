@@ -100,10 +100,10 @@ def receive(connection: socket.socket, deadline: Deadline | None) -> Message:
     header_length, payload_length = _PREFIX.unpack(_read(connection, _PREFIX.size, deadline))
     if header_length > HEADER_LIMIT or payload_length > PAYLOAD_LIMIT:
         raise WireError(f"a frame claims {header_length} + {payload_length} bytes")
-    header = _parse(_read(connection, header_length, deadline))
+    rest = _read(connection, header_length + payload_length, deadline)
+    header = _parse(rest[:header_length])
     shapes = _shapes(header.pop("arrays", None))
-    payload = _read(connection, payload_length, deadline)
-    return Message(header, _cut(payload, shapes))
+    return Message(header, _cut(rest[header_length:], shapes))
 
 
 def _read(connection: socket.socket, count: int, deadline: Deadline | None) -> bytes:

@@ -176,10 +176,12 @@ class Answerer:
                 target.set(row)
             # Made anew for each row: a submission may have changed those of the one before.
             inputs = [tensors.decode(array) for array in (arrays[1:] if theta else arrays)]
-            for x, seed in itertools.zip_longest(inputs, seeds):
-                if seed is not None:
-                    torch.default_generator.manual_seed(seed)
-                outputs.append(module(x))
+            # As a model is used: gradients are recorded in training, and when they are asked for.
+            with torch.set_grad_enabled(train and torch.is_grad_enabled()):
+                for x, seed in itertools.zip_longest(inputs, seeds):
+                    if seed is not None:
+                        torch.default_generator.manual_seed(seed)
+                    outputs.append(module(x))
         problem = tensors.unsendable(outputs)
         if problem is not None:
             return wire.Message({"unsendable": problem})

@@ -9,6 +9,8 @@ import numpy as np
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case
+from grader.checks.gpt2.common import same
+from grader.oracle.layouts.box import CLOSE
 from grader.remote import Module
 
 _STEP = 1e-3  # of the finite differences with which gradients are compared
@@ -21,7 +23,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
     module, theta, x = experiment.module, experiment.theta, experiment.x
     output = module.call(x, theta)
     weights = experiment.rng.normal(0.0, 1.0, output.shape)
-    _, gradients = module.gradient(x, theta, weights)
+    recorded, gradients = module.gradient(x, theta, weights)
     slopes = _slopes(module, theta, x, weights, experiment.rng)
     scale = max(abs(slope) for _, slope, _ in slopes) if slopes else 1.0
     if all(gradient is None for gradient in gradients):
@@ -31,6 +33,17 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
                 "print(model(x).requires_grad)", expected="True", found="False"
             ),
             "no-grad-in-forward",
+        )
+    if not same(output, recorded, CLOSE):
+        raise Failure(
+            "the output is another one when gradients are recorded",
+            experiment.counterexample(
+                "with torch.no_grad():",
+                "    alone = model(x)",
+                "print(model(x) - alone)",
+                expected="zeros",
+                found=recorded - output if recorded.shape == output.shape else "another shape",
+            ),
         )
     for index, slope, direction in slopes:
         gradient = gradients[index]

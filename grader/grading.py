@@ -19,9 +19,11 @@ from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.models import CLASSES
 from grader.diagnosis import diagnose, marked, marks
-from grader.remote import Fault, Isolation, Server, Subject, isolation_of, require_full, start
+from grader.kit import identity
+from grader.remote import Fault, Server, Subject, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
+from grader.rubric import SHIPPED, Rubric
 from grader.submission import Submission, read
 
 Progress = Callable[[CheckResult], None]
@@ -38,6 +40,7 @@ class Options:
 
     seed: of everything drawn; None draws one. timeout: seconds for each check.
     policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
+    rubric: what the checks count.
     """
 
     exercise: str = "gpt2"
@@ -45,6 +48,11 @@ class Options:
     timeout: float = 10.0
     policy: str = "from-scratch"
     untrusted: bool = False
+    rubric: Rubric = SHIPPED
+
+    def checks(self) -> dict[str, Check]:
+        """The exercise's checks by the names of their functions, as the rubric counts them."""
+        return self.rubric.applied(EXERCISES[self.exercise].checks())
 
 
 def grade(
@@ -61,70 +69,81 @@ def grade(
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
+    submission = read(path, EXERCISES[options.exercise].file)
+    return grade_submission(submission, options, progress, server)
+
+
+def grade_submission(
+    submission: Submission, options: Options, progress: Progress, server: Server
+) -> Report:
+    """Grade what was read. Raises WeakIsolationError as `grade` does."""
     started = time.monotonic()
-    exercise = EXERCISES[options.exercise]
     seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
-    submission = read(path, exercise.file)
+    options = replace(options, seed=seed)
     locked = isolation_of(server)
     if options.untrusted:
         require_full(locked)
-    evidence = None
-    found: tuple[Diagnosis, ...] = ()
-    if submission.syntax_error:
-        results = _all_fail(exercise, submission.syntax_error)
+    if submission.error:
+        report = all_alike(submission, options, "error", submission.error)
     else:
         with Subject(submission, server, CLASSES, options.timeout) as subject:
             evidence = Evidence(subject, seed, options.policy)
-            results = run_checks(exercise, evidence, progress)
+            exercise = EXERCISES[options.exercise]
+            results = run_checks(exercise, evidence, progress, options.rubric)
             found = diagnose(evidence, results)
-            results = marked(results, found)
-    return _report(exercise, submission, seed, options, locked, results, found, evidence, started)
+            report = _report(submission, options, marked(results, found), found, evidence)
+    return replace(
+        report,
+        isolation_level=locked.level,
+        isolation_mechanisms=locked.mechanisms,
+        seconds=time.monotonic() - started,
+    )
+
+
+def all_alike(submission: Submission, options: Options, status: str, message: str) -> Report:
+    """The report on what was not run, for the same reason in every check."""
+    results = (CheckResult(c, status, clean(message)) for c in options.checks().values())
+    return _report(submission, options, tuple(results), (), None)
 
 
 def _report(
-    exercise: Exercise,
     submission: Submission,
-    seed: int,
     options: Options,
-    locked: Isolation,
     results: tuple[CheckResult, ...],
     diagnoses: tuple[Diagnosis, ...],
     evidence: Evidence | None,
-    started: float,
 ) -> Report:
+    assert options.seed is not None
     return Report(
-        exercise=exercise.name,
+        exercise=options.exercise,
         path=clean(submission.path),
         file=clean(str(Path(submission.folder, submission.main))),
         sha256=submission.sha256,
         files=submission.files,
         marks=tuple(replace(m, why=clean(m.why)) for m in marks(submission, results, diagnoses)),
-        seed=seed,
+        seed=options.seed,
         policy=options.policy,
-        isolation_level=locked.level,
-        isolation_mechanisms=locked.mechanisms,
+        isolation_level="none",
+        isolation_mechanisms=(),
         results=results,
         advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
         judged_by=evidence.layouts.judged_by if evidence else {},
         diagnoses=tuple(replace(d, explanation=clean(d.explanation)) for d in diagnoses),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _all_fail(exercise: Exercise, message: str) -> tuple[CheckResult, ...]:
-    return tuple(
-        CheckResult(check, "error", clean(message)) for check in exercise.checks().values()
+        kit=identity(),
+        timeout=options.timeout,
+        rubric=options.rubric.digest,
+        pass_mark=options.rubric.pass_mark,
     )
 
 
 def run_checks(
-    exercise: Exercise, evidence: Evidence, progress: Progress
+    exercise: Exercise, evidence: Evidence, progress: Progress, rubric: Rubric = SHIPPED
 ) -> tuple[CheckResult, ...]:
     """Run the exercise's checks under pytest. Every check gets exactly one result.
 
     KeyboardInterrupt goes through, and so does Stopped.
     """
-    checks = exercise.checks()
+    checks = rubric.applied(exercise.checks())
     recorder = _Recorder(evidence, checks, progress)
     # Nothing from around the submission takes part: no ini file, no plugin, no environment.
     arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]

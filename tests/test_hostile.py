@@ -66,7 +66,9 @@ def test_what_hides_from_python_fails_at_level_process(
     report = weak_desk.grade(submission.path, TIMEOUT)
     assert report["level"] == "process"
     assert report["verdict"] == "fail"
-    assert report["statuses"] == ["violation"]
+    # What is tried in one class leaves the checks of another that does not use it their pass.
+    assert "violation" in report["statuses"]
+    assert set(report["statuses"]) <= {"violation", "pass"}
     assert not traces.markers(submission.path)
 
 

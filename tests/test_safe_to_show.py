@@ -133,7 +133,7 @@ def test_reader_against_arbitrary_bytes(content: bytes) -> None:
         path.write_bytes(content)
         submission = read(path, "gpt2.py")
     assert submission.files == {"gpt2.py": content}
-    assert submission.syntax_error is None or submission.syntax_error.startswith("gpt2.py")
+    assert submission.error is None or submission.error.startswith("gpt2.py")
 
 
 _NAMES = st.text(

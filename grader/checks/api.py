@@ -25,7 +25,8 @@ _SETTINGS: dict[str, Any] = {
 class Check:
     """A requirement that a submission is checked against.
 
-    requirement: one sentence in the brief's words; hints: from a nudge to nearly a solution.
+    requirement: one sentence in the brief's words; hints: from a nudge to nearly a solution;
+    optional: a submission may pass without it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Check:
     points: float
     requirement: str
     hints: tuple[str, ...]
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ class Layouts:
         """The layout of TransformerBlock over its own attention and MLP. Raises Misfit."""
 
         def find(narrow: bool) -> BlockLayout:
-            return self._find_block(self.models.weighed("TransformerBlock", size), size)
+            module = self.models.weighed("TransformerBlock", size)
+            return self._find_block(module, size, pairs=not narrow)
 
         return self._find("TransformerBlock", size, find)
 
@@ -112,7 +113,7 @@ class Layouts:
             self._ends[str(size)] = branch_ends(box, box.draw(rng), x)
         return self._ends[str(size)]
 
-    def _find_block(self, module: Module, size: Size) -> BlockLayout:
+    def _find_block(self, module: Module, size: Size, pairs: bool) -> BlockLayout:
         own = own_parts(module, "")
         if own is None:
             return self._find_inline(module, size)
@@ -124,6 +125,7 @@ class Layouts:
             _rows(module, np.concatenate([attend.indices, feed.indices]), size["embed_dim"]),
             size["embed_dim"],
             self.rng(),
+            pairs=pairs,
         )
         attention, mlp = self._proven_parts(size)
         if attention is None or mlp is None:

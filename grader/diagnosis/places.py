@@ -24,7 +24,7 @@ def marks(
 ) -> tuple[Mark, ...]:
     """Lines where an error arose, where the policy is broken, and where a named bug may be."""
     found = [Mark(v.file, v.line, v.what) for v in submission.violations]
-    if syntax := _SYNTAX.match(submission.syntax_error or ""):
+    if syntax := _SYNTAX.match(submission.error or ""):
         found.append(Mark(syntax[1], int(syntax[2]), f"syntax error: {syntax[3]}"))
     for result in results:
         if result.failed:

@@ -22,6 +22,9 @@ def program() -> str:
 
 def next_step(report: Report, program: str = PROGRAM) -> str:
     """One or two sentences that begin with "Next:". program: what to type for the grader."""
+    if report.verdict == "pass" and report.problems:
+        first = report.problems[0][0].check.id
+        return f"Next: it passes. For the rest of the points, mend {first}."
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
     if report.verdict == "internal":

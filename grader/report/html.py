@@ -40,7 +40,7 @@ def write(report: Report, path: Path) -> None:
 def write_progress(session: Session, path: Path) -> None:
     """Write the page of a session whole or not at all. Raises OSError."""
     text = (
-        _templates()
+        templates()
         .get_template("progress.html.jinja")
         .render(session=session, summary=summary(session), plots=list(_plots(session)), size=_PLOT)
     )
@@ -49,7 +49,7 @@ def write_progress(session: Session, path: Path) -> None:
 
 def page(report: Report) -> str:
     """The page. Nothing in it is markup but what the template has."""
-    template = _templates().get_template("report.html.jinja")
+    template = templates().get_template("report.html.jinja")
     return template.render(
         report=report,
         verdict="todo" if report.untouched else report.verdict,
@@ -64,7 +64,8 @@ def page(report: Report) -> str:
     )
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
+    """Where templates come from, all of what is put into them made harmless."""
     return Environment(
         loader=PackageLoader("grader.report"),
         autoescape=True,

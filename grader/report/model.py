@@ -11,6 +11,7 @@ from grader.checks.api import Check, Counterexample
 
 SCHEMA_VERSION = 1
 WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
+_FOUL = ("violation", "protocol")  # statuses that no points outweigh
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class CheckResult:
             "status": self.status,
             "points": self.points,
             "max_points": self.check.points,
+            **({"optional": True} if self.check.optional else {}),
             "message": self.message,
             "traceback": self.traceback,
             "counterexample": None
@@ -120,6 +122,8 @@ def _minutes(count: float) -> str:
 class Report:
     """Everything that is said about one submission.
 
+    kit: which one graded; timeout: seconds for each check; rubric: which points it went by, ""
+    for the shipped ones; pass_mark: points with which it passes, whatever else fails.
     files: what was handed in, by name, as it was; marks: lines of it that may be in question.
     """
 
@@ -139,14 +143,25 @@ class Report:
     files: dict[str, bytes] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     clock: Clock | None = None  # of the session in which it was graded
+    kit: str = ""
+    timeout: float = 0.0
+    rubric: str = ""
+    pass_mark: float | None = None
 
     @property
     def verdict(self) -> str:
-        """`pass` if every check passed, `internal` if the grader failed, else `fail`."""
+        """`pass` if every check passed that has to, `internal` if the grader failed, else `fail`.
+
+        With a pass mark the points decide, and the checks that have none.
+        """
         statuses = {result.status for result in self.results}
         if "internal" in statuses or not self.results:
             return "internal"
-        return "pass" if statuses == {"pass"} else "fail"
+        missed = [r for r in self.results if r.status != "pass" and not r.check.optional]
+        if self.pass_mark is not None:
+            missed = [r for r in missed if not r.check.points]
+        enough = self.pass_mark is None or self.score >= self.pass_mark
+        return "pass" if enough and not missed and not statuses & set(_FOUL) else "fail"
 
     @property
     def score(self) -> float:
@@ -207,6 +222,10 @@ class Report:
             "max_score": self.max_score,
             "seed": self.seed,
             "policy": self.policy,
+            "timeout": self.timeout,
+            "kit": self.kit,
+            "rubric": self.rubric,
+            **({} if self.pass_mark is None else {"pass_mark": self.pass_mark}),
             "submission": {"path": self.path, "file": self.file, "sha256": self.sha256},
             "isolation": {
                 "level": self.isolation_level,

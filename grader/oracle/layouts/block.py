@@ -113,10 +113,12 @@ def find_block(
     embed_dim: int,
     rng: np.random.Generator,
     only_right: bool = False,
+    pairs: bool = True,
 ) -> BlockLayout:
     """The layout of a block: GPT-2's if it fits, else the deviation that does.
 
-    only_right: neither look for deviations nor measure the norms' eps.
+    only_right: neither look for deviations nor measure the norms' eps; pairs: look for two
+    deviations at once too, which are many.
 
     attend, feed: what the block's attention and MLP do, given all parameters and an input.
     rest: rows (n, C) of parameter elements that are neither's: the norms'.
@@ -140,7 +142,8 @@ def find_block(
             found = replace(layout, attend=attend, feed=feed)
             return found if only_right else fit_eps(found, box, rng, embed_dim)
     if not only_right and box.steady(theta, x):
-        for layout in _deviant_layouts(rows, embed_dim, parts):
+        paired = _paired_layouts(rows, embed_dim, parts) if pairs else ()
+        for layout in itertools.chain(_deviant_layouts(rows, embed_dim, parts), paired):
             if fits(layout):
                 return replace(layout, attend=attend, feed=feed)
     raise Misfit(
@@ -191,6 +194,12 @@ def _deviant_layouts(
         ]
         # Norms without any weights look like shared ones.
         yield from (*forms, *others) if rows else (*others, *forms)
+
+
+def _paired_layouts(
+    rows: list[Indices], size: int, parts: tuple[PartFunction, PartFunction]
+) -> Iterator[BlockLayout]:
+    """Two deviations at once."""
     for norms in _declared(rows, size):
         layout = BlockLayout(norms, *parts)
         for form in PAIRED_FORMS:

@@ -1,0 +1,5 @@
+"""Many submissions: graded side by side, kept one by one, shown in one table."""
+
+from grader.batch.desk import BatchError, Order, run
+
+__all__ = ["BatchError", "Order", "run"]

@@ -1,0 +1,159 @@
+"""A folder of submissions in, a table out; what is done stays done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from grader.batch import crew, lookalikes
+from grader.batch.entries import Entry, entries
+from grader.batch.store import Store
+from grader.checks.catalogue import EXERCISES
+from grader.grading import Options, all_alike
+from grader.kit import identity
+from grader.remote import WeakIsolationError
+from grader.report import lookalikes as form
+from grader.report import table
+from grader.report.model import Report
+from grader.submission import Submission, UnusableInput
+
+_TRIES = 2  # of what the grader itself failed at
+
+
+class BatchError(Exception):
+    """The batch cannot go on. The message says why; what is done is kept."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to grade and where the results go.
+
+    jobs: processes on this machine; scheduler: the address of a Dask scheduler instead.
+    """
+
+    folder: Path
+    out: Path
+    options: Options
+    jobs: int = 1
+    scheduler: str | None = None
+
+    def crew(self) -> AbstractContextManager[crew.Crew]:
+        """Those who grade."""
+        return crew.cluster(self.scheduler) if self.scheduler else crew.local(self.jobs)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a batch is: so many of all are done, `fresh` of them by this run."""
+
+    done: int
+    fresh: int
+    total: int
+    name: str = ""
+
+
+def run(order: Order, told: Callable[[Step], object]) -> list[table.Row]:
+    """Grade all that is not graded yet, and write the table. Raises BatchError.
+
+    KeyboardInterrupt goes through; what was finished before is kept.
+    """
+    try:
+        found = entries(order.folder, order.out)
+        store = Store(order.out, order.options)
+        rows = _rows(order, store, found, told)
+        alike = _alike(order, found)
+        table.write([rows[entry.name] for entry in found], _facts(store), alike, order.out)
+    except OSError as error:
+        where = error.filename or order.out
+        raise BatchError(f"{where}: cannot be written or read ({error.strerror})") from error
+    except (UnusableInput, WeakIsolationError) as error:
+        raise BatchError(str(error)) from error
+    return [rows[entry.name] for entry in found]
+
+
+def _rows(
+    order: Order, store: Store, found: list[Entry], told: Callable[[Step], object]
+) -> dict[str, table.Row]:
+    """The row of each entry, from its report of now or of before."""
+    main = EXERCISES[order.options.exercise].file
+    rows: dict[str, table.Row] = {}
+    waiting: list[Entry] = []
+
+    def take(entry: Entry, report: dict[str, Any], fresh: int) -> None:
+        rows[entry.name] = table.row(entry.name, report, store.page_of(entry.name))
+        told(Step(len(rows), fresh, len(found), entry.name))
+
+    told(Step(0, 0, len(found)))
+    for entry in found:
+        before = store.finished(entry.name, entry.read(main).sha256)
+        if before is None:
+            waiting.append(entry)
+        else:
+            take(entry, before, 0)
+    if waiting:
+        with order.crew() as hands:
+            graded = _graded(((e, e.read(main)) for e in waiting), store.options, hands)
+            for fresh, (entry, report) in enumerate(graded, 1):
+                take(entry, store.keep(entry.name, report), fresh)
+    return rows
+
+
+def _graded(
+    waiting: Iterable[tuple[Entry, Submission]], options: Options, hands: crew.Crew
+) -> Iterator[tuple[Entry, Report]]:
+    """Reports as they come. What the grader failed at is tried once more."""
+    source = iter(waiting)
+    running: dict[Future[Report], tuple[Entry, Submission, int]] = {}
+    while True:
+        for entry, submission in islice(source, hands.width - len(running)):
+            running[hands.executor.submit(crew.work, submission, options)] = entry, submission, 1
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            entry, submission, tries = running.pop(future)
+            report = _report(future, submission, options)
+            if report.verdict == "internal" and tries < _TRIES:
+                again = hands.executor.submit(crew.work, submission, options)
+                running[again] = entry, submission, tries + 1
+            else:
+                yield entry, report
+
+
+def _report(future: Future[Report], submission: Submission, options: Options) -> Report:
+    """What came of it. Whatever went wrong in the grader costs this one submission its row."""
+    try:
+        return future.result()
+    except (WeakIsolationError, UnusableInput):
+        raise  # these hold for all
+    except Exception as error:
+        message = f"the grader failed: {type(error).__name__}: {error}"
+        return all_alike(submission, options, "internal", message)
+
+
+def _alike(order: Order, found: list[Entry]) -> list[form.Pair] | None:
+    """Pairs that look alike, with a page on them; None where the library for it is not here."""
+    main = EXERCISES[order.options.exercise].file
+    texts = [lookalikes.text(entry.name, entry.read(main).files) for entry in found]
+    try:
+        pairs = lookalikes.pairs([*texts, *lookalikes.reference(main)], main)
+    except ImportError:
+        return None
+    form.write(pairs, order.out / "lookalikes.html")
+    return pairs
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    options = store.options
+    return {
+        "exercise": options.exercise,
+        "seed": options.seed,
+        "policy": options.policy,
+        "timeout": options.timeout,
+        "rubric": options.rubric.digest,
+        "kit": identity(),
+    }

@@ -1,0 +1,51 @@
+"""What lies in a folder of submissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.submission import Submission, UnusableInput, read, unusable
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, folder or archive: one submission, one row."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table, and its reports are named for."""
+        return self.path.name
+
+    def read(self, main: str) -> Submission:
+        """The submission; one that cannot be read says so in place of all checks."""
+        try:
+            return read(self.path, main)
+        except UnusableInput as error:
+            return unusable(self.path, main, error)
+
+
+def entries(folder: Path, out: Path) -> list[Entry]:
+    """Everything in the folder by name, but for hidden files and the results.
+
+    Raises UnusableInput.
+    """
+    if not folder.is_dir():
+        what = "not a folder" if folder.exists() else "no such folder"
+        raise UnusableInput(f"{folder}: {what}. Give the folder that holds the submissions.")
+    results = out.resolve()
+    try:
+        found = [
+            Entry(path)
+            for path in sorted(folder.iterdir())
+            if not path.name.startswith(".")
+            and path.name != "__pycache__"
+            and path.resolve() != results
+        ]
+    except OSError as error:
+        raise UnusableInput(f"{folder}: cannot be read ({error.strerror})") from error
+    if not found:
+        raise UnusableInput(f"{folder}: it is empty. Give the folder that holds the submissions.")
+    return found

@@ -1,0 +1,30 @@
+"""The command `grader`: its commands and options, and nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from grader import __version__
+from grader.cli import many, one, practice
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="grader")
+def main() -> None:
+    """Judge GPT-2 exercises: prove them right, or say what is wrong.
+
+    Example: grader grade solutions/gpt2.py
+    """
+
+
+for _command in (
+    one.grade,
+    one.watch,
+    practice.start,
+    practice.progress,
+    practice.hint,
+    many.list_,
+    many.batch,
+    many.export,
+):
+    main.add_command(_command)

@@ -1,0 +1,120 @@
+"""What the commands share: options, exit codes, words for the user."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from grader.files import SESSION_FILE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grader.grading import Options
+    from grader.report.model import Report
+
+PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
+_PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
+EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
+
+
+def _default_path() -> Path:
+    """What a candidate fills: the folder of a session, if this is one, else exercises/."""
+    return Path() if Path(SESSION_FILE).exists() else Path("exercises")
+
+
+PATH = click.argument("path", type=click.Path(path_type=Path), default=_default_path)
+INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
+OUTPUT = click.Path(path_type=Path, dir_okay=False)
+
+
+def how_to_grade(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how a submission is graded, whatever becomes of the report."""
+    options = (
+        click.option("--exercise", default="gpt2", show_default=True, help="Which exercise it is."),
+        click.option("--seed", type=click.IntRange(0), help="Draw the same cases as another run."),
+        click.option(
+            "--policy",
+            type=click.Choice(["from-scratch", "any"]),
+            default="from-scratch",
+            show_default=True,
+            help="Whether ready-made Transformers and other libraries count.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1),
+            default=10.0,
+            show_default=True,
+            help="Seconds for each check.",
+        ),
+        click.option(
+            "--rubric",
+            "rubric_file",
+            type=INPUT,
+            help="Other points, optional checks or a pass mark; see `grader list --rubric`.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_exercise(name: str) -> None:
+    """End the command unless there is such an exercise."""
+    from grader.checks.catalogue import EXERCISES
+
+    if name not in EXERCISES:
+        unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}")
+
+
+def grading_options(
+    exercise: str,
+    seed: int | None,
+    timeout: float,
+    policy: str,
+    untrusted: bool,
+    rubric_file: Path | None,
+) -> Options:
+    """How to grade, from what was typed; ends the command if that is no way to."""
+    from grader.checks.catalogue import EXERCISES
+    from grader.grading import Options
+    from grader.rubric import SHIPPED, RubricError, read
+
+    check_exercise(exercise)
+    try:
+        checks = EXERCISES[exercise].checks().values()
+        rubric = read(rubric_file, checks) if rubric_file else SHIPPED
+    except RubricError as error:
+        unusable(str(error))
+    return Options(exercise, seed, timeout, policy, untrusted, rubric)
+
+
+def screen() -> Console:
+    """Where reports are shown: as wide as the terminal, or plain."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def on_record(path: Path, report: Report) -> Report:
+    """The report with the time on it, recorded, if the submission is of a session."""
+    from grader import session
+
+    found = session.find(path, warn)
+    return report if found is None else found.record(report, warn)
+
+
+def warn(message: str) -> None:
+    """Tell the user beside the output."""
+    click.echo(f"grader: {message}", err=True)
+
+
+def unusable(message: str) -> NoReturn:
+    """End the command: it or its input was unusable."""
+    warn(message)
+    sys.exit(UNUSABLE)

@@ -1,0 +1,144 @@
+"""Commands about many submissions and saved reports: `batch`, `export`, `list`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from grader.cli.common import (
+    BROKEN,
+    INTERRUPTED,
+    OUTPUT,
+    PASSED,
+    check_exercise,
+    grading_options,
+    how_to_grade,
+    screen,
+    unusable,
+    warn,
+)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@how_to_grade
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where the table and the reports go: a new folder, or one to go on with.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    help="How many to grade at a time (default: one for each core).",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Let the workers of a Dask cluster grade.")
+@click.option(
+    "--accept-weak-isolation",
+    is_flag=True,
+    help="Run submissions at whatever isolation level can be had.",
+)
+def batch(
+    folder: Path,
+    exercise: str,
+    seed: int | None,
+    policy: str,
+    timeout: float,
+    rubric_file: Path | None,
+    out: Path,
+    jobs: int,
+    scheduler: str | None,
+    accept_weak_isolation: bool,
+) -> None:
+    """Grade every file, folder and zip archive in FOLDER, and write one table of all.
+
+    Each is graded with the same seed and locked in. Interrupted and started again, it goes on
+    where it was. Exit codes: 0 all are graded, 2 the input was unusable, 3 the grader itself
+    failed at some, which are marked `internal`.
+
+    Example: grader batch submissions --out results
+    """
+    from grader import batch as desk
+    from grader.batch import progress as bar
+    from grader.report import table
+
+    options = grading_options(
+        exercise, seed, timeout, policy, not accept_weak_isolation, rubric_file
+    )
+    try:
+        with bar.shown(screen()) as told:
+            rows = desk.run(desk.Order(folder, out, options, jobs, scheduler), told)
+    except desk.BatchError as error:
+        unusable(str(error))
+    except KeyboardInterrupt:
+        warn(f"stopped; what is graded is kept in {out}. The same command goes on from there")
+        sys.exit(INTERRUPTED)
+    verdicts = table.summary(rows, {})["verdicts"]
+    click.echo(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+    click.echo(f"Next: open {out / 'index.html'}, or results.csv beside it.")
+    sys.exit(BROKEN if "internal" in verdicts else PASSED)
+
+
+@click.command()
+@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["junit", "csv", "gradescope", "classroom"]),
+    required=True,
+    help="junit and csv hold any number of reports, the others one.",
+)
+@click.option("--out", "file", type=OUTPUT, help="Where to (default: standard output).")
+def export(reports: tuple[Path, ...], form: str, file: Path | None) -> None:
+    """Write saved REPORTS in another form, without grading again.
+
+    REPORTS are JSON files that `grade --json` or `batch` wrote, or folders of such.
+
+    Example: grader export results --format junit --out results.xml
+    """
+    from grader import exports
+    from grader.files import write_whole
+    from grader.report.platforms import NotCounted
+
+    try:
+        text = exports.as_form(form, exports.load(reports))
+        if file is not None:
+            write_whole(file, text)
+    except (exports.ExportError, NotCounted) as error:
+        unusable(str(error))
+    except OSError as error:
+        unusable(f"{file}: cannot be written ({error.strerror})")
+    if file is None:
+        click.echo(text, nl=False)
+
+
+@click.command(name="list")
+@click.option("--rubric", is_flag=True, help="The shipped rubric, as a file to change.")
+@click.option("--exercise", default="gpt2", show_default=True, help="Whose rubric.")
+def list_(rubric: bool, exercise: str) -> None:
+    """List exercises and their checks, with points and requirements.
+
+    Example: grader list --rubric > rubric.toml
+    """
+    from grader.checks.catalogue import EXERCISES
+    from grader.rubric import as_shipped
+
+    if rubric:
+        check_exercise(exercise)
+        click.echo(as_shipped(EXERCISES[exercise].checks().values()), nl=False)
+        return
+    for known in EXERCISES.values():
+        checks = known.checks().values()
+        click.echo(f"{known.name}  ({known.file}, {sum(c.points for c in checks):g} points)")
+        part = ""
+        for check in checks:
+            if check.part != part:
+                part = check.part
+                points = sum(c.points for c in checks if c.part == part)
+                click.echo(f"\n  {part}  {points:g}")
+            click.echo(f"    {check.points:>2g}  {check.id:<26} {check.requirement}")

@@ -1,0 +1,163 @@
+"""Commands that grade one submission: `grade` and `watch`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from grader.cli.common import (
+    EXIT_CODES,
+    INTERRUPTED,
+    OUTPUT,
+    PATH,
+    grading_options,
+    how_to_grade,
+    on_record,
+    screen,
+    unusable,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from grader.report.model import CheckResult, Report
+
+
+@click.command()
+@PATH
+@how_to_grade
+@click.option("--json", "json_file", type=OUTPUT, help="Also write the report as JSON.")
+@click.option("--html", "html_file", type=OUTPUT, help="Also write the report as a page.")
+@click.option("--junit", "junit_file", type=OUTPUT, help="Also write JUnit XML.")
+@click.option("--gradescope", "gradescope_file", type=OUTPUT, help="Also write results.json.")
+@click.option("--classroom", "classroom_file", type=OUTPUT, help="Also for GitHub Classroom.")
+@click.option("--untrusted", is_flag=True, help="Refuse to run it below isolation level full.")
+@click.option(
+    "--accept-weak-isolation",
+    is_flag=True,
+    help="Run even an --untrusted submission at whatever level can be had.",
+)
+def grade(
+    path: Path,
+    exercise: str,
+    seed: int | None,
+    policy: str,
+    timeout: float,
+    rubric_file: Path | None,
+    json_file: Path | None,
+    html_file: Path | None,
+    junit_file: Path | None,
+    gradescope_file: Path | None,
+    classroom_file: Path | None,
+    untrusted: bool,
+    accept_weak_isolation: bool,
+) -> None:
+    """Grade PATH, a file or a folder with gpt2.py (default: exercises/, or the session's folder).
+
+    Exit codes: 0 everything passed, 1 something did not, 2 the input was unusable, 3 the grader
+    itself failed.
+
+    Example: grader grade exercises/gpt2.py --html report.html
+    """
+    # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
+    # the fork server while the rest is imported.
+    from grader.remote import Limits, WeakIsolationError, start
+
+    with start(Limits.allowing(timeout)) as server:
+        from grader.grading import grade as run
+        from grader.interrupts import noted
+        from grader.report import html, json_report, terminal
+        from grader.submission import UnusableInput
+
+        console = screen()
+        strict = untrusted and not accept_weak_isolation
+        options = grading_options(exercise, seed, timeout, policy, strict, rubric_file)
+        interrupts: list[None] = []
+        try:
+            with (
+                noted(lambda: interrupts.append(None)),
+                console.status("loading torch …") as status,
+            ):
+
+                def show(result: CheckResult) -> None:
+                    status.update(f"{result.check.part}: {result.check.id}")
+                    if interrupts:
+                        raise KeyboardInterrupt
+
+                report = run(path, options, show, server)
+        except (UnusableInput, WeakIsolationError) as error:
+            unusable(str(error))
+        except KeyboardInterrupt:
+            warn("stopped, nothing was judged")
+            sys.exit(INTERRUPTED)
+    if not untrusted:  # or the files of a stranger would be written to
+        report = on_record(path, report)
+    failed = []  # the files first: whoever reads the screen may close it early
+    for file, write in (
+        (json_file, json_report.write),
+        (html_file, html.write),
+        (junit_file, partial(write_form, "junit")),
+        (gradescope_file, partial(write_form, "gradescope")),
+        (classroom_file, partial(write_form, "classroom")),
+    ):
+        try:
+            if file is not None:
+                write(report, file)
+        except OSError as error:
+            failed.append(f"the report could not be written to {file}: {error.strerror}")
+    terminal.show(report, console)
+    if failed:
+        unusable("; ".join(failed))
+    sys.exit(EXIT_CODES[report.verdict])
+
+
+def write_form(form: str, report: Report, file: Path) -> None:
+    """Write a form for other programs. Raises OSError."""
+    from grader import exports
+    from grader.files import write_whole
+    from grader.report.platforms import NotCounted
+
+    try:
+        write_whole(file, exports.as_form(form, [report.as_json()]))
+    except NotCounted as error:
+        warn(f"{file} was not written: {error}")
+
+
+@click.command()
+@PATH
+@how_to_grade
+def watch(
+    path: Path,
+    exercise: str,
+    seed: int | None,
+    policy: str,
+    timeout: float,
+    rubric_file: Path | None,
+) -> None:
+    """Grade PATH again at every save, until q or Ctrl-C.
+
+    Shows what changed by the save, then the whole report. Keys: h the next hint, r grade again,
+    a all checks, q quit.
+
+    Example: grader watch exercises/gpt2.py
+    """
+    from grader.remote import Limits, start
+
+    with start(Limits.allowing(timeout)) as server:
+        import secrets
+
+        from grader import watch as watching
+        from grader.grading import SEEDS
+
+        if not path.exists():
+            unusable(f"{path}: no such file or folder. Give what is to be watched.")
+        # One seed for all gradings, so that only a save makes a difference.
+        seed = secrets.randbelow(SEEDS) if seed is None else seed
+        options = grading_options(exercise, seed, timeout, policy, False, rubric_file)
+        try:
+            watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
+        except KeyboardInterrupt:
+            click.echo()

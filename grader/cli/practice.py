@@ -1,0 +1,90 @@
+"""Commands for who practises: `start`, `progress`, `hint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grader.cli.common import OUTPUT, PATH, screen, unusable, warn
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="How long the session is.",
+)
+def start(folder: Path, minutes: float) -> None:
+    """Lay out fresh stubs and the brief in DIR, a new or empty folder, and start the clock.
+
+    From then on `grade` and `watch` in that folder show the time left and record every grading
+    in its session.jsonl. When the time is up everything still works, marked as late.
+
+    Example: grader start my-attempt --minutes 30
+    """
+    from grader import session
+    from grader.report.advice import program
+
+    try:
+        made = session.start(folder, minutes)
+    except session.SessionError as error:
+        unusable(str(error))
+    click.echo(session.welcome(made, program()))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", default=Path())
+@click.option("--html", "html_file", type=OUTPUT, help="Also write it as a page.")
+def progress(folder: Path, html_file: Path | None) -> None:
+    """Show the session in DIR (default: this folder) over time: the score after each grading.
+
+    Example: grader progress my-attempt --html progress.html
+    """
+    from grader import session
+    from grader.report import html
+    from grader.report import progress as form
+
+    try:
+        found = session.read(folder, warn)
+    except session.SessionError as error:
+        unusable(str(error))
+    form.show(found, screen())
+    if html_file is not None:
+        try:
+            html.write_progress(found, html_file)
+        except OSError as error:
+            unusable(f"the page could not be written to {html_file}: {error.strerror}")
+
+
+def _complete_topic(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Checks and causes that begin so, for the shell."""
+    from grader import hints
+
+    return sorted(topic for topic in hints.topics() if topic.startswith(begun))
+
+
+@click.command()
+@click.argument("check", shell_complete=_complete_topic)
+@PATH
+@click.option("--restart", is_flag=True, help="Begin with the first hint again.")
+def hint(check: str, path: Path, restart: bool) -> None:
+    """Show the next hint for CHECK, a step at a time: a nudge, a pointer, nearly the solution.
+
+    CHECK is the name of a check (see `grader list`) or of a cause that a report names, PATH the
+    submission (default: as for `grade`). Each submission has its own count for each of them.
+
+    Example: grader hint attention.causal
+    """
+    from grader import hints
+    from grader.report.advice import hint_command, program
+    from grader.submission import UnusableInput
+
+    try:
+        shown = hints.next_hint(check, path, restart, warn)
+    except (hints.UnknownTopic, UnusableInput) as error:
+        unusable(str(error))
+    click.echo(hints.render(shown, hint_command(check, str(path), program())))

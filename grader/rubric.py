@@ -1,0 +1,125 @@
+"""What an interviewer counts: points, optional checks, a pass mark, from a TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from grader.checks.api import Check
+
+_KEYS = ("total", "pass_mark", "optional", "points")
+
+
+class RubricError(Exception):
+    """The file is no rubric. The message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """Changes to what the checks say of themselves.
+
+    points: id -> points; optional: ids that need not pass; pass_mark: points with which a
+    submission passes, whatever else fails.
+    """
+
+    points: tuple[tuple[str, float], ...] = ()
+    optional: frozenset[str] = frozenset()
+    pass_mark: float | None = None
+
+    def applied(self, checks: dict[str, Check]) -> dict[str, Check]:
+        """The same checks with the points of this rubric."""
+        points = dict(self.points)
+        return {
+            name: replace(
+                check,
+                points=points.get(check.id, check.points),
+                optional=check.id in self.optional,
+            )
+            for name, check in checks.items()
+        }
+
+    @property
+    def digest(self) -> str:
+        """A few letters that tell one rubric from another; "" for the shipped one."""
+        if self == SHIPPED:
+            return ""
+        facts = repr((sorted(self.points), sorted(self.optional), self.pass_mark))
+        return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+SHIPPED = Rubric()
+
+
+def read(path: Path, checks: Iterable[Check]) -> Rubric:
+    """The rubric in a file, for an exercise with these checks. Raises RubricError."""
+    try:
+        found = tomli.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RubricError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RubricError(f"{path}: not a TOML file ({error})") from None
+    try:
+        return _rubric(found, {check.id: check.points for check in checks})
+    except RubricError as error:
+        raise RubricError(f"{path}: {error}") from None
+
+
+def _rubric(found: dict[str, Any], shipped: dict[str, float]) -> Rubric:
+    for key in found:
+        if key not in _KEYS:
+            raise RubricError(f"{key!r} is not of a rubric; these are: {', '.join(_KEYS)}")
+    given = found.get("points", {})
+    optional = found.get("optional", [])
+    if not isinstance(given, dict):
+        raise RubricError('points must be a table: [points], then lines like "mlp.gelu" = 4')
+    if not isinstance(optional, list) or not all(isinstance(item, str) for item in optional):
+        raise RubricError('optional must be a list of ids, like ["gpt2.dropout"]')
+    for name in (*given, *optional):
+        _expect_known(name, shipped)
+    points = {name: _number(f"points of {name}", value) for name, value in given.items()}
+    total = _number("total", found.get("total", sum(shipped.values())))
+    reached = sum({**shipped, **points}.values())
+    if not math.isclose(reached, total):
+        raise RubricError(
+            f"the points add up to {reached:g}, and total is {total:g}. Change the points of "
+            f"other checks too, or write total = {reached:g}"
+        )
+    mark = found.get("pass_mark")
+    if mark is not None and _number("pass_mark", mark) > total:
+        raise RubricError(f"pass_mark is {mark:g}, of {total:g} points that there are")
+    return Rubric(tuple(sorted(points.items())), frozenset(optional), mark)
+
+
+def _expect_known(name: str, shipped: dict[str, float]) -> None:
+    if name in shipped:
+        return
+    near = difflib.get_close_matches(name, shipped, 1)
+    meant = f"Did you mean {near[0]!r}?" if near else "`grader list` shows all."
+    raise RubricError(f"there is no check {name!r}. {meant}")
+
+
+def _number(what: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise RubricError(f"{what} must be a number, zero or more; found {value!r}")
+    return value
+
+
+def as_shipped(checks: Iterable[Check]) -> str:
+    """The rubric that holds where none is given, as a file to begin with."""
+    checks = tuple(checks)
+    lines = [
+        "# What an interviewer counts. Leave out what shall stay as it is.",
+        f"total = {sum(check.points for check in checks):g}",
+        "# pass_mark = 80  # points with which a submission passes, whatever else fails",
+        "optional = []  # ids of checks that need not pass",
+        "",
+        "[points]",
+    ]
+    return "\n".join([*lines, *(f'"{check.id}" = {check.points:g}' for check in checks)]) + "\n"

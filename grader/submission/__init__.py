@@ -1,0 +1,84 @@
+"""Reads what was handed in: bytes, syntax, names, import policy. Never imports it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.submission.archive import is_archive, read_archive
+from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation
+from grader.submission.files import MAX_FILE_BYTES, UnusableInput, read_file, read_folder
+
+__all__ = [
+    "FORBIDDEN_NAMES",
+    "MAX_FILE_BYTES",
+    "Submission",
+    "UnusableInput",
+    "Violation",
+    "read",
+    "unusable",
+]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What was handed in.
+
+    files: relative path -> bytes; main: the one that holds the exercise; package: the name to
+    load everything under when files import one another relatively; error: why it cannot be run,
+    ready to show; unwritten: classes whose forward is empty.
+    """
+
+    path: str
+    folder: str
+    main: str
+    files: dict[str, bytes]
+    sha256: str
+    package: str | None = None
+    error: str | None = None
+    violations: tuple[Violation, ...] = field(default=())
+    unwritten: frozenset[str] = frozenset()
+
+
+def read(path: Path, main: str) -> Submission:
+    """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput."""
+    try:
+        if path.is_dir():
+            root, main_name, files = path, main, read_folder(path, main)
+        elif is_archive(path):
+            root, (main_name, files) = path.with_suffix(""), read_archive(path, main)
+        else:
+            root, main_name, files = path.parent, path.name, {path.name: read_file(path)}
+    except OSError as error:
+        raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
+    facts = Facts()
+    for name, text in files.items():
+        facts.add(name, text, set(files))
+        if facts.syntax_error is not None:
+            facts = Facts(syntax_error=facts.syntax_error)
+            break
+    return Submission(
+        path=str(path),
+        folder=str(root),
+        main=main_name,
+        files=files,
+        sha256=_digest(files),
+        package="submission" if facts.relative else None,
+        error=facts.syntax_error,
+        violations=tuple(facts.violations),
+        unwritten=frozenset(facts.unwritten),
+    )
+
+
+def unusable(path: Path, main: str, error: UnusableInput) -> Submission:
+    """What stands for something handed in that cannot be read: nothing, and why."""
+    return Submission(str(path), str(path.parent), main, {}, _digest({}), error=str(error))
+
+
+def _digest(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, text in sorted(files.items()):
+        digest.update(os.fsencode(f"{name}\0{len(text)}\0") + text)
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""Reports in the forms of other programs, as those ask for them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from grader import exports
+from grader.report.junit import as_junit
+from grader.report.platforms import NotCounted, as_classroom, as_gradescope
+from tests.bank import ROOT
+from tests.conftest import Grade
+
+BANK = ROOT / "tests" / "submissions"
+SUBMISSIONS = {
+    "right": ROOT / "solutions" / "gpt2.py",
+    "wrong": BANK / "wrong" / "mask_none_single_qkv.py",
+    "stub": ROOT / "exercises",
+    "hostile": BANK / "hostile" / "report_ansi_escapes.py",
+}
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module", name="reports")
+def _reports(judge: Grade) -> dict[str, Json]:
+    return {name: judge(path).as_json() for name, path in SUBMISSIONS.items()}
+
+
+def schema() -> etree.XMLSchema:
+    """The schema of the JUnit reports that build servers of the Jenkins family accept."""
+    return etree.XMLSchema(etree.parse(ROOT / "tests" / "data" / "junit-10.xsd"))
+
+
+def test_junit_fits_the_public_schema(reports: dict[str, Json]) -> None:
+    text = as_junit(list(reports.values()))
+    document = etree.fromstring(text.encode())
+    schema().assertValid(document)
+    suites = {suite.get("name"): suite for suite in document}
+    assert len(suites) == len(SUBMISSIONS)
+    right = suites[str(SUBMISSIONS["right"])]
+    assert (right.get("failures"), right.get("errors"), right.get("skipped")) == ("0", "0", "0")
+    wrong = suites[str(SUBMISSIONS["wrong"])]
+    failed = [
+        case.get("name") for case in wrong.iter("testcase") if case.find("failure") is not None
+    ]
+    assert "attention.causal" in failed
+    assert wrong.get("failures") == str(len(failed))
+    assert suites[str(SUBMISSIONS["stub"])].get("skipped") != "0"
+
+
+def test_junit_takes_what_xml_cannot_hold(reports: dict[str, Json]) -> None:
+    report = json.loads(json.dumps(reports["wrong"]))
+    report["checks"][0]["message"] = "a\x00b\x1b[31m\ud800 ]]> <b> &"
+    schema().assertValid(etree.fromstring(as_junit([report]).encode()))
+
+
+def test_the_schema_refuses_something() -> None:
+    assert not schema().validate(etree.fromstring("<testsuites><testsuite/></testsuites>"))
+
+
+def test_gradescope_has_what_its_documentation_asks_for(reports: dict[str, Json]) -> None:
+    for report in reports.values():
+        found = json.loads(json.dumps(as_gradescope(report), allow_nan=False))
+        assert found["score"] == report["score"]
+        assert sum(test["score"] for test in found["tests"]) == report["score"]
+        assert sum(test["max_score"] for test in found["tests"]) == report["max_score"]
+        assert {test["status"] for test in found["tests"]} <= {"passed", "failed"}
+        allowed = {"visible", "hidden", "after_due_date", "after_published"}
+        assert {test["visibility"] for test in found["tests"]} <= allowed
+        assert isinstance(found["execution_time"], int)
+    assert "looks at the future" in as_gradescope(reports["wrong"])["output"] or "mask" in str(
+        as_gradescope(reports["wrong"])["output"]
+    )
+
+
+def test_classroom_has_what_its_reporter_reads(reports: dict[str, Json]) -> None:
+    statuses = {}
+    for name, report in reports.items():
+        found = json.loads(json.dumps(as_classroom(report), allow_nan=False))
+        statuses[name] = found["status"]
+        assert found["version"] == 1
+        assert found["max_score"] == 100
+        assert sum(test["score"] for test in found["tests"]) == report["score"]
+        assert {test["status"] for test in found["tests"]} <= {"pass", "fail", "error"}
+    assert statuses == {"right": "pass", "wrong": "fail", "stub": "fail", "hostile": "fail"}
+
+
+def test_a_fault_of_the_grader_is_nobodys_score(reports: dict[str, Json]) -> None:
+    report = {**reports["right"], "verdict": "internal"}
+    with pytest.raises(NotCounted, match="neither for nor against"):
+        as_gradescope(report)
+    assert as_classroom(report)["status"] == "error"
+
+
+def test_csv_has_a_line_for_each(reports: dict[str, Json]) -> None:
+    text = exports.as_form("csv", list(reports.values()))
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert [row["verdict"] for row in found] == ["pass", "fail", "fail", "fail"]
+    assert found[1]["causes"] == "mask-none"
+
+
+@pytest.fixture(name="saved")
+def _saved(tmp_path: Path, reports: dict[str, Json]) -> Path:
+    for name, report in reports.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(report), encoding="utf-8")
+    return tmp_path
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_saved_reports_are_exported_without_grading(saved: Path, command: Command) -> None:
+    found = command("export", saved, "--format", "junit", "--out", saved / "all.xml")
+    assert found.returncode == 0, found.stderr
+    document = etree.parse(saved / "all.xml")
+    schema().assertValid(document)
+    assert len(document.getroot()) == len(SUBMISSIONS)
+    one = command("export", saved / "wrong.json", "--format", "gradescope")
+    assert json.loads(one.stdout)["tests"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("nonsense", "not JSON"),
+        ("[]", "expected schema_version 1, found None"),
+        ('{"schema_version": 2}', "expected schema_version 1, found 2"),
+        ('{"schema_version": 1}', "missing or misplaced"),
+        ('{"schema_version": 1, "checks": 3}', "missing or misplaced"),
+    ],
+)
+def test_what_is_no_report_is_refused(
+    tmp_path: Path, command: Command, text: str | None, words: str
+) -> None:
+    file = tmp_path / "a.json"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    found = command("export", file, "--format", "junit")
+    assert found.returncode == 2
+    assert words in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_forms_for_one_take_one(saved: Path, command: Command) -> None:
+    found = command("export", saved, "--format", "classroom")
+    assert found.returncode == 2
+    assert "takes one report, and there are 4" in found.stderr
+
+
+def test_grade_writes_them_too(tmp_path: Path, command: Command) -> None:
+    files = {name: tmp_path / name for name in ("junit", "gradescope", "classroom")}
+    options = [item for name, file in files.items() for item in (f"--{name}", file)]
+    assert command("grade", "exercises", *options).returncode == 1
+    schema().assertValid(etree.parse(files["junit"]))
+    assert json.loads(files["gradescope"].read_text("utf-8"))["score"] == 0
+    assert json.loads(files["classroom"].read_text("utf-8"))["status"] == "fail"

@@ -136,7 +136,7 @@ def test_what_is_done_is_not_done_again(
     assert again.returncode == 0, again.stderr
     assert stamps(done) == before
     (folder / "dan.py").write_text(reference, encoding="utf-8")
-    assert "3 fail, 4 pass" in command("batch", folder, "--out", done, "--seed", 3).stdout
+    assert "4 pass, 3 fail" in command("batch", folder, "--out", done, "--seed", 3).stdout
     changed = {name for name, stamp in stamps(done).items() if stamp != before[name]}
     assert changed == {"dan.py.html", "dan.py.json"}
     assert report(done, "dan.py")["verdict"] == "pass"

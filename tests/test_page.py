@@ -14,7 +14,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from grader.report import html
+from grader.report import html, lookalikes, table
+from grader.report.lookalikes import Pair, Passage, Side
 from grader.report.model import Report
 from grader.session import Grading, Session
 from tests.bank import FOLDER, ROOT
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="no browser here: install chromium and chromium-driver to test the page",
 )
+PAGES = ("wrong", "todo", "syntax", "progress", "index", "lookalikes")
 THEMES, WIDTHS = ("light", "dark"), (390, 1200)
 SERIOUS = ("serious", "critical")
 WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
@@ -53,14 +55,42 @@ def _pages(
     judge: Grade, report: Report, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    pages = {name: folder / f"{name}.html" for name in ("wrong", "todo", "syntax", "progress")}
+    pages = {name: folder / f"{name}.html" for name in PAGES}
     html.write(report, pages["wrong"])
     html.write(judge(ROOT / "exercises"), pages["todo"])
     broken = folder / "gpt2.py"
     broken.write_text("class MLP(:\n    pass\n<script>alert(1)</script>", encoding="utf-8")
     html.write(judge(broken), pages["syntax"])
     html.write_progress(session(), pages["progress"])
+    table.write(rows(), FACTS, PAIRS, folder)
+    lookalikes.write(PAIRS, pages["lookalikes"])
     return pages
+
+
+FACTS = {"exercise": "gpt2", "seed": 1, "policy": "any", "timeout": 10.0, "kit": "0"}
+PAIRS = [
+    Pair(
+        ("alice.py", "<i>bob</i>.py"),
+        0.9,
+        False,
+        (
+            Side((Passage((("3", "x = attend(x)"), ("4", "y = " + "x + " * 60))),)),
+            Side((Passage((("7", "<script>alert(2)</script>"),)),)),
+        ),
+    ),
+    Pair(("carol.py", "dan.py"), 1.0, True, (Side(()), Side(()))),
+]
+
+
+def rows() -> list[table.Row]:
+    parts = (("MLP", 10.0, 15.0), ("GPT2", 5.0, 25.0))
+    kinds = (("alice.py", "pass", 100.0), ("bob.py", "fail", 9.0), ("carol.py", "internal", 0.0))
+    return [
+        table.Row(
+            name, verdict, score, 100.0, parts, ("mask-none",), (), "found <b>", "full", "0", 1
+        )
+        for name, verdict, score in kinds
+    ]
 
 
 def session() -> Session:
@@ -91,7 +121,7 @@ def requests(browser: webdriver.Chrome) -> set[str]:
 SENT = "Network.requestWillBeSent"
 
 
-@pytest.mark.parametrize("name", ["wrong", "todo", "syntax", "progress"])
+@pytest.mark.parametrize("name", PAGES)
 def test_page_is_quiet_and_alone(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str
 ) -> None:
@@ -103,7 +133,7 @@ def test_page_is_quiet_and_alone(
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["wrong", "todo", "syntax", "progress"])
+@pytest.mark.parametrize("name", PAGES)
 def test_everybody_can_use_it(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
@@ -161,6 +191,28 @@ def test_keyboard_alone(browser: webdriver.Chrome, pages: dict[str, Path]) -> No
     was_open = summary.find_element(By.XPATH, "..").get_attribute("open")
     summary.send_keys(Keys.ENTER)
     assert summary.find_element(By.XPATH, "..").get_attribute("open") != was_open
+
+
+def test_the_table_is_sorted_by_a_key(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, pages["index"])
+
+    def names() -> list[str]:
+        cells = browser.find_elements(By.CSS_SELECTOR, ".sortable tbody th")
+        return [cell.text for cell in cells]
+
+    heads = browser.find_elements(By.CSS_SELECTOR, ".sortable thead th")
+    points = next(head for head in heads if head.text.startswith("points"))
+    button = points.find_element(By.TAG_NAME, "button")
+    button.send_keys(Keys.ENTER)
+    assert names() == ["carol.py", "bob.py", "alice.py"]
+    assert points.get_attribute("aria-sort") == "ascending"
+    button.click()
+    assert names() == ["alice.py", "bob.py", "carol.py"]
+    assert points.get_attribute("aria-sort") == "descending"
+    heads[0].find_element(By.TAG_NAME, "button").click()
+    assert names() == ["alice.py", "bob.py", "carol.py"]
+    assert points.get_attribute("aria-sort") is None
+    assert browser.get_log("browser") == []
 
 
 def test_print(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:

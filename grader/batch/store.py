@@ -15,6 +15,7 @@ from grader.grading import SEEDS, Options
 from grader.kit import identity
 from grader.report import html, json_report
 from grader.report.model import Report
+from grader.report.text import clean
 from grader.submission import UnusableInput
 
 _MARK = "batch.json"  # what makes a folder one of results
@@ -73,10 +74,9 @@ class Store:
         return self._path(name, "html").relative_to(self.out).as_posix()
 
     def _path(self, name: str, form: str) -> Path:
-        raw = os.fsencode(name)
-        if len(raw) > _MAX_NAME:
-            digest = hashlib.sha256(raw).hexdigest()[:16]
-            name = f"{raw[:_MAX_NAME].decode('utf-8', 'ignore')}-{digest}"
+        plain = clean(name).encode()[:_MAX_NAME].decode("utf-8", "ignore")
+        if plain != name:  # too long, or not fit to be shown
+            name = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
         return self.out / _REPORTS / f"{name}.{form}"
 
 

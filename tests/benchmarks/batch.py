@@ -1,0 +1,169 @@
+"""A desk of many submissions: how fast, how much memory, and whether anything is lost.
+
+    python -m tests.benchmarks.batch rate [SUBMISSIONS] [JOBS]     right ones, under other names
+    python -m tests.benchmarks.batch mixed [SUBMISSIONS] [JOBS]    a tenth of them hostile
+    python -m tests.benchmarks.batch kill [TIMES] [SUBMISSIONS]    kill -9 at random moments
+
+`mixed` compares every verdict with that of grading one by one.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from grader.grading import Options, grade
+from grader.remote import start
+from grader.submission import UnusableInput
+from tests.bank import ROOT, Known, known
+
+SEED = 11
+TIMEOUT = 2.0
+
+
+def fill(folder: Path, bank: list[Known], count: int) -> dict[str, Known]:
+    """The bank again and again, each file with a line of its own. Name -> what it is."""
+    folder.mkdir()
+    files = [item for item in bank if item.path.is_file()]
+    names = {}
+    for number, item in zip(range(count), itertools.cycle(files), strict=False):
+        name = f"{number:04}_{item.path.name}"
+        text = item.path.read_text(encoding="utf-8")
+        (folder / name).write_text(f"{text}\n# handed in by number {number}\n", encoding="utf-8")
+        names[name] = item
+    return names
+
+
+def begin(folder: Path, out: Path, jobs: int) -> subprocess.Popen[bytes]:
+    """A batch in a process of its own."""
+    arguments = ["batch", str(folder), "--out", str(out), "--jobs", str(jobs)]
+    arguments += ["--seed", str(SEED), "--timeout", str(TIMEOUT)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "grader", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+
+
+def verdicts(out: Path) -> dict[str, str]:
+    """By name, as the table has them; a name that is in it twice is an error."""
+    with (out / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["submission"], row["verdict"]) for row in csv.DictReader(file)]
+    assert len(dict(rows)) == len(rows), "a name is in the table twice"
+    return dict(rows)
+
+
+def watched(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
+    """Tell rate and memory of the parent and of those who grade, until it ends."""
+    started = time.monotonic()
+    marks = {count // 5: 0.0, count: 0.0}
+    while process.poll() is None:
+        done = len(list(out.glob("reports/*.json")))
+        for mark in marks:
+            if not marks[mark] and done >= mark:
+                marks[mark] = _megabytes(process.pid)
+                print(
+                    f"after {done}: parent {marks[mark]:.0f} MB, graders "
+                    f"{[round(_megabytes(child)) for child in _children(process.pid)]} MB",
+                    flush=True,
+                )
+        time.sleep(0.02)
+    seconds = time.monotonic() - started
+    print(f"{count} in {seconds:.0f} s: {count / seconds:.2f} a second, start and table included")
+    first, last = marks.values()
+    print(f"the parent grew by {last - first:.0f} MB from {count // 5} to {count}")
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    return next((int(x.split()[1]) for x in text.splitlines() if "VmRSS" in x), 0) / 1024
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def rate(place: Path, count: int, jobs: int) -> None:
+    names = fill(place / "in", known("accepted"), count)
+    watched(begin(place / "in", place / "out", jobs), place / "out", count)
+    found = verdicts(place / "out")
+    print(f"{len(found)} rows, {sum(v != 'pass' for v in found.values())} that do not pass")
+    assert set(found) == set(names)
+
+
+def mixed(place: Path, count: int, jobs: int) -> None:
+    harmless = itertools.cycle([*known("accepted"), *known("wrong")])
+    hostile = itertools.cycle(known("hostile"))
+    bank = [next(hostile) if n % 10 == 9 else next(harmless) for n in range(count)]
+    names = fill(place / "in", bank, count)
+    watched(begin(place / "in", place / "out", jobs), place / "out", count)
+    found = verdicts(place / "out")
+    other = []
+    with start() as server:
+        for name in names:
+            options = Options(seed=SEED, timeout=TIMEOUT, untrusted=True)
+            try:
+                alone = grade(place / "in" / name, options, server=server).verdict
+            except UnusableInput:
+                alone = "fail"
+            if alone != found.get(name):
+                other.append((name, alone, found.get(name)))
+    print(f"{len(found)} rows for {len(names)}; other than one by one: {other or 'none'}")
+
+
+def kill(place: Path, times: int, count: int) -> None:
+    names = fill(place / "in", known("accepted"), count)
+    out = place / "out"
+    stamps: dict[str, int] = {}
+    for attempt in range(times):
+        process = begin(place / "in", out, os.cpu_count() or 1)
+        time.sleep(random.uniform(2.0, 12.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        now = {path.name: path.stat().st_mtime_ns for path in out.glob("reports/*.json")}
+        again = [name for name in stamps if now.get(name) != stamps[name]]
+        broken = [path.name for path in out.glob("reports/*.json") if not _whole(path)]
+        print(f"kill {attempt + 1}: {len(now)} done, graded again {again}, broken {broken}")
+        stamps = now
+    begin(place / "in", out, os.cpu_count() or 1).wait()
+    now = {path.name: path.stat().st_mtime_ns for path in out.glob("reports/*.json")}
+    again = [name for name in stamps if now.get(name) != stamps[name]]
+    print(f"at the end: {len(verdicts(out))} rows for {len(names)}, graded again {again}")
+
+
+def _whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return path.with_suffix(".html").exists()
+
+
+def main() -> None:
+    what, *numbers = sys.argv[1:]
+    given = [int(number) for number in numbers]
+    with tempfile.TemporaryDirectory() as folder:
+        if what == "kill":
+            kill(Path(folder), *([*given, *(10, 40)[len(given) :]][:2]))
+        else:
+            defaults = (500, os.cpu_count() or 1)
+            {"rate": rate, "mixed": mixed}[what](
+                Path(folder), *([*given, *defaults[len(given) :]][:2])
+            )
+
+
+if __name__ == "__main__":
+    main()

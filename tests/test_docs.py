@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from grader.checks.catalogue import EXERCISES
+from grader.oracle.causes import CAUSES
 from tests.bank import ROOT
 
 BLOCKS = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -30,7 +36,7 @@ COMMANDS = [
 
 
 # What the documents make, in a folder of the test's own; in the order in which they make it.
-MADE = ("report.json", "report.html", "progress.html", "my-attempt")
+MADE = ("report.json", "report.html", "progress.html", "my-attempt", "results", "results.xml")
 
 
 def test_commands(tmp_path: Path) -> None:
@@ -81,3 +87,56 @@ def test_benchmarks_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"python -m tests\.benchmarks\.(\w+)", text):
         assert (ROOT / "tests" / "benchmarks" / f"{name}.py").is_file(), name
+
+
+def test_links_lead_somewhere() -> None:
+    for file in ("README.md", "examples/README.md", "docs/interviewing.md"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (ROOT / file).parent.joinpath(target).exists(), target
+
+
+def test_the_guide_speaks_of_checks_and_causes_that_there_are() -> None:
+    text = (ROOT / "docs" / "interviewing.md").read_text(encoding="utf-8")
+    table = text.split("## What a failing check tells")[1].split("## Remarks")[0]
+    ids = {check.id for check in EXERCISES["gpt2"].checks().values()}
+    known = ids | set(CAUSES) | {"error", "timeout", "violation"}
+    for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", row):
+            pattern = re.escape(name).replace(r"\*", ".+")
+            assert any(re.fullmatch(pattern, item) for item in known), name
+
+
+EXAMPLES = ROOT / "examples"
+GRADER = f"{sys.executable} -m grader"
+
+
+def test_the_gradescope_example_runs(tmp_path: Path) -> None:
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "results").mkdir()
+    shutil.copy(ROOT / "solutions" / "gpt2.py", tmp_path / "submission")
+    program = tmp_path / "grader"
+    program.write_text(f'#!/bin/sh\nexec {GRADER} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    environment = {**os.environ, "AUTOGRADER": str(tmp_path), "GRADER": str(program)}
+    script = EXAMPLES / "gradescope" / "run_autograder"
+    done = subprocess.run([str(script)], env=environment, cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0
+    found = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
+    assert found["score"] == 100
+
+
+def test_the_classroom_example_runs(tmp_path: Path) -> None:
+    file = EXAMPLES / "classroom" / ".github" / "workflows" / "classroom.yml"
+    steps = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]["run-autograding-tests"][
+        "steps"
+    ]
+    step = next(step for step in steps if step.get("id") == "gpt2")
+    output = tmp_path / "output"
+    environment = {**os.environ, "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(output)}
+    script = step["run"].replace("--untrusted", "--untrusted --accept-weak-isolation")
+    script = f'grader() {{ {GRADER} "$@"; }}\n{script.replace("grade .", "grade exercises")}'
+    subprocess.run(["bash", "-e", "-c", script], env=environment, cwd=ROOT, timeout=120, check=True)
+    result = output.read_text(encoding="utf-8").removeprefix("result=")
+    found = json.loads(base64.b64decode(result))
+    assert (found["status"], found["max_score"]) == ("fail", 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from grader.checks import conftest
 from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
+from grader.checks.experiment import import_line
 from grader.checks.models import CLASSES
 from grader.diagnosis import diagnose, marked, marks
 from grader.kit import identity
@@ -76,7 +78,16 @@ def grade(
 def grade_submission(
     submission: Submission, options: Options, progress: Progress, server: Server
 ) -> Report:
-    """Grade what was read. Raises WeakIsolationError as `grade` does."""
+    """Grade what was read. Raises WeakIsolationError as `grade` does.
+
+    It is judged under the exercise's own file name: the same text gets the same report.
+    """
+    judged = submission.nameless(EXERCISES[options.exercise].file)
+    return addressed(judge(judged, options, progress, server), judged, submission)
+
+
+def judge(submission: Submission, options: Options, progress: Progress, server: Server) -> Report:
+    """Grade a submission as it stands. Raises WeakIsolationError as `grade` does."""
     started = time.monotonic()
     seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     options = replace(options, seed=seed)
@@ -97,6 +108,42 @@ def grade_submission(
         isolation_level=locked.level,
         isolation_mechanisms=locked.mechanisms,
         seconds=time.monotonic() - started,
+    )
+
+
+def addressed(report: Report, judged: Submission, submission: Submission) -> Report:
+    """The report on `judged` as that on `submission`, which has the same text."""
+    names = {judged.main: submission.main}
+    before, after = f"{judged.folder}/", f"{submission.folder}/"
+
+    def renamed(text: str) -> str:
+        text = text.replace(before, after)
+        return re.sub(rf"\b{re.escape(judged.main)}\b", lambda found: submission.main, text)
+
+    def code(text: str) -> str:
+        for name in CLASSES:
+            text = text.replace(import_line(judged.main, name), import_line(submission.main, name))
+        return text
+
+    results = tuple(
+        replace(
+            r,
+            message=renamed(r.message),
+            traceback=renamed(r.traceback),
+            counterexample=r.counterexample
+            and replace(r.counterexample, code=code(r.counterexample.code)),
+        )
+        for r in report.results
+    )
+    return replace(
+        report,
+        path=clean(submission.path),
+        file=clean(str(Path(submission.folder, submission.main))),
+        files=submission.files,
+        marks=tuple(
+            replace(m, file=names.get(m.file, m.file), why=renamed(m.why)) for m in report.marks
+        ),
+        results=results,
     )
 
 

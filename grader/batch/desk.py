@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ from grader.batch import crew, lookalikes
 from grader.batch.entries import Entry, entries
 from grader.batch.store import Store
 from grader.checks.catalogue import EXERCISES
-from grader.grading import Options, all_alike
+from grader.grading import Options, addressed, all_alike
 from grader.kit import identity
 from grader.remote import WeakIsolationError
 from grader.report import lookalikes as form
@@ -23,6 +24,7 @@ from grader.report.model import Report
 from grader.submission import Submission, UnusableInput
 
 _TRIES = 2  # of what the grader itself failed at
+_Text = tuple[list[Entry], Submission]  # those that have it, and what is judged
 
 
 class BatchError(Exception):
@@ -82,7 +84,7 @@ def _rows(
     """The row of each entry, from its report of now or of before."""
     main = EXERCISES[order.options.exercise].file
     rows: dict[str, table.Row] = {}
-    waiting: list[Entry] = []
+    waiting: dict[str, list[Entry]] = {}
 
     def take(entry: Entry, report: dict[str, Any], fresh: int) -> None:
         rows[entry.name] = table.row(entry.name, report, store.page_of(entry.name))
@@ -90,38 +92,43 @@ def _rows(
 
     told(Step(0, 0, len(found)))
     for entry in found:
-        before = store.finished(entry.name, entry.read(main).sha256)
+        submission = entry.read(main)
+        before = store.finished(entry.name, submission.sha256)
         if before is None:
-            waiting.append(entry)
+            # Those with the same text are judged once: their reports differ in names only.
+            waiting.setdefault(submission.error or submission.sha256, []).append(entry)
         else:
             take(entry, before, 0)
     if waiting:
         with order.crew() as hands:
-            graded = _graded(((e, e.read(main)) for e in waiting), store.options, hands)
-            for fresh, (entry, report) in enumerate(graded, 1):
-                take(entry, store.keep(entry.name, report), fresh)
+            texts = ((alike, alike[0].read(main).nameless(main)) for alike in waiting.values())
+            fresh = itertools.count(1)
+            for alike, judged, report in _judged(texts, store.options, hands):
+                for entry in alike:
+                    own = addressed(report, judged, entry.read(main))
+                    take(entry, store.keep(entry.name, own), next(fresh))
     return rows
 
 
-def _graded(
-    waiting: Iterable[tuple[Entry, Submission]], options: Options, hands: crew.Crew
-) -> Iterator[tuple[Entry, Report]]:
-    """Reports as they come. What the grader failed at is tried once more."""
-    source = iter(waiting)
-    running: dict[Future[Report], tuple[Entry, Submission, int]] = {}
+def _judged(
+    texts: Iterable[_Text], options: Options, hands: crew.Crew
+) -> Iterator[tuple[list[Entry], Submission, Report]]:
+    """Each text with its report, as they come. What the grader failed at is tried once more."""
+    source = iter(texts)
+    running: dict[Future[Report], tuple[_Text, int]] = {}
     while True:
-        for entry, submission in islice(source, hands.width - len(running)):
-            running[hands.executor.submit(crew.work, submission, options)] = entry, submission, 1
+        for text in islice(source, hands.width - len(running)):
+            running[hands.executor.submit(crew.work, text[1], options)] = text, 1
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            entry, submission, tries = running.pop(future)
-            report = _report(future, submission, options)
+            text, tries = running.pop(future)
+            report = _report(future, text[1], options)
             if report.verdict == "internal" and tries < _TRIES:
-                again = hands.executor.submit(crew.work, submission, options)
-                running[again] = entry, submission, tries + 1
+                again = hands.executor.submit(crew.work, text[1], options)
+                running[again] = text, tries + 1
             else:
-                yield entry, report
+                yield *text, report
 
 
 def _report(future: Future[Report], submission: Submission, options: Options) -> Report:

@@ -95,7 +95,7 @@ def main() -> None:
 
     questions, answers = sys.stdin.buffer, _private_output()
     with start() as server:
-        from grader.grading import grade_submission
+        from grader.grading import judge
 
         while True:
             try:
@@ -104,7 +104,7 @@ def main() -> None:
                 return
             answer: Report | Exception
             try:
-                answer = grade_submission(submission, options, lambda result: None, server)
+                answer = judge(submission, options, lambda result: None, server)
             except Exception as error:
                 answer = _plain(error)
             pickle.dump(answer, answers)

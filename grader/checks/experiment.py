@@ -105,7 +105,7 @@ class Experiment:
             [
                 "import numpy as np",
                 "import torch",
-                _import_line(self._main, name),
+                import_line(self._main, name),
                 "",
                 "torch.set_default_dtype(torch.float64)",
                 f"model = {name}({arguments}).{'train' if train else 'eval'}()",
@@ -127,7 +127,8 @@ class Experiment:
         return Counterexample(self.code(*lines, train=train), show(expected), show(found))
 
 
-def _import_line(main: str, name: str) -> str:
+def import_line(main: str, name: str) -> str:
+    """What imports a class from the submission's main file, whatever that is called."""
     stem = main.removesuffix(".py")
     if stem.isidentifier():
         return f"from {stem} import {name}"

@@ -36,8 +36,9 @@ def marks(
 
 def _of_error(submission: Submission, result: CheckResult) -> Iterator[Mark]:
     """The last of the submission's own lines that an error went through."""
-    frames = _FRAME.findall(result.traceback)
-    own = [(file, int(line)) for file, line in frames if file in submission.files]
+    folder = f"{submission.folder}/"
+    frames = [(f.removeprefix(folder), int(n)) for f, n in _FRAME.findall(result.traceback)]
+    own = [(file, line) for file, line in frames if file in submission.files]
     if own:
         yield Mark(*own[-1], result.message.splitlines()[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.submission.archive import is_archive, read_archive
@@ -22,10 +22,14 @@ __all__ = [
 ]
 
 
+PLACE = "submission"  # the folder in which all are run, as far as they can tell
+
+
 @dataclass(frozen=True)
 class Submission:
     """What was handed in.
 
+    sha256: of the texts, under whatever name the main file comes;
     files: relative path -> bytes; main: the one that holds the exercise; package: the name to
     load everything under when files import one another relatively; error: why it cannot be run,
     ready to show; unwritten: classes whose forward is empty.
@@ -40,6 +44,19 @@ class Submission:
     error: str | None = None
     violations: tuple[Violation, ...] = field(default=())
     unwritten: frozenset[str] = frozenset()
+
+    def nameless(self, main: str) -> Submission:
+        """The same with its main file called `main` and no place: so it is judged, whoever's it
+        is, and what has the same text is judged the same.
+        """
+        own = {self.main: main}
+        return replace(
+            self,
+            folder=PLACE,
+            main=main,
+            files={own.get(name, name): text for name, text in self.files.items()},
+            violations=tuple(replace(v, file=own.get(v.file, v.file)) for v in self.violations),
+        )
 
 
 def read(path: Path, main: str) -> Submission:
@@ -64,7 +81,7 @@ def read(path: Path, main: str) -> Submission:
         folder=str(root),
         main=main_name,
         files=files,
-        sha256=_digest(files),
+        sha256=_digest({main if name == main_name else name: files[name] for name in files}),
         package="submission" if facts.relative else None,
         error=facts.syntax_error,
         violations=tuple(facts.violations),

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from grader.batch import BatchError, Order, crew, desk, run
+from grader.batch import BatchError, Order, crew, desk, lookalikes, run
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
 from grader.grading import Options, all_alike
@@ -116,11 +116,24 @@ def test_what_cannot_be_read_says_so(done: Path) -> None:
 
 def test_look_alikes_are_told(done: Path) -> None:
     summary = json.loads((done / "summary.json").read_text(encoding="utf-8"))
-    pairs = {tuple(pair["submissions"]): pair for pair in summary["lookalikes"]}
-    assert pairs["alice.py", "bob"]["same"]
-    assert ("alice.py", "(the reference)") in pairs
-    assert not any("dan.py" in names for names in pairs)
+    (same,) = (pair for pair in summary["lookalikes"] if pair["same"])
+    assert same["submissions"] == ["alice.py", "bob", "carol.zip", "(the reference)"]
+    assert not any("dan.py" in pair["submissions"] for pair in summary["lookalikes"])
     assert "never a verdict" in (done / "lookalikes.html").read_text(encoding="utf-8")
+
+
+def test_near_copies_are_found_and_stubs_are_not(reference: str) -> None:
+    renamed = reference.replace("attn", "attention_").replace("mlp", "feed").replace("# ", "## ")
+    other = (BANK / "accepted" / "baddbmm_mask_as_input.py").read_bytes()
+    stub = (ROOT / "exercises" / "gpt2.py").read_bytes()
+    given = {"a": reference.encode(), "b": renamed.encode(), "c": other, "d": stub, "e": stub}
+    texts = [lookalikes.text(name, {"gpt2.py": body}) for name, body in given.items()]
+    (pair,) = lookalikes.pairs(texts, "gpt2.py")
+    assert pair.names == ("a", "b")
+    assert pair.score > 0.9
+    assert not pair.same
+    lines = {line for passage in pair.sides[1].passages for _, line in passage.lines}
+    assert any("feed" in line for line in lines)
 
 
 def stamps(out: Path) -> dict[str, int]:

@@ -78,7 +78,7 @@ PAIRS = [
             Side((Passage((("7", "<script>alert(2)</script>"),)),)),
         ),
     ),
-    Pair(("carol.py", "dan.py"), 1.0, True, (Side(()), Side(()))),
+    Pair(("carol.py", "dan.py", "eve.py"), 1.0, True),
 ]
 
 

@@ -1,5 +1,5 @@
 """Many submissions: graded side by side, kept one by one, shown in one table."""
 
-from grader.batch.desk import BatchError, Order, run
+from grader.batch.desk import BatchError, Order, Step, run
 
-__all__ = ["BatchError", "Order", "run"]
+__all__ = ["BatchError", "Order", "Step", "run"]

@@ -59,10 +59,10 @@ def reference(file: str) -> list[Text]:
 
 
 def pairs(texts: Sequence[Text], file: str) -> list[Pair]:
-    """The likest pairs, once the stub's own text is taken out. Raises ImportError.
+    """Those with the same text, and the likest pairs of others. Raises ImportError.
 
-    file: the exercise's. Names, comments and strings do not count; two texts of which not a
-    letter differs come first.
+    file: the exercise's, whose stub's own text is taken out. Names, comments and strings do not
+    count in pairs.
     """
     from copydetect import CodeFingerprint, compare_files
 
@@ -72,14 +72,21 @@ def pairs(texts: Sequence[Text], file: str) -> list[Pair]:
 
     stub = prints(text("stub", {file: (HANDOUT / file).read_bytes()}), [])
     known = sorted(stub.hashes)
-    compared = [(item, prints(item, known)) for item in texts]
+    copies: dict[str, list[Text]] = {}
+    for item in texts:
+        copies.setdefault(item.whole, []).append(item)
+    compared = [(same[0], prints(same[0], known)) for same in copies.values()]
     compared = [(item, found) for item, found in compared if len(found.hashes) >= _FEWEST]
-    alike = []
+    alike = [
+        Pair(tuple(other.name for other in copies[item.whole]), 1.0, True)
+        for item, _ in compared
+        if len(copies[item.whole]) > 1
+    ]
     for i, j, score in _shared([found.hashes for _, found in compared]):
         (first, one), (second, other) = compared[i], compared[j]
         _, _, slices = compare_files(one, other)
         sides = (_side(first, slices[0]), _side(second, slices[1]))
-        alike.append(Pair((first.name, second.name), score, first.whole == second.whole, sides))
+        alike.append(Pair((first.name, second.name), score, False, sides))
     return sorted(alike, key=lambda pair: (-pair.same, -pair.score, pair.names))
 
 

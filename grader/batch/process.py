@@ -6,6 +6,7 @@ Both sides are trusted; what a submission says comes to this process only over t
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from grader.report.model import Report
 from grader.submission import Submission
@@ -91,24 +92,36 @@ class Grader:
 
 def main() -> None:
     """Grade what comes in until nothing more does."""
-    from grader.remote import start
+    from grader.grading import Options, judge
+    from grader.remote import Limits, start
 
     questions, answers = sys.stdin.buffer, _private_output()
-    with start() as server:
-        from grader.grading import judge
+    submission: Submission
+    options: Options
+    given = _next(questions)
+    gc.freeze()  # what is imported stays: it need not be looked through again and again
+    while given is not None:
+        timeout = given[1].timeout
+        with start(Limits.allowing(timeout)) as server:
+            while given is not None and given[1].timeout == timeout:
+                submission, options = given
+                answer: Report | Exception
+                try:
+                    answer = judge(submission, options, lambda result: None, server)
+                except Exception as error:
+                    answer = _plain(error)
+                pickle.dump(answer, answers)
+                answers.flush()
+                given = _next(questions)
 
-        while True:
-            try:
-                submission, options = pickle.load(questions)
-            except EOFError:
-                return
-            answer: Report | Exception
-            try:
-                answer = judge(submission, options, lambda result: None, server)
-            except Exception as error:
-                answer = _plain(error)
-            pickle.dump(answer, answers)
-            answers.flush()
+
+def _next(questions: IO[bytes]) -> tuple[Submission, Any] | None:
+    """The next question; None when nobody asks any more."""
+    try:
+        found: tuple[Submission, Any] = pickle.load(questions)
+    except EOFError:
+        return None
+    return found
 
 
 def _private_output() -> IO[bytes]:

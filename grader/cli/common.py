@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -33,35 +35,68 @@ INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
 
 
+@dataclass(frozen=True)
+class How:
+    """How a submission is graded, as it was typed."""
+
+    exercise: str
+    seed: int | None
+    policy: str
+    timeout: float
+    rubric_file: Path | None
+
+    def options(self, untrusted: bool = False) -> Options:
+        """What grading takes; ends the command if that is no way to grade."""
+        from grader.checks.catalogue import EXERCISES
+        from grader.grading import Options
+        from grader.rubric import SHIPPED, RubricError, read
+
+        check_exercise(self.exercise)
+        try:
+            checks = EXERCISES[self.exercise].checks().values()
+            rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
+        except RubricError as error:
+            unusable(str(error))
+        return Options(self.exercise, self.seed, self.timeout, self.policy, untrusted, rubric)
+
+
+_HOW = (
+    click.option("--exercise", default="gpt2", show_default=True, help="Which exercise it is."),
+    click.option("--seed", type=click.IntRange(0), help="Draw the same cases as another run."),
+    click.option(
+        "--policy",
+        type=click.Choice(["from-scratch", "any"]),
+        default="from-scratch",
+        show_default=True,
+        help="Whether ready-made Transformers and other libraries count.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0.1),
+        default=10.0,
+        show_default=True,
+        help="Seconds for each check.",
+    ),
+    click.option(
+        "--rubric",
+        "rubric_file",
+        type=INPUT,
+        help="Other points, optional checks or a pass mark; see `grader list --rubric`.",
+    ),
+)
+
+
 def how_to_grade(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how a submission is graded, whatever becomes of the report."""
-    options = (
-        click.option("--exercise", default="gpt2", show_default=True, help="Which exercise it is."),
-        click.option("--seed", type=click.IntRange(0), help="Draw the same cases as another run."),
-        click.option(
-            "--policy",
-            type=click.Choice(["from-scratch", "any"]),
-            default="from-scratch",
-            show_default=True,
-            help="Whether ready-made Transformers and other libraries count.",
-        ),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0.1),
-            default=10.0,
-            show_default=True,
-            help="Seconds for each check.",
-        ),
-        click.option(
-            "--rubric",
-            "rubric_file",
-            type=INPUT,
-            help="Other points, optional checks or a pass mark; see `grader list --rubric`.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    """The options that say how a submission is graded, given to the command as one How."""
+
+    @functools.wraps(command)
+    def with_how(**given: Any) -> None:
+        facts = {field.name: given.pop(field.name) for field in fields(How)}
+        command(how=How(**facts), **given)
+
+    for option in reversed(_HOW):
+        with_how = option(with_how)
+    return with_how
 
 
 def check_exercise(name: str) -> None:
@@ -70,28 +105,6 @@ def check_exercise(name: str) -> None:
 
     if name not in EXERCISES:
         unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}")
-
-
-def grading_options(
-    exercise: str,
-    seed: int | None,
-    timeout: float,
-    policy: str,
-    untrusted: bool,
-    rubric_file: Path | None,
-) -> Options:
-    """How to grade, from what was typed; ends the command if that is no way to."""
-    from grader.checks.catalogue import EXERCISES
-    from grader.grading import Options
-    from grader.rubric import SHIPPED, RubricError, read
-
-    check_exercise(exercise)
-    try:
-        checks = EXERCISES[exercise].checks().values()
-        rubric = read(rubric_file, checks) if rubric_file else SHIPPED
-    except RubricError as error:
-        unusable(str(error))
-    return Options(exercise, seed, timeout, policy, untrusted, rubric)
 
 
 def screen() -> Console:

@@ -13,8 +13,8 @@ from grader.cli.common import (
     INTERRUPTED,
     OUTPUT,
     PASSED,
+    How,
     check_exercise,
-    grading_options,
     how_to_grade,
     screen,
     unusable,
@@ -45,11 +45,7 @@ from grader.cli.common import (
 )
 def batch(
     folder: Path,
-    exercise: str,
-    seed: int | None,
-    policy: str,
-    timeout: float,
-    rubric_file: Path | None,
+    how: How,
     out: Path,
     jobs: int,
     scheduler: str | None,
@@ -65,13 +61,19 @@ def batch(
     """
     from grader import batch as desk
     from grader.batch import progress as bar
+    from grader.interrupts import noted
     from grader.report import table
 
-    options = grading_options(
-        exercise, seed, timeout, policy, not accept_weak_isolation, rubric_file
-    )
+    options = how.options(untrusted=not accept_weak_isolation)
+    interrupts: list[None] = []
     try:
-        with bar.shown(screen()) as told:
+        with noted(lambda: interrupts.append(None)), bar.shown(screen()) as tell:
+
+            def told(step: desk.Step) -> None:
+                tell(step)
+                if interrupts:
+                    raise KeyboardInterrupt
+
             rows = desk.run(desk.Order(folder, out, options, jobs, scheduler), told)
     except desk.BatchError as error:
         unusable(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from grader.cli.common import (
     INTERRUPTED,
     OUTPUT,
     PATH,
-    grading_options,
+    How,
     how_to_grade,
     on_record,
     screen,
@@ -42,11 +43,7 @@ if TYPE_CHECKING:
 )
 def grade(
     path: Path,
-    exercise: str,
-    seed: int | None,
-    policy: str,
-    timeout: float,
-    rubric_file: Path | None,
+    how: How,
     json_file: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
@@ -66,15 +63,14 @@ def grade(
     # the fork server while the rest is imported.
     from grader.remote import Limits, WeakIsolationError, start
 
-    with start(Limits.allowing(timeout)) as server:
+    with start(Limits.allowing(how.timeout)) as server:
         from grader.grading import grade as run
         from grader.interrupts import noted
         from grader.report import html, json_report, terminal
         from grader.submission import UnusableInput
 
         console = screen()
-        strict = untrusted and not accept_weak_isolation
-        options = grading_options(exercise, seed, timeout, policy, strict, rubric_file)
+        options = how.options(untrusted and not accept_weak_isolation)
         interrupts: list[None] = []
         try:
             with (
@@ -131,11 +127,7 @@ def write_form(form: str, report: Report, file: Path) -> None:
 @how_to_grade
 def watch(
     path: Path,
-    exercise: str,
-    seed: int | None,
-    policy: str,
-    timeout: float,
-    rubric_file: Path | None,
+    how: How,
 ) -> None:
     """Grade PATH again at every save, until q or Ctrl-C.
 
@@ -146,7 +138,7 @@ def watch(
     """
     from grader.remote import Limits, start
 
-    with start(Limits.allowing(timeout)) as server:
+    with start(Limits.allowing(how.timeout)) as server:
         import secrets
 
         from grader import watch as watching
@@ -155,8 +147,8 @@ def watch(
         if not path.exists():
             unusable(f"{path}: no such file or folder. Give what is to be watched.")
         # One seed for all gradings, so that only a save makes a difference.
-        seed = secrets.randbelow(SEEDS) if seed is None else seed
-        options = grading_options(exercise, seed, timeout, policy, False, rubric_file)
+        seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
+        options = replace(how.options(), seed=seed)
         try:
             watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
         except KeyboardInterrupt:

@@ -34,13 +34,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two that look alike. score: the share of the shorter one's text that both have; same: not
-    a letter differs."""
+    """Two that look alike, or two and more that are the same letter by letter.
 
-    names: tuple[str, str]
+    score: the share of the shorter one's text that both have.
+    """
+
+    names: tuple[str, ...]
     score: float
     same: bool
-    sides: tuple[Side, Side]
+    sides: tuple[Side, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As in summary.json."""

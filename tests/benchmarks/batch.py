@@ -1,6 +1,7 @@
 """A desk of many submissions: how fast, how much memory, and whether anything is lost.
 
     python -m tests.benchmarks.batch rate [SUBMISSIONS] [JOBS]     right ones, under other names
+    python -m tests.benchmarks.batch distinct [SUBMISSIONS] [JOBS]    and no two of the same text
     python -m tests.benchmarks.batch mixed [SUBMISSIONS] [JOBS]    a tenth of them hostile
     python -m tests.benchmarks.batch kill [TIMES] [SUBMISSIONS]    kill -9 at random moments
 
@@ -19,26 +20,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from grader.grading import Options, grade
-from grader.remote import start
+from grader.remote import Limits, start
 from grader.submission import UnusableInput
 from tests.bank import ROOT, Known, known
 
 SEED = 11
-TIMEOUT = 2.0
+TIMEOUT = 10.0
 
 
-def fill(folder: Path, bank: list[Known], count: int) -> dict[str, Known]:
-    """The bank again and again, each file with a line of its own. Name -> what it is."""
+def fill(folder: Path, bank: list[Known], count: int, distinct: bool = False) -> dict[str, Known]:
+    """The bank again and again, under other names. Name -> what it is.
+
+    distinct: each file has a line of its own.
+    """
     folder.mkdir()
     files = [item for item in bank if item.path.is_file()]
     names = {}
     for number, item in zip(range(count), itertools.cycle(files), strict=False):
         name = f"{number:04}_{item.path.name}"
         text = item.path.read_text(encoding="utf-8")
-        (folder / name).write_text(f"{text}\n# handed in by number {number}\n", encoding="utf-8")
+        own = f"\n# handed in by number {number}\n" if distinct else ""
+        (folder / name).write_text(f"{text}{own}", encoding="utf-8")
         names[name] = item
     return names
 
@@ -91,13 +97,14 @@ def _megabytes(pid: int) -> float:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")
+        return [int(x) for task in tasks for x in task.read_text(encoding="ascii").split()]
     except OSError:
         return []
 
 
-def rate(place: Path, count: int, jobs: int) -> None:
-    names = fill(place / "in", known("accepted"), count)
+def rate(place: Path, count: int, jobs: int, distinct: bool = False) -> None:
+    names = fill(place / "in", known("accepted"), count, distinct)
     watched(begin(place / "in", place / "out", jobs), place / "out", count)
     found = verdicts(place / "out")
     print(f"{len(found)} rows, {sum(v != 'pass' for v in found.values())} that do not pass")
@@ -111,16 +118,18 @@ def mixed(place: Path, count: int, jobs: int) -> None:
     names = fill(place / "in", bank, count)
     watched(begin(place / "in", place / "out", jobs), place / "out", count)
     found = verdicts(place / "out")
-    other = []
-    with start() as server:
+    alone: dict[bytes, str] = {}
+    options = Options(seed=SEED, timeout=TIMEOUT, untrusted=True)
+    with start(Limits.allowing(TIMEOUT)) as server:
         for name in names:
-            options = Options(seed=SEED, timeout=TIMEOUT, untrusted=True)
-            try:
-                alone = grade(place / "in" / name, options, server=server).verdict
-            except UnusableInput:
-                alone = "fail"
-            if alone != found.get(name):
-                other.append((name, alone, found.get(name)))
+            text = (place / "in" / name).read_bytes()
+            if text not in alone:
+                try:
+                    alone[text] = grade(place / "in" / name, options, server=server).verdict
+                except UnusableInput:
+                    alone[text] = "fail"
+    texts = {name: (place / "in" / name).read_bytes() for name in names}
+    other = [(n, alone[texts[n]], found.get(n)) for n in names if alone[texts[n]] != found.get(n)]
     print(f"{len(found)} rows for {len(names)}; other than one by one: {other or 'none'}")
 
 
@@ -160,7 +169,7 @@ def main() -> None:
             kill(Path(folder), *([*given, *(10, 40)[len(given) :]][:2]))
         else:
             defaults = (500, os.cpu_count() or 1)
-            {"rate": rate, "mixed": mixed}[what](
+            {"rate": rate, "distinct": partial(rate, distinct=True), "mixed": mixed}[what](
                 Path(folder), *([*given, *defaults[len(given) :]][:2])
             )
 

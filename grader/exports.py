@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from grader.files import write_whole
 from grader.report import table
 from grader.report.junit import as_junit
 from grader.report.model import SCHEMA_VERSION
-from grader.report.platforms import as_classroom, as_gradescope
+from grader.report.platforms import NotCounted, as_classroom, as_gradescope
 
 Json = dict[str, Any]
 
@@ -41,12 +42,35 @@ def as_form(form: str, reports: Sequence[Json]) -> str:
     if form in MANY:
         return MANY[form](reports)
     if len(reports) != 1:
-        raise ExportError(f"{form} takes one report, and there are {len(reports)}")
+        raise ExportError(
+            f"a file of {form} holds one report, and there are {len(reports)}: "
+            "give a folder as --out"
+        )
     return ONE[form](reports[0])
 
 
-def load(paths: Sequence[Path]) -> list[Json]:
-    """Reports from JSON files, from folders of such, and from folders that `batch` wrote.
+def write(form: str, reports: dict[str, Json], out: Path) -> list[str]:
+    """Write them to a file; one for each to a folder, if a file holds but one.
+
+    Gives the names of those that were left out, since the grader failed at them. Raises
+    ExportError, or NotCounted for a single one, or OSError.
+    """
+    if form in MANY or (len(reports) == 1 and not out.is_dir()):
+        write_whole(out, as_form(form, list(reports.values())))
+        return []
+    if out.is_file():
+        raise ExportError(f"{out}: a file; {len(reports)} reports of {form} need a folder")
+    left_out = []
+    for name, report in reports.items():
+        try:
+            write_whole(out / f"{name}.json", ONE[form](report))
+        except NotCounted:
+            left_out.append(name)
+    return left_out
+
+
+def load(paths: Sequence[Path]) -> dict[str, Json]:
+    """Reports by name, from JSON files, folders of such, and folders that `batch` wrote.
 
     Raises ExportError.
     """
@@ -56,7 +80,11 @@ def load(paths: Sequence[Path]) -> list[Json]:
         files += sorted(inside.glob("*.json")) if inside.is_dir() else [path]
     if not files:
         raise ExportError("no reports there. Give what `grade --json` or `batch` wrote")
-    return [_load(file) for file in files]
+    found: dict[str, Json] = {}
+    for file in files:
+        name = file.stem if file.stem not in found else f"{file.stem}-{len(found) + 1}"
+        found[name] = _load(file)
+    return found
 
 
 def _load(file: Path) -> Json:

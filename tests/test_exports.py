@@ -148,10 +148,14 @@ def test_what_is_no_report_is_refused(
     assert "Traceback" not in found.stderr
 
 
-def test_forms_for_one_take_one(saved: Path, command: Command) -> None:
+def test_forms_for_one_are_a_file_each(saved: Path, command: Command) -> None:
     found = command("export", saved, "--format", "classroom")
     assert found.returncode == 2
-    assert "takes one report, and there are 4" in found.stderr
+    assert "holds one report, and there are 4" in found.stderr
+    assert command("export", saved, "--format", "gradescope", "--out", saved / "g").returncode == 0
+    scores = {p.stem: json.loads(p.read_text("utf-8"))["score"] for p in (saved / "g").iterdir()}
+    assert set(scores) == set(SUBMISSIONS)
+    assert scores["right"] == 100
 
 
 def test_grade_writes_them_too(tmp_path: Path, command: Command) -> None:

@@ -11,7 +11,6 @@ import click
 from grader.cli.common import (
     BROKEN,
     INTERRUPTED,
-    OUTPUT,
     PASSED,
     How,
     check_exercise,
@@ -95,8 +94,12 @@ def batch(
     required=True,
     help="junit and csv hold any number of reports, the others one.",
 )
-@click.option("--out", "file", type=OUTPUT, help="Where to (default: standard output).")
-def export(reports: tuple[Path, ...], form: str, file: Path | None) -> None:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to (default: standard output). A folder, for many of which a file holds one.",
+)
+def export(reports: tuple[Path, ...], form: str, out: Path | None) -> None:
     """Write saved REPORTS in another form, without grading again.
 
     REPORTS are JSON files that `grade --json` or `batch` wrote, or folders of such.
@@ -104,19 +107,19 @@ def export(reports: tuple[Path, ...], form: str, file: Path | None) -> None:
     Example: grader export results --format junit --out results.xml
     """
     from grader import exports
-    from grader.files import write_whole
     from grader.report.platforms import NotCounted
 
     try:
-        text = exports.as_form(form, exports.load(reports))
-        if file is not None:
-            write_whole(file, text)
+        found = exports.load(reports)
+        if out is None:
+            click.echo(exports.as_form(form, list(found.values())), nl=False)
+        else:
+            for name in exports.write(form, found, out):
+                warn(f"{name}: left out, since the grader itself failed at it. Grade it again")
     except (exports.ExportError, NotCounted) as error:
         unusable(str(error))
     except OSError as error:
-        unusable(f"{file}: cannot be written ({error.strerror})")
-    if file is None:
-        click.echo(text, nl=False)
+        unusable(f"{out}: cannot be written ({error.strerror})")
 
 
 @click.command(name="list")

@@ -19,14 +19,13 @@ from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import EXERCISES, FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
-from grader.checks.models import CLASSES
 from grader.diagnosis import diagnose, marked, marks
 from grader.kit import identity
 from grader.remote import Fault, Server, Subject, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.rubric import SHIPPED, Rubric
-from grader.submission import Submission, read
+from grader.submission import Submission
 
 Progress = Callable[[CheckResult], None]
 SEEDS = 10_000  # one below this is drawn where none is given
@@ -71,7 +70,7 @@ def grade(
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
-    submission = read(path, EXERCISES[options.exercise].file)
+    submission = EXERCISES[options.exercise].read(path)
     return grade_submission(submission, options, progress, server)
 
 
@@ -97,9 +96,9 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     if submission.error:
         report = all_alike(submission, options, "error", submission.error)
     else:
-        with Subject(submission, server, CLASSES, options.timeout) as subject:
+        exercise = EXERCISES[options.exercise]
+        with Subject(submission, server, exercise.names, options.timeout) as subject:
             evidence = Evidence(subject, seed, options.policy)
-            exercise = EXERCISES[options.exercise]
             results = run_checks(exercise, evidence, progress, options.rubric)
             found = diagnose(evidence, results)
             report = _report(submission, options, marked(results, found), found, evidence)
@@ -121,7 +120,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
         return re.sub(rf"\b{re.escape(judged.main)}\b", lambda found: submission.main, text)
 
     def code(text: str) -> str:
-        for name in CLASSES:
+        for name in EXERCISES[report.exercise].names:
             text = text.replace(import_line(judged.main, name), import_line(submission.main, name))
         return text
 
@@ -264,6 +263,7 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
             counterexample=_clean(raised.counterexample),
             seconds=seconds,
             cause=raised.cause,
+            proven=raised.proven,
         )
     if isinstance(raised, NotRun):
         return CheckResult(check, "not-run", clean(str(raised)), seconds=seconds)

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
+from grader.checks.catalogue import EXERCISES, Exercise
 from grader.files import write_whole
 from grader.oracle.causes import CAUSES
-from grader.submission import read
 
 _FOLDER = "gpt2-interview-kit"
 
@@ -28,11 +27,11 @@ class UnknownTopic(Exception):
 
 @dataclass(frozen=True)
 class Topic:
-    """What there are hints for: a check or a cause, and the exercise's file it is about."""
+    """What there are hints for: a check or a cause, and the exercise it is about."""
 
     id: str
     hints: tuple[str, ...]
-    file: str
+    exercise: Exercise
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
     topic = _find(id)
-    submission = read(path, topic.file)
+    submission = topic.exercise.read(path)
     file = str(Path(submission.folder, submission.main).resolve())
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)
@@ -74,10 +73,13 @@ def render(hint: Hint, command: str) -> str:
 
 def topics() -> dict[str, Topic]:
     """All that there are hints for, by name."""
-    checks = [(check, e.file) for e in EXERCISES.values() for check in e.checks().values()]
-    found = {check.id: Topic(check.id, check.hints, file) for check, file in checks}
+    checks = [(check, e) for e in EXERCISES.values() for check in e.checks().values()]
+    found = {check.id: Topic(check.id, check.hints, exercise) for check, exercise in checks}
     for cause in CAUSES.values():
-        found[cause.slug] = Topic(cause.slug, cause.hints, EXERCISES["gpt2"].file)
+        # Of an exercise, or of the first one; an id that begins with a dot is of any class.
+        first = found.get(cause.checks[0])
+        about = first.exercise if first else EXERCISES["gpt2"]
+        found[cause.slug] = Topic(cause.slug, cause.hints, about)
     return found
 
 

@@ -19,7 +19,6 @@ from grader.report.model import Clock, Report, total
 from grader.report.text import clean
 
 SCHEMA_VERSION = 1
-_BRIEF = "README.md"
 _MAX_BYTES = 64_000_000  # a thousand gradings of the largest submission there may be
 
 Warn = Callable[[str], None]
@@ -79,7 +78,7 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
 
     Raises SessionError if something is in the folder, or if it cannot be written.
     """
-    names = (EXERCISES[exercise].file, _BRIEF)
+    names = (EXERCISES[exercise].file, EXERCISES[exercise].brief)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = sorted(entry.name for entry in folder.iterdir())
@@ -101,9 +100,10 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
 
 def welcome(session: Session, program: str) -> str:
     """What to do in a session that has just begun. program: what to type for the grader."""
-    file = session.folder / EXERCISES[session.exercise].file
+    exercise = EXERCISES[session.exercise]
     return (
-        f"{session.folder}: {session.minutes:g} minutes from now. Read {_BRIEF}, fill in {file}.\n"
+        f"{session.folder}: {session.minutes:g} minutes from now. Read {exercise.brief}, fill in "
+        f"{session.folder / exercise.file}.\n"
         f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
     )
 

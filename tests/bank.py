@@ -23,7 +23,9 @@ class Known:
 
 
 def known(folder: str) -> list[Known]:
-    """All submissions of "accepted" or "wrong": files, or folders with a gpt2.py."""
+    """All submissions of "accepted", "wrong", "generation/accepted" and so on: files, or folders
+    with a gpt2.py.
+    """
     files = (FOLDER / folder).glob("*.py")
     folders = (main.parent for main in (FOLDER / folder).glob("*/gpt2.py"))
     return [Known(path, _header(path)) for path in sorted([*files, *folders])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from grader.checks.catalogue import EXERCISES
 from grader.remote import Server
 from grader.report.model import Report
 from tests.bank import Known, known
@@ -53,6 +54,34 @@ def test_verdict(judge: Grade, submission: Known) -> None:
         assert submission.header["part"] in {r.check.part for r in report.results if not _passed(r)}
 
 
+EXTENSIONS = [
+    (exercise, submission)
+    for exercise in EXERCISES
+    if exercise != "gpt2"
+    for submission in (*known(f"{exercise}/accepted"), *known(f"{exercise}/wrong"))
+]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "submission"), EXTENSIONS, ids=[f"{name}-{k}" for name, k in EXTENSIONS]
+)
+def test_extension(judge: Grade, exercise: str, submission: Known) -> None:
+    report = judge(submission.path, exercise=exercise)
+    problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
+    assert report.verdict == submission.header["verdict"], problems
+    if report.verdict == "pass":
+        assert report.score == report.max_score == 100
+        assert not report.diagnoses
+    else:
+        assert _name(report) == (submission.header["part"], submission.header["cause"])
+
+
+@pytest.mark.parametrize("exercise", {name for name, _ in EXTENSIONS})
+def test_extension_banks_are_large_enough(exercise: str) -> None:
+    assert len(known(f"{exercise}/accepted")) >= 8
+    assert len(known(f"{exercise}/wrong")) >= 15
+
+
 def _name(report: Report) -> tuple[str, str]:
     """Part and cause of the first diagnosis."""
     first = next(iter(report.diagnoses), None)
@@ -68,7 +97,9 @@ def test_bank_is_large_enough() -> None:
     assert len(WRONG) >= 70
 
 
-@pytest.mark.parametrize("submission", ACCEPTED + WRONG, ids=str)
+@pytest.mark.parametrize(
+    "submission", ACCEPTED + WRONG + [k for _, k in EXTENSIONS], ids=lambda k: str(k.path.stem)
+)
 def test_header_says_what_must_come_out(submission: Known) -> None:
     folder, header = submission.path.parent.name, submission.header
     expected = {"verdict", "style"} | ({"part", "cause"} if folder == "wrong" else set())

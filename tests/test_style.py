@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
+from grader.checks.catalogue import EXERCISES, Exercise
 from tests.bank import ROOT
 
 CHECKS = [check for exercise in EXERCISES.values() for check in exercise.checks().values()]
@@ -31,8 +31,8 @@ def test_checks_are_complete() -> None:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.name)
-def test_exercises_are_complete(exercise: object) -> None:
-    file = getattr(exercise, "file", "")
-    assert (ROOT / "exercises" / file).is_file()
-    assert (ROOT / "solutions" / file).is_file()
-    assert sum(check.points for check in CHECKS) == 100
+def test_exercises_are_complete(exercise: Exercise) -> None:
+    assert (ROOT / "exercises" / exercise.file).is_file()
+    assert (ROOT / "exercises" / exercise.brief).is_file()
+    assert (ROOT / "solutions" / exercise.file).is_file()
+    assert sum(check.points for check in exercise.checks().values()) == 100

@@ -82,7 +82,7 @@ def _rows(
     order: Order, store: Store, found: list[Entry], told: Callable[[Step], object]
 ) -> dict[str, table.Row]:
     """The row of each entry, from its report of now or of before."""
-    main = EXERCISES[order.options.exercise].file
+    exercise = EXERCISES[order.options.exercise]
     rows: dict[str, table.Row] = {}
     waiting: dict[str, list[Entry]] = {}
 
@@ -92,7 +92,7 @@ def _rows(
 
     told(Step(0, 0, len(found)))
     for entry in found:
-        submission = entry.read(main)
+        submission = entry.read(exercise)
         before = store.finished(entry.name, submission.sha256)
         if before is None:
             # Those with the same text are judged once: their reports differ in names only.
@@ -101,11 +101,14 @@ def _rows(
             take(entry, before, 0)
     if waiting:
         with order.crew() as hands:
-            texts = ((alike, alike[0].read(main).nameless(main)) for alike in waiting.values())
+            texts = (
+                (alike, alike[0].read(exercise).nameless(exercise.file))
+                for alike in waiting.values()
+            )
             fresh = itertools.count(1)
             for alike, judged, report in _judged(texts, store.options, hands):
                 for entry in alike:
-                    own = addressed(report, judged, entry.read(main))
+                    own = addressed(report, judged, entry.read(exercise))
                     take(entry, store.keep(entry.name, own), next(fresh))
     return rows
 
@@ -144,10 +147,10 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
 
 def _alike(order: Order, found: list[Entry]) -> list[form.Pair] | None:
     """Pairs that look alike, with a page on them; None where the library for it is not here."""
-    main = EXERCISES[order.options.exercise].file
-    texts = [lookalikes.text(entry.name, entry.read(main).files) for entry in found]
+    exercise = EXERCISES[order.options.exercise]
+    texts = [lookalikes.text(entry.name, entry.read(exercise).files) for entry in found]
     try:
-        pairs = lookalikes.pairs([*texts, *lookalikes.reference(main)], main)
+        pairs = lookalikes.pairs([*texts, *lookalikes.reference(exercise.file)], exercise.file)
     except ImportError:
         return None
     form.write(pairs, order.out / "lookalikes.html")

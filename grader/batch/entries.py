@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.submission import Submission, UnusableInput, read, unusable
+from grader.checks.catalogue import Exercise
+from grader.submission import Submission, UnusableInput, unusable
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,12 @@ class Entry:
         """What it is called in the table, and its reports are named for."""
         return self.path.name
 
-    def read(self, main: str) -> Submission:
+    def read(self, exercise: Exercise) -> Submission:
         """The submission; one that cannot be read says so in place of all checks."""
         try:
-            return read(self.path, main)
+            return exercise.read(self.path)
         except UnusableInput as error:
-            return unusable(self.path, main, error)
+            return unusable(self.path, exercise.file, error)
 
 
 def entries(folder: Path, out: Path) -> list[Entry]:

@@ -49,16 +49,22 @@ class Counterexample:
 class Failure(AssertionError):
     """The submission does not meet the requirement. The message is for the candidate.
 
-    cause: the slug of the bug that this points to, if it points to one.
+    cause: the slug of the bug that this points to, if it points to one; proven: with that bug the
+    oracle gives just what the submission gives.
     """
 
     def __init__(
-        self, message: str, counterexample: Counterexample | None = None, cause: str = ""
+        self,
+        message: str,
+        counterexample: Counterexample | None = None,
+        cause: str = "",
+        proven: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.counterexample = counterexample
         self.cause = cause
+        self.proven = proven
 
 
 class NotRun(Exception):

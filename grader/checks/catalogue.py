@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.checks.api import Check
+from grader.checks.models import CLASSES
+from grader.submission import Submission, read
 
 FOLDER = Path(__file__).parent
 _PACKED = FOLDER.parent / "exercises"  # where an installed kit carries them
@@ -16,11 +18,21 @@ HANDOUT = _PACKED if _PACKED.is_dir() else FOLDER.parents[1] / "exercises"
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: its name, the file a candidate fills, its check files in order."""
+    """An exercise: its name, the file a candidate fills, its check files in order.
+
+    names: the classes or functions that the candidate writes; brief: the file that says what.
+    """
 
     name: str
     file: str
     modules: tuple[str, ...]
+    names: tuple[str, ...]
+    brief: str
+
+    def read(self, path: Path) -> Submission:
+        """What was handed in for this exercise. Raises UnusableInput."""
+        others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
+        return read(path, self.file, others)
 
     @property
     def paths(self) -> list[str]:
@@ -43,5 +55,14 @@ EXERCISES = {
         "gpt2",
         "gpt2.py",
         ("test_policy", "test_attention", "test_mlp", "test_block", "test_model"),
-    )
+        CLASSES,
+        "README.md",
+    ),
+    "generation": Exercise(
+        "generation",
+        "generation.py",
+        ("test_greedy", "test_sampling", "test_contract"),
+        ("generate",),
+        "generation.md",
+    ),
 }

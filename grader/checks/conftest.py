@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
-from grader.checks.models import CLASSES
 from grader.remote import Subject, start
-from grader.submission import read
 
 EVIDENCE = pytest.StashKey[Evidence]()
 
@@ -22,19 +23,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="seed of all that is drawn")
 
 
-@pytest.fixture(scope="session", name="evidence")
-def _evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
-    """What has been found out about the submission; `grader grade` brings its own."""
-    given = request.config.stash.get(EVIDENCE, None)
-    if given is not None:
-        yield given
-        return
+@pytest.fixture(scope="session", name="evidence_for")
+def _evidence_for(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Evidence]]:
+    """What has been found out about the submission for an exercise, if nobody brings it."""
     path = request.config.getoption("--submission")
     if not path:
         raise pytest.UsageError("say what to check: pytest grader/checks --submission PATH")
-    submission = read(Path(path), "gpt2.py")
-    with start() as server, Subject(submission, server, CLASSES, 10.0) as subject:
-        yield Evidence(subject, request.config.getoption("--seed"))
+    with start() as server, ExitStack() as stack:
+
+        @cache
+        def evidence_for(name: str) -> Evidence:
+            exercise = EXERCISES[name]
+            submission = exercise.read(Path(path))
+            subject = stack.enter_context(Subject(submission, server, exercise.names, 10.0))
+            return Evidence(subject, request.config.getoption("--seed"))
+
+        yield evidence_for
+
+
+@pytest.fixture(name="evidence")
+def _evidence(request: pytest.FixtureRequest) -> Evidence:
+    """What has been found out about the submission; `grader grade` brings its own."""
+    given = request.config.stash.get(EVIDENCE, None)
+    if given is not None:
+        return given
+    found: Evidence = request.getfixturevalue("evidence_for")(request.path.parent.name)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +60,20 @@ def _group(request: pytest.FixtureRequest, evidence: Evidence) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give every check the run's seed."""
+    """Leave out exercises that the submission has no file for; give every check the run's seed."""
     seed = config.getoption("--seed")
+    if path := config.getoption("--submission"):
+        items[:] = [item for item in items if _is_handed_in(item.path.parent.name, Path(path))]
     for item in items:
         function = getattr(item, "function", None)
         if function is not None and hasattr(function, "hypothesis"):
             hypothesis.seed(seed)(function)
+
+
+def _is_handed_in(exercise: str, path: Path) -> bool:
+    """Whether the path is, or has, the exercise's file; a file of another name is a gpt2.py."""
+    file = EXERCISES[exercise].file
+    if path.is_dir():
+        return (path / file).exists()
+    named = {known.file: name for name, known in EXERCISES.items()}
+    return named.get(path.name, "gpt2") == exercise

@@ -13,7 +13,8 @@ from grader.remote import Subject
 class Evidence:
     """A submission under judgement.
 
-    seed: of all that is drawn; policy: "from-scratch" or "any"; advisories: id -> remark.
+    seed: of all that is drawn; policy: "from-scratch" or "any"; advisories: id -> remark; named:
+    check -> the bug that was found to give what the submission gives, "" for none.
     """
 
     def __init__(self, subject: Subject, seed: int, policy: str = "from-scratch") -> None:
@@ -23,6 +24,7 @@ class Evidence:
         self.models = Models(subject)
         self.layouts = Layouts(self.models, seed)
         self.advisories: dict[str, str] = {}
+        self.named: dict[str, str] = {}
 
     def experiment(self, name: str, case: Case, **options: Any) -> Experiment:
         """A case on a model of class `name`."""

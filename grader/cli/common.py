@@ -39,29 +39,44 @@ OUTPUT = click.Path(path_type=Path, dir_okay=False)
 class How:
     """How a submission is graded, as it was typed."""
 
-    exercise: str
+    exercise: str | None
     seed: int | None
     policy: str
     timeout: float
     rubric_file: Path | None
 
-    def options(self, untrusted: bool = False) -> Options:
-        """What grading takes; ends the command if that is no way to grade."""
+    def options(self, path: Path | None = None, untrusted: bool = False) -> Options:
+        """What grading PATH takes; ends the command if that is no way to grade."""
         from grader.checks.catalogue import EXERCISES
         from grader.grading import Options
         from grader.rubric import SHIPPED, RubricError, read
 
-        check_exercise(self.exercise)
+        exercise = self.exercise or _exercise_of(path)
+        check_exercise(exercise)
         try:
-            checks = EXERCISES[self.exercise].checks().values()
+            checks = EXERCISES[exercise].checks().values()
             rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
         except RubricError as error:
             unusable(str(error))
-        return Options(self.exercise, self.seed, self.timeout, self.policy, untrusted, rubric)
+        return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric)
+
+
+def _exercise_of(path: Path | None) -> str:
+    """The exercise whose file, or whose session, this is; else the first one."""
+    from grader import session
+    from grader.checks.catalogue import EXERCISES
+
+    if path is None:
+        return "gpt2"
+    named = {exercise.file: name for name, exercise in EXERCISES.items()}
+    found = None if path.name in named else session.find(path, lambda message: None)
+    return found.exercise if found else named.get(path.name, "gpt2")
 
 
 _HOW = (
-    click.option("--exercise", default="gpt2", show_default=True, help="Which exercise it is."),
+    click.option(
+        "--exercise", help="Which exercise it is (default: that of the file or session, or gpt2)."
+    ),
     click.option("--seed", type=click.IntRange(0), help="Draw the same cases as another run."),
     click.option(
         "--policy",

@@ -70,7 +70,7 @@ def grade(
         from grader.submission import UnusableInput
 
         console = screen()
-        options = how.options(untrusted and not accept_weak_isolation)
+        options = how.options(path, untrusted and not accept_weak_isolation)
         interrupts: list[None] = []
         try:
             with (
@@ -148,7 +148,7 @@ def watch(
             unusable(f"{path}: no such file or folder. Give what is to be watched.")
         # One seed for all gradings, so that only a save makes a difference.
         seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
-        options = replace(how.options(), seed=seed)
+        options = replace(how.options(path), seed=seed)
         try:
             watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
         except KeyboardInterrupt:

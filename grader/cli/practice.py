@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from grader.cli.common import OUTPUT, PATH, screen, unusable, warn
+from grader.cli.common import OUTPUT, PATH, check_exercise, screen, unusable, warn
 
 
 @click.command()
@@ -18,7 +18,8 @@ from grader.cli.common import OUTPUT, PATH, screen, unusable, warn
     show_default=True,
     help="How long the session is.",
 )
-def start(folder: Path, minutes: float) -> None:
+@click.option("--exercise", default="gpt2", show_default=True, help="Which one.")
+def start(folder: Path, minutes: float, exercise: str) -> None:
     """Lay out fresh stubs and the brief in DIR, a new or empty folder, and start the clock.
 
     From then on `grade` and `watch` in that folder show the time left and record every grading
@@ -29,8 +30,9 @@ def start(folder: Path, minutes: float) -> None:
     from grader import session
     from grader.report.advice import program
 
+    check_exercise(exercise)
     try:
-        made = session.start(folder, minutes)
+        made = session.start(folder, minutes, exercise)
     except session.SessionError as error:
         unusable(str(error))
     click.echo(session.welcome(made, program()))

@@ -37,10 +37,13 @@ def _telling(results: Sequence[CheckResult], diagnosis: Diagnosis) -> str:
 
 def _marked(result: CheckResult, diagnoses: Sequence[Diagnosis], telling: set[str]) -> CheckResult:
     part = result.check.part
-    if result.status in ("pass", "internal") or part not in CLASSES or result.check.id in telling:
+    passed = result.status in ("pass", "internal") or not result.check.points
+    if passed or result.check.id in telling:
         return result
     own = [d for d in diagnoses if d.part == part]
-    earlier = [d for d in diagnoses if d.part in CLASSES[: CLASSES.index(part)]]
+    # Classes are built on those before them.
+    before = CLASSES[: CLASSES.index(part)] if part in CLASSES else ()
+    earlier = [d for d in diagnoses if d.part in before]
     same = [d for d in (*own, *earlier) if d.cause == result.cause]
     because = next(iter([*same, *own, *earlier]), None)
     return result if because is None else replace(result, follows=because.cause)

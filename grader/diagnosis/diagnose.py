@@ -7,7 +7,6 @@ from contextlib import suppress
 
 from grader.checks.api import NotRun
 from grader.checks.evidence import Evidence
-from grader.checks.models import CLASSES
 from grader.diagnosis import attention, crashes, leak_map, mlp, observed, wiring
 from grader.oracle.causes import CAUSES
 from grader.remote import CandidateError, WorkerLost
@@ -33,7 +32,7 @@ _FATAL = frozenset(
 def diagnose(evidence: Evidence, results: Sequence[CheckResult]) -> tuple[Diagnosis, ...]:
     """The bugs of every part that fails a check."""
     found: list[Diagnosis] = []
-    for part in CLASSES:
+    for part in dict.fromkeys(r.check.part for r in results if r.check.points):
         failing = [r for r in results if r.check.part == part and r.status != "pass"]
         if failing:
             earlier = frozenset(diagnosis.cause for diagnosis in found)
@@ -56,7 +55,8 @@ def _of_part(
     evidence.subject.enter(f"diagnosis of {part}")
     evidence.subject.begin_check()
     # What answers by chance or by the calls before may equal any deviation once, and be none.
-    if not any(seen in observed.UNSTEADY for seen, _ in seen_of_part):
+    steady = not any(seen in observed.UNSTEADY for seen, _ in seen_of_part)
+    if steady and part in _SEARCHES:
         with suppress(CandidateError, WorkerLost, NotRun):
             exact = _SEARCHES[part](evidence)
     diagnoses = [
@@ -68,6 +68,9 @@ def _of_part(
         if cause in exact or cause not in CAUSES or _follows(cause, earlier):
             continue
         if exact and cause not in observed.STRUCTURAL:
+            continue
+        if result.proven and cause == result.cause:
+            diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "exact"))
             continue
         words = f"{CAUSES[cause].explanation} Observed: {result.message}"
         picture = _map(evidence, part, cause)

@@ -132,6 +132,18 @@ class Subject:
         self._models[key] = Module(name, ask, worker, description, dtype)
         return self._models[key]
 
+    def run(self, name: str, arrays: Sequence[Values], **header: Any) -> Answer:
+        """Call a function of the submission. See `function.call`."""
+        worker = self._live_worker()
+        if name not in self._found:
+            raise CandidateError("error", f"there is no function {name} in the submission")
+        return self._ask(worker, name, "run", arrays, name=name, **header)
+
+    def broken(self, what: str) -> WorkerLost:
+        """End the worker, whose answer does not fit its question."""
+        assert self._worker is not None
+        return self._worker.broken(what)
+
     def _ask(
         self, worker: Worker, class_: str, question: str, arrays: Sequence[Values], **header: Any
     ) -> Answer:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from grader.checks.catalogue import EXERCISES
 from grader.report.model import Report
 
 PROGRAM = "grader"
@@ -33,9 +34,10 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             f"Please report this with the seed, {report.seed}."
         )
     if report.untouched:
+        exercise = EXERCISES[report.exercise]
         return (
-            f"Next: open {report.file}, read the brief beside it (README.md), write "
-            "CausalSelfAttention, and run this again."
+            f"Next: open {report.file}, read the brief beside it ({exercise.brief}), write "
+            f"{exercise.names[0]}, and run this again."
         )
     if report.problems:
         first = report.problems[0][0].check.id

@@ -26,6 +26,7 @@ class CheckResult:
     counterexample: Counterexample | None = None
     seconds: float = 0.0
     cause: str = ""  # the slug of a bug that a failure points to
+    proven: bool = False  # whether it was shown that this bug, and nothing else, gives that
     follows: str = ""  # the slug of the diagnosis of which a failure is a consequence
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.submission.archive import is_archive, read_archive
-from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation
+from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation, without
 from grader.submission.files import MAX_FILE_BYTES, UnusableInput, read_file, read_folder
 
 __all__ = [
@@ -59,8 +60,11 @@ class Submission:
         )
 
 
-def read(path: Path, main: str) -> Submission:
-    """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput."""
+def read(path: Path, main: str, others: Collection[str] = ()) -> Submission:
+    """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput.
+
+    others: files of other exercises, which are left out unless they are imported.
+    """
     try:
         if path.is_dir():
             root, main_name, files = path, main, read_folder(path, main)
@@ -70,6 +74,7 @@ def read(path: Path, main: str) -> Submission:
             root, main_name, files = path.parent, path.name, {path.name: read_file(path)}
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
+    files = without(files, {name for name in others if name != main_name})
     facts = Facts()
     for name, text in files.items():
         facts.add(name, text, set(files))

@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, probe, tensors, trace
+from grader.worker import audit, describe, functions, probe, tensors, trace
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
@@ -64,6 +64,7 @@ class Answerer:
             "sweep": self.sweep,
             "gradient": self.gradient,
             "trace": self.trace,
+            "run": self.run,
         }
 
     def serve(self) -> None:
@@ -113,7 +114,7 @@ class Answerer:
         module = load(self.finder, main)
         self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
         return wire.Message(
-            {"classes": {name: describe.callable_(item) for name, item in self.classes.items()}}
+            {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
         )
 
     def build(
@@ -250,13 +251,17 @@ class Answerer:
         """
         target = self.models[model]
         torch.default_generator.manual_seed(0)
-        functions, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
+        called, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
         problem = tensors.unsendable([output])
         if problem is not None:
             return wire.Message({"unsendable": problem})
-        return wire.Message(
-            {"functions": functions, "stranded": stranded}, (tensors.encode(output),)
-        )
+        return wire.Message({"functions": called, "stranded": stranded}, (tensors.encode(output),))
+
+    def run(
+        self, arrays: tuple[wire.Array, ...], name: str, given: dict[str, Any], seed: int
+    ) -> wire.Message:
+        """Call a function of the submission; see `functions.run`."""
+        return functions.run(self.classes[name], arrays, given, seed)
 
 
 def _numbers(array: wire.Array) -> np.ndarray:

@@ -49,10 +49,14 @@ def _kind(error: BaseException, message: str, frames: list[traceback.FrameSummar
     return "exit" if isinstance(error, SystemExit | KeyboardInterrupt) else "error"
 
 
-def callable_(item: object) -> str:
-    """What a name of the submission is: its signature if it is a class."""
-    if not inspect.isclass(item):
+def callable_(name: str, item: object) -> str:
+    """What a name of the submission is: its signature if it is the class, or the function, that
+    it has to be. Names of classes begin with a capital letter.
+    """
+    if name[0].isupper() and not inspect.isclass(item):
         return f"not a class but {type(item).__name__}"
+    if not callable(item):
+        return f"not a function but {type(item).__name__}"
     try:
         return str(inspect.signature(item))[:_MAX_TEXT]
     except (TypeError, ValueError):

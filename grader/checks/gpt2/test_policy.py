@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.checks.api import Failure, NotRun, check
+from grader.checks.api import NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2 import common, sizes
+from grader.checks.policy import check_policy
 from grader.remote import CandidateError
 from grader.submission import FORBIDDEN_NAMES
 
@@ -27,12 +28,7 @@ _SDPA = "scaled_dot_product_attention"
 )
 def test_from_scratch(evidence: Evidence) -> None:
     """Only torch and the standard library are used, and no ready-made Transformer of torch's."""
-    found = [f"{v.file}, line {v.line}: {v.what}" for v in evidence.subject.submission.violations]
-    found += _seen_at_work(evidence)
-    if found and evidence.policy == "from-scratch":
-        raise Failure("not allowed under the policy from-scratch: " + "; ".join(found))
-    for what in found:
-        evidence.advise("not-from-scratch", f"allowed by --policy any: {what}")
+    check_policy(evidence, _seen_at_work(evidence))
 
 
 def _seen_at_work(evidence: Evidence) -> list[str]:

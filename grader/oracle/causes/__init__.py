@@ -7,6 +7,7 @@ from grader.oracle.causes.attention import ATTENTION
 from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
 from grader.oracle.causes.entry import Cause
+from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
@@ -21,6 +22,7 @@ CAUSES: dict[str, Cause] = {
         MODEL_EMBEDDINGS,
         MODEL,
         ANYWHERE,
+        GENERATION,
     )
     for cause in part
 }

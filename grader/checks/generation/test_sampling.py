@@ -1,0 +1,256 @@
+"""Requirements of `generate` where tokens are drawn: which of them, and how often."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Failure, check
+from grader.checks.evidence import Evidence
+from grader.checks.generation.common import Call, constant_call
+from grader.oracle.generation import Floats, Tokens, distribution
+from grader.oracle.generation_forms import SAMPLED, Sampled
+
+PART = "Sampling"
+ROWS = 4000  # draws for each question
+# In standard deviations of chi-square's normal approximation: chance passes it once in 10⁹ times.
+_LIMIT = 6.0
+LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How tokens are drawn from logits."""
+
+    logits: Sequence[float]
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def call(self, seed: int) -> Call:
+        """Many rows of one token each."""
+        given: dict[str, Any] = {"temperature": self.temperature}
+        given |= {} if self.top_k is None else {"top_k": self.top_k}
+        given |= {} if self.top_p is None else {"top_p": self.top_p}
+        return constant_call(list(self.logits), ROWS, 1, options=given, seed=seed)
+
+    def right(self) -> Floats:
+        """Probabilities of the tokens."""
+        return distribution(np.array(self.logits), self.temperature, self.top_k, self.top_p)
+
+    def wrong(self, bug: Sampled) -> Floats:
+        """What they are with a known bug."""
+        return bug(np.array(self.logits), self.temperature, self.top_k, self.top_p)
+
+    @property
+    def words(self) -> str:
+        """Such as "temperature=0.5, top_k=2"."""
+        given = (("temperature", self.temperature), ("top_k", self.top_k), ("top_p", self.top_p))
+        return ", ".join(f"{name}={value}" for name, value in given if value is not None)
+
+
+def fits(counts: Floats, probabilities: Floats) -> bool:
+    """Whether counts can come from these probabilities, by Pearson's chi-square.
+
+    Its tail is that of a normal after the cube root of Wilson and Hilferty (1931).
+    """
+    possible = probabilities > 0
+    if counts[~possible].any():
+        return False
+    freedom = int(possible.sum()) - 1
+    if freedom == 0:
+        return True
+    expected = counts.sum() * probabilities[possible]
+    chi_square = float(((counts[possible] - expected) ** 2 / expected).sum())
+    cube = 2 / (9 * freedom)
+    return ((chi_square / freedom) ** (1 / 3) - (1 - cube)) / math.sqrt(cube) < _LIMIT
+
+
+def _counts(evidence: Evidence, setting: Setting, made: Call) -> Floats:
+    output = made.run(evidence).output
+    if output.shape != (ROWS, 2):
+        raise Failure(
+            f"expected {ROWS} rows of the prompt and one token, found shape {output.shape}"
+        )
+    drawn = output[:, 1]
+    if not ((drawn >= 0) & (drawn < len(setting.logits))).all():
+        raise Failure("drew a token that is not in the vocabulary")
+    return np.bincount(drawn, minlength=len(setting.logits)).astype(np.float64)
+
+
+def check_settings(evidence: Evidence, settings: Iterable[Setting], names: Sequence[str]) -> None:
+    """Fail at the first setting whose tokens do not come as often as they have to.
+
+    names: bugs that show here. The one that fits all settings is the cause.
+    """
+    seen: list[tuple[Setting, Floats]] = []
+    failed: tuple[Setting, Call, Floats] | None = None
+    for number, setting in enumerate(settings):
+        made = setting.call(evidence.seed + number)
+        counts = _counts(evidence, setting, made)
+        seen.append((setting, counts))
+        if failed is None and not fits(counts, setting.right()):
+            failed = setting, made, counts
+    if failed is None:
+        return
+    setting, made, counts = failed
+    bugs = ((name, bug) for name in names for bug in SAMPLED[name])
+    cause = next((n for n, bug in bugs if all(fits(c, s.wrong(bug)) for s, c in seen)), "")
+    expected, found = setting.right(), counts / ROWS
+    never = [t for t in range(len(counts)) if expected[t] == 0 and counts[t]]
+    surplus = f"; it draws {never}, which {setting.words} leaves out" if never else ""
+    raise Failure(
+        f"with logits {list(setting.logits)} and {setting.words}, tokens have to come with "
+        f"probabilities {expected.round(3).tolist()}, found shares {found.round(3).tolist()} of "
+        f"{ROWS}{surplus}",
+        made.counterexample(
+            evidence,
+            expected,
+            found,
+            f"print(torch.bincount(out[:, 1], minlength={len(counts)}) / {ROWS})",
+        ),
+        cause,
+    )
+
+
+_DRAWN = ("always-greedy", "not-in-proportion")
+_TEMPERATURE = ("temperature-ignored", "temperature-multiplied", "temperature-on-probabilities")
+_K = ("top-k-ignored", "top-k-off-by-one", "top-k-keeps-the-least")
+_P = (
+    *("top-p-ignored", "top-p-without-the-crossing-token", "top-p-one-token-too-many"),
+    *("top-p-keeps-the-least", "top-p-of-each-token"),
+)
+
+
+@check(
+    "generation.temperature",
+    PART,
+    10,
+    hints=(
+        "What does a high temperature do to the differences between logits?",
+        "Print the probabilities of one step for temperatures 0.5, 1 and 2.",
+        "softmax(logits / temperature), then one draw from it for each row.",
+    ),
+)
+def test_temperature(evidence: Evidence) -> None:
+    """Tokens are drawn in proportion to the softmax of logits / temperature."""
+    settings = (Setting(logits, t) for logits in LOGITS for t in (1.0, 0.5, 2.0))
+    check_settings(evidence, settings, (*_DRAWN, *_TEMPERATURE))
+
+
+@check(
+    "generation.top_k",
+    PART,
+    10,
+    hints=(
+        "Which tokens may still be drawn, and how many are they?",
+        "Print how many probabilities are above zero for top_k = 1, 3 and 100.",
+        "Set the logits below the k-th largest to minus infinity before the softmax, with "
+        "k = min(top_k, vocabulary).",
+    ),
+)
+def test_top_k(evidence: Evidence) -> None:
+    """Only the top_k most probable tokens are drawn; more than there are means all."""
+    settings = (Setting(logits, 1.0, k) for logits in LOGITS for k in (2, 3, 1, len(logits), 50))
+    check_settings(evidence, settings, (*_K, *_DRAWN))
+
+
+@check(
+    "generation.top_k_ties",
+    PART,
+    3,
+    hints=(
+        "What if several tokens share the k-th place?",
+        "Try logits [1, 1, 1, 0] with top_k=2: which tokens come?",
+        "Any two of the tied ones or all of them are right; a token below them is not.",
+    ),
+)
+def test_top_k_ties(evidence: Evidence) -> None:
+    """Of tokens that tie for the last place any may stay, and none below them."""
+    setting = Setting([2.0, 1.0, 1.0, 1.0, 0.0], 1.0, 3)
+    made = setting.call(evidence.seed)
+    counts = _counts(evidence, setting, made)
+    kept = np.flatnonzero(counts)
+    if not (counts[4] == 0 and counts[0] and len(kept) >= 3):
+        raise Failure(
+            f"with logits {list(setting.logits)} and top_k=3, token 0 and two or three of 1, 2 "
+            f"and 3 can come; found {kept.tolist()}",
+            made.counterexample(
+                evidence, "0 and two of 1, 2, 3", kept, "print(out[:, 1].unique())"
+            ),
+        )
+
+
+@check(
+    "generation.top_p",
+    PART,
+    10,
+    hints=(
+        "Sort the probabilities: how many does it take to reach top_p?",
+        "Print the sorted probabilities, their cumulative sum, and which ones you keep.",
+        "Keep a token while the sum of those before it is below top_p: the one that crosses the "
+        "line stays in, and so does the first.",
+    ),
+)
+def test_top_p(evidence: Evidence) -> None:
+    """Only as few of the most probable tokens are drawn as it takes to reach top_p."""
+    settings = (Setting(logits, 1.0, None, p) for logits in LOGITS for p in (0.6, 0.9, 0.05, 1.0))
+    check_settings(evidence, settings, (*_P, *_DRAWN))
+
+
+@check(
+    "generation.together",
+    PART,
+    5,
+    hints=(
+        "In which order do temperature, top_k and top_p act?",
+        "Print what is left after each of them, for temperature 2, top_k 3 and top_p 0.7.",
+        "Divide by the temperature, cut to top_k, take the softmax, and cut that to top_p.",
+    ),
+)
+def test_together(evidence: Evidence) -> None:
+    """Temperature acts first, then top_k, then top_p on the probabilities that are left."""
+    settings = [
+        Setting(LOGITS[0], 2.0, 3, 0.7),
+        Setting(LOGITS[0], 2.0, None, 0.6),
+        Setting(LOGITS[1], 0.5, 3, 0.95),
+        Setting(LOGITS[0], 1.0, 3, 0.82),
+    ]
+    names = ("top-p-before-temperature", "top-p-before-top-k", *_K, *_P, *_TEMPERATURE, *_DRAWN)
+    check_settings(evidence, settings, names)
+
+
+@check(
+    "generation.independent",
+    PART,
+    4,
+    hints=(
+        "Is every token drawn by itself?",
+        "Generate two tokens for many equal rows: how often do they agree?",
+        "Draw for every row and at every step anew: one call of multinomial on (B, V).",
+    ),
+)
+def test_independent(evidence: Evidence) -> None:
+    """Every row and every step is drawn anew."""
+    logits = [0.3, 0.0, -0.2]
+    made = constant_call(logits, ROWS, 2, seed=evidence.seed)
+    output: Tokens = made.run(evidence).output
+    p = distribution(np.array(logits))
+    pairs = output[:, 1] * 3 + output[:, 2] if output.shape == (ROWS, 3) else np.zeros(0, int)
+    if pairs.size != ROWS or not ((pairs >= 0) & (pairs < 9)).all():
+        raise Failure(f"expected two tokens for each row, found shape {output.shape}")
+    steps = np.bincount(pairs, minlength=9).astype(np.float64)
+    beside = output[0::2, 1] * 3 + output[1::2, 1]
+    rows = np.bincount(beside, minlength=9).astype(np.float64)
+    for counts, what in ((steps, "steps of one row"), (rows, "rows beside one another")):
+        if not fits(counts, np.outer(p, p).ravel()):
+            raise Failure(
+                f"two {what} do not come independently: pairs of tokens have shares "
+                f"{(counts / counts.sum()).round(3).tolist()}",
+                made.counterexample(evidence, np.outer(p, p), counts / counts.sum()),
+                "draws-depend-on-one-another",
+            )

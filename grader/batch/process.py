@@ -14,14 +14,17 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Any
 
+from grader.remote import Limits, Server, start
 from grader.report.model import Report
 from grader.submission import Submission
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START = "import sys; sys.path[:1] = [{root!r}]; from grader.batch import process; process.main()"
 _SECONDS = 3600.0  # more than any grading takes
+_GOODBYE_SECONDS = 10.0
 
 
 class GraderDied(Exception):
@@ -81,30 +84,34 @@ class Grader:
     def _end(self) -> None:
         with self._lock:
             process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+        if process is None:
+            return
+        with process:  # closes the pipes, which tells it to end
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(_GOODBYE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def main() -> None:
     """Grade what comes in until nothing more does."""
     from grader.grading import Options, judge
-    from grader.remote import Limits, start
 
-    questions, answers = sys.stdin.buffer, _private_output()
-    submission: Submission
-    options: Options
-    given = _next(questions)
+    answers = _private_output()
+    questions: SimpleQueue[tuple[Submission, Options]] = SimpleQueue()
+    servers: list[Server] = []
+    given = sys.stdin.buffer, questions, servers
+    threading.Thread(target=_listen, args=given, daemon=True).start()
+    submission, options = questions.get()
     gc.freeze()  # what is imported stays: it need not be looked through again and again
-    while given is not None:
-        timeout = given[1].timeout
+    while True:
+        timeout = options.timeout
         with start(Limits.allowing(timeout)) as server:
-            while given is not None and given[1].timeout == timeout:
-                submission, options = given
+            servers[:] = [server]
+            while options.timeout == timeout:
                 answer: Report | Exception
                 try:
                     answer = judge(submission, options, lambda result: None, server)
@@ -112,16 +119,18 @@ def main() -> None:
                     answer = _plain(error)
                 pickle.dump(answer, answers)
                 answers.flush()
-                given = _next(questions)
+                submission, options = questions.get()
 
 
-def _next(questions: IO[bytes]) -> tuple[Submission, Any] | None:
-    """The next question; None when nobody asks any more."""
-    try:
-        found: tuple[Submission, Any] = pickle.load(questions)
-    except EOFError:
-        return None
-    return found
+def _listen(questions: IO[bytes], heard: SimpleQueue[Any], servers: list[Server]) -> None:
+    """Take in questions. When nobody asks any more, end at once, whatever is being graded."""
+    while True:
+        try:
+            heard.put(pickle.load(questions))
+        except EOFError:
+            for server in servers:  # and leave nothing behind
+                server.close()
+            os._exit(0)
 
 
 def _private_output() -> IO[bytes]:

@@ -139,7 +139,7 @@ def kill(place: Path, times: int, count: int) -> None:
     stamps: dict[str, int] = {}
     for attempt in range(times):
         process = begin(place / "in", out, os.cpu_count() or 1)
-        time.sleep(random.uniform(2.0, 12.0))
+        time.sleep(random.uniform(3.0, 20.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
         now = {path.name: path.stat().st_mtime_ns for path in out.glob("reports/*.json")}
@@ -166,7 +166,7 @@ def main() -> None:
     given = [int(number) for number in numbers]
     with tempfile.TemporaryDirectory() as folder:
         if what == "kill":
-            kill(Path(folder), *([*given, *(10, 40)[len(given) :]][:2]))
+            kill(Path(folder), *([*given, *(10, 150)[len(given) :]][:2]))
         else:
             defaults = (500, os.cpu_count() or 1)
             {"rate": rate, "distinct": partial(rate, distinct=True), "mixed": mixed}[what](

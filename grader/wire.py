@@ -25,6 +25,15 @@ _PREFIX = struct.Struct("<II")
 _CHUNK = 1 << 20
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not allowed")
+
+
+# Made once: `json.dumps` and `json.loads` make one for each call with other than default options.
+_ENCODER = json.JSONEncoder(allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 class WireError(Exception):
     """Bytes arrived that are no frame: too long, not JSON, or arrays that do not add up."""
 
@@ -79,7 +88,7 @@ class Deadline:
 def send(connection: socket.socket, message: Message, deadline: Deadline | None = None) -> None:
     """Write one frame before `deadline`. Raises WireError over the limits, else as `receive`."""
     listing = [[array.dtype, list(array.shape)] for array in message.arrays]
-    text = json.dumps({**message.header, "arrays": listing}, allow_nan=False).encode()
+    text = _ENCODER.encode({**message.header, "arrays": listing}).encode()
     payload = b"".join(array.data for array in message.arrays)
     if len(text) > HEADER_LIMIT or len(payload) > PAYLOAD_LIMIT:
         raise WireError(f"a frame of {len(text)} + {len(payload)} bytes is over the limits")
@@ -122,13 +131,9 @@ def _read(connection: socket.socket, count: int, deadline: Deadline | None) -> b
     return bytes(parts)
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not allowed")
-
-
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        header = _DECODER.decode(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise WireError("the header is not JSON") from error
     if not isinstance(header, dict):

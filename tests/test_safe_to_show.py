@@ -82,7 +82,7 @@ def test_the_submissions_own_words_are_marked(judge: Grade, write: Write, refere
     report = judge(write(reference.replace("hidden = self", f"{forged}\n        hidden = self")))
     plain = on_a_terminal(report, colours=False)
     assert "it raised ValueError: x" in plain
-    assert re.search(r'(?m)^ {7,}[│|] +File "', plain)
+    assert re.search(r"(?m)^ {7,}[│|] +File\b", plain)
     assert not re.search(r"(?m)^(PASS|Next: nothing)", plain)
 
 

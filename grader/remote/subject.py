@@ -19,7 +19,8 @@ from grader.submission import Submission
 
 _START_SECONDS = 20.0  # importing a submission
 _LOADING_SECONDS = 60.0  # importing it again and again, in one worker after another
-_IMPATIENT_SECONDS = 0.3  # for a class that has hung before
+_IMPATIENT_SECONDS = 0.15  # for a class that has hung before
+_STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
 
 
 class Subject:
@@ -45,12 +46,18 @@ class Subject:
         self._count = 0
         self._loading_left = _LOADING_SECONDS
         self._left = timeout  # seconds of waiting for answers to this check
-        self._used_before = 0.0  # of the worker's processor
+        self._used_before = 0.0  # of the worker's processor, as it was read last
+        self._read_at = 0.0
 
     def begin_check(self) -> None:
         """From now on a new check's time runs: what the submission takes to answer."""
         self._left = self.timeout
+        if time.monotonic() - self._read_at > _STALE_SECONDS:
+            self._read_processor()
+
+    def _read_processor(self) -> None:
         self._used_before = self._worker.processor_seconds() if self._worker else 0.0
+        self._read_at = time.monotonic()
 
     def enter(self, group: str, more: bool = False) -> None:
         """From now on questions go to the worker of this group of checks.
@@ -161,7 +168,7 @@ class Subject:
         left = max(self._left, 0.0)
         if class_ in self._hung:
             return wire.Deadline(min(_IMPATIENT_SECONDS, left))
-        return Patience(left, worker, self._used_before, self.timeout)
+        return Patience(left, worker, self._used_before, self.timeout + _STALE_SECONDS)
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:
@@ -176,7 +183,7 @@ class Subject:
                 raise
             if self._more:
                 self._spare = self._beside.submit(self._loaded_worker)
-            self._used_before = self._worker.processor_seconds()
+            self._read_processor()
         return self._worker
 
     def _loaded_worker(self) -> Worker:

@@ -24,14 +24,18 @@ class Model:
         self.parameters = list(module.parameters())
         self.named = [(name, p.requires_grad) for name, p in module.named_parameters()]
         self.values = [parameter.detach() for parameter in self.parameters]
+        self._places: list[tuple[bool, int, Callable[[np.ndarray], object]]] = []
 
     def set(self, theta: np.ndarray) -> None:
         """Put values, laid end to end, into what is trained."""
+        if not self._places:  # worked out once: values stay where they are
+            for (_, trained), values in zip(self.named, self.values, strict=True):
+                self._places.append((trained, values.numel(), _filler(values)))
         end = 0
-        for (_, trained), values in zip(self.named, self.values, strict=True):
-            start, end = end, end + values.numel()
+        for trained, size, fill in self._places:
+            start, end = end, end + size
             if trained:
-                _fill(values, theta[start:end].reshape(values.shape))
+                fill(theta[start:end])
 
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, with the model in the mode asked for."""
@@ -54,12 +58,18 @@ class Model:
         raise IndexError(index)
 
 
-def _fill(values: torch.Tensor, new: np.ndarray) -> None:
-    """Write to a tensor through NumPy, which is quicker for a few numbers."""
+def _filler(values: torch.Tensor) -> Callable[[np.ndarray], object]:
+    """What writes numbers laid end to end to a tensor: NumPy, where it can, which is quicker."""
     try:
-        values.numpy()[...] = new
+        array = values.numpy()
     except (TypeError, RuntimeError):  # a dtype or device that NumPy has not
-        values.copy_(torch.from_numpy(new))
+        return lambda new: values.copy_(torch.from_numpy(new.reshape(values.shape)))
+    shape = array.shape
+
+    def fill(new: np.ndarray) -> None:
+        array[...] = new.reshape(shape)
+
+    return fill
 
 
 class WeighedModel(Model):
@@ -74,6 +84,7 @@ class WeighedModel(Model):
         self.parameters = []
         self.named = [(weight.name, weight.trainable) for weight in found]
         self.values = [weight.values for weight in found]
+        self._places = []
 
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, computing with the weights as they were set."""

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
-from grader.wire import ITEM_SIZES, PAYLOAD_LIMIT, Array
+from grader.wire import PAYLOAD_LIMIT, Array
 
-_DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "int64": torch.int64,
-    "bool": torch.bool,
-    "uint8": torch.uint8,
+_NAMES = {
+    torch.float64: "float64",
+    torch.float32: "float32",
+    torch.int64: "int64",
+    torch.bool: "bool",
+    torch.uint8: "uint8",
 }
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 
 def decode(array: Array) -> torch.Tensor:
     """A contiguous CPU tensor with an array's values, sharing nothing."""
-    flat = torch.frombuffer(bytearray(array.data or bytes(8)), dtype=_DTYPES[array.dtype])
-    return flat[: len(array.data) // ITEM_SIZES[array.dtype]].reshape(array.shape).contiguous()
+    values = np.frombuffer(bytearray(array.data), dtype=array.dtype)
+    return torch.from_numpy(values.reshape(array.shape))
 
 
 def encode(tensor: torch.Tensor) -> Array:
     """The values of a tensor that `unsendable` has nothing against."""
-    plain = tensor.detach().cpu().contiguous()
-    return Array(_NAMES[plain.dtype], tuple(plain.shape), plain.numpy().tobytes())
+    values = tensor.detach().numpy(force=True)
+    return Array(_NAMES[tensor.dtype], values.shape, values.tobytes())
 
 
 def unsendable(outputs: Sequence[object]) -> dict[str, str] | None:

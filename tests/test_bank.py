@@ -25,11 +25,11 @@ MISNAMED = frozenset(
 ACCEPTED, WRONG = known("accepted"), known("wrong")
 
 
-# Of each kind of bug one is graded whole, and the others only until they fail: that is a quarter
-# of the time. `python -m tests.benchmarks.names` grades them all.
+# Of each bug one is graded whole, and the others only until they fail: that is a quarter of the
+# time. `python -m tests.benchmarks.names` grades them all.
 # Rather not one whose weights are computed, which take long to place.
 _QUICK_LAST = sorted(WRONG, key=lambda k: "computed" not in str(k))
-_KINDS = {(k.header["part"], k.header["cause"]): k for k in _QUICK_LAST}
+_KINDS = {k.header["cause"]: k for k in _QUICK_LAST}
 WHOLE = ACCEPTED + [k for k in WRONG if k in _KINDS.values()]
 OTHERS = [k for k in WRONG if k not in _KINDS.values()]
 

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,14 @@ def test_what_is_done_is_not_done_again(
     assert report(done, "dan.py")["verdict"] == "pass"
 
 
-def test_another_seed_is_graded_anew(tmp_path: Path, reference: str) -> None:
+@pytest.fixture(name="at_once")
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is graded, and reports come at once."""
+    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(_Breaks(0), 1)))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_another_seed_is_graded_anew(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
     order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
@@ -166,13 +174,21 @@ def test_another_seed_is_graded_anew(tmp_path: Path, reference: str) -> None:
     assert stamps(tmp_path / "out") != first
 
 
-def test_another_kit_is_graded_anew(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("there", "instead"), [('"kit": "', '"kit": "9.'), ('"level": "full"', '"level": "process"')]
+)
+def test_another_kit_or_weaker_walls_are_graded_anew(
+    tmp_path: Path, there: str, instead: str
+) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
-    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1, untrusted=True))
     run(order, lambda step: None)
     saved = tmp_path / "out" / "reports" / "a.py.json"
-    saved.write_text(saved.read_text("utf-8").replace('"kit": "', '"kit": "9.'), encoding="utf-8")
+    text = saved.read_text("utf-8")
+    assert there in text
+    saved.write_text(text.replace(there, instead), encoding="utf-8")
     first = stamps(tmp_path / "out")
     run(order, lambda step: None)
     assert stamps(tmp_path / "out") != first
@@ -201,7 +217,9 @@ def test_killed_at_any_moment_it_goes_on(
 
 
 class _Breaks(Executor):
-    """Grades nothing: the grader fails so many times, and then says that all is well."""
+    """Grades nothing: the grader fails so many times, and then says that all is well, which is
+    enough to see what becomes of the reports.
+    """
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -213,7 +231,8 @@ class _Breaks(Executor):
         if self.asked <= self.times:
             future.set_exception(GraderDied("the grading process ended with -9"))
         else:
-            future.set_result(all_alike(*given, "pass", ""))
+            report = all_alike(*given, "pass", "")
+            future.set_result(replace(report, isolation_level="full"))
         return future
 
 
@@ -285,6 +304,7 @@ def test_a_folder_of_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_odd_names(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "in" / "results"
     folder.mkdir()

@@ -20,7 +20,7 @@ from tests.conftest import without_times
 pytest.importorskip("dask.distributed", reason="the extra `cluster` is not installed")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-SUBMISSIONS = 6
+SUBMISSIONS = 4
 
 
 def process(*arguments: str) -> subprocess.Popen[bytes]:

@@ -236,3 +236,12 @@ def test_progress_as_a_page(folder: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "0% after 5 minutes, 40% after 20 minutes, 55% after 40 minutes" in text
     assert "40.0 (late)" in text
+
+
+def test_a_session_of_another_exercise(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "attempt"
+    assert command("start", folder, "--exercise", "generation").returncode == 0
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"generation.py", "generation.md", SESSION_FILE}
+    assert "TODO  0 of 100 points  generation" in command("grade", folder).stdout
+    assert command("start", tmp_path / "b", "--exercise", "nonsense").returncode == 2

@@ -15,7 +15,7 @@ from grader.kit import identity
 from grader.report.model import Report
 from grader.submission import Submission, UnusableInput
 
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 5
 _of_thread = threading.local()
 _graders: list[Grader] = []
 

@@ -24,7 +24,7 @@ def named(report: Report) -> list[tuple[str, str, str]]:
     return [(d.part, d.cause, d.certainty) for d in report.diagnoses]
 
 
-def show_wrong(bank: list[Known], server: Server) -> None:
+def show_wrong(bank: list[Known], server: Server, right: tuple[float, float]) -> None:
     certainties: Counter[str] = Counter()
     confused: Counter[tuple[str, str]] = Counter()
     seconds: list[tuple[float, str]] = []
@@ -38,16 +38,21 @@ def show_wrong(bank: list[Known], server: Server) -> None:
         else:
             confused[cause, f"{first[0]} {first[1]} {first[2]}"] += 1
             print(f"  {submission}: {part} {cause}, called {named(report)}", flush=True)
-    right = sum(certainties.values())
-    print(f"{right} of {len(bank)} named first ({right / len(bank):.1%}): {dict(certainties)}")
+    named_first = sum(certainties.values())
+    share = f"{named_first / len(bank):.1%}"
+    print(f"{named_first} of {len(bank)} named first ({share}): {dict(certainties)}")
     median = statistics.median(time for time, _ in seconds)
     longest = ", ".join(f"{name} {time:.1f} s" for time, name in sorted(seconds)[-5:])
     print(f"median {median:.2f} s; longest: {longest}")
+    for allowed, what in zip(right, ("the median", "the longest"), strict=True):
+        over = sum(time > allowed + 2 for time, _ in seconds)
+        print(f"{over} take over 2 s more than {what} of the right ones")
     for (cause, called), count in sorted(confused.items()):
         print(f"  {count} × {cause} called {called}")
 
 
-def show_accepted(bank: list[Known], server: Server) -> None:
+def show_accepted(bank: list[Known], server: Server) -> tuple[float, float]:
+    """Print what is wrongly said of right ones; the median and longest time that one takes."""
     reports = [grade(submission.path, Options(seed=0), server=server) for submission in bank]
     for submission, report in zip(bank, reports, strict=True):
         if report.diagnoses:
@@ -55,7 +60,11 @@ def show_accepted(bank: list[Known], server: Server) -> None:
     some = sum(bool(report.diagnoses) for report in reports)
     seconds = [report.seconds for report in reports]
     median = statistics.median(seconds)
-    print(f"{some} of {len(bank)} right ones have a diagnosis; median {median:.2f} s")
+    print(
+        f"{some} of {len(bank)} right ones have a diagnosis; median {median:.2f} s, longest "
+        f"{max(seconds):.2f} s"
+    )
+    return median, max(seconds)
 
 
 def show_several(bank: list[Known], server: Server) -> None:
@@ -72,17 +81,18 @@ def show_several(bank: list[Known], server: Server) -> None:
 
 
 def main() -> None:
-    folders = sys.argv[1:] or ["wrong", "accepted", "two_bugs", "two_classes"]
+    folders = sys.argv[1:] or ["accepted", "wrong", "two_bugs", "two_classes"]
+    right = (0.0, 0.0)
     with start() as server:
         for folder in folders:
             bank = known(folder)
             print(f"{Path(folder).name}:", flush=True)
             if folder == "accepted":
-                show_accepted(bank, server)
+                right = show_accepted(bank, server)
             elif folder.startswith("two"):
                 show_several(bank, server)
             else:
-                show_wrong(bank, server)
+                show_wrong(bank, server, right)
 
 
 if __name__ == "__main__":

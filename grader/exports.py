@@ -34,11 +34,10 @@ ONE: dict[str, Callable[[Json], str]] = {
     "gradescope": lambda report: _text(as_gradescope(report)),
     "classroom": lambda report: _text(as_classroom(report)),
 }
-FORMATS = (*MANY, *ONE)
 
 
 def as_form(form: str, reports: Sequence[Json]) -> str:
-    """The reports in a form of FORMATS. Raises ExportError, or NotCounted of `platforms`."""
+    """The reports in a form of MANY or ONE. Raises ExportError, or NotCounted of `platforms`."""
     if form in MANY:
         return MANY[form](reports)
     if len(reports) != 1:

@@ -14,6 +14,7 @@ import pytest
 from lxml import etree
 
 from grader import exports
+from grader.cli import many
 from grader.report.junit import as_junit
 from grader.report.platforms import NotCounted, as_classroom, as_gradescope
 from tests.bank import ROOT
@@ -146,6 +147,11 @@ def test_what_is_no_report_is_refused(
     assert found.returncode == 2
     assert words in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_the_command_offers_every_form() -> None:
+    (option,) = (item for item in many.export.params if item.name == "form")
+    assert set(option.type.choices) == {*exports.MANY, *exports.ONE}
 
 
 def test_forms_for_one_are_a_file_each(saved: Path, command: Command) -> None:

@@ -85,7 +85,7 @@ def check(
         if hasattr(function, "hypothesis"):
             function = settings(max_examples=examples, **_SETTINGS)(function)
             # Without a database no key is needed, for which the function's source would be read.
-            function._hypothesis_internal_database_key = None  # type: ignore[attr-defined]  # theirs
+            function._hypothesis_internal_database_key = None  # type: ignore[attr-defined]  # it looks there
         function.check = facts  # type: ignore[attr-defined]  # pytest functions carry their facts
         return function
 

@@ -51,7 +51,8 @@ class How:
         from grader.grading import Options
         from grader.rubric import SHIPPED, RubricError, read
 
-        exercise = self.exercise or _exercise_of(path)
+        # Nothing but the code of a stranger is looked at.
+        exercise = self.exercise or _exercise_of(path, with_session=not untrusted)
         check_exercise(exercise)
         try:
             checks = EXERCISES[exercise].checks().values()
@@ -61,7 +62,7 @@ class How:
         return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric)
 
 
-def _exercise_of(path: Path | None) -> str:
+def _exercise_of(path: Path | None, with_session: bool) -> str:
     """The exercise whose file, or whose session, this is; else the first one."""
     from grader import session
     from grader.checks.catalogue import EXERCISES
@@ -69,8 +70,8 @@ def _exercise_of(path: Path | None) -> str:
     if path is None:
         return "gpt2"
     named = {exercise.file: name for name, exercise in EXERCISES.items()}
-    found = None if path.name in named else session.find(path, lambda message: None)
-    return found.exercise if found else named.get(path.name, "gpt2")
+    found = session.find(path, lambda message: None) if with_session else None
+    return named.get(path.name) or (found.exercise if found else "gpt2")
 
 
 _HOW = (

@@ -24,10 +24,8 @@ Flags = NDArray[np.bool_]
 Greedy = Callable[[Script, Tokens, int, int, int | None], Tokens]
 
 
-def _no_prompt(*given: object) -> Tokens:
-    idx = given[1]
-    assert isinstance(idx, np.ndarray)
-    return greedy(*given)[:, idx.shape[1] :]  # type: ignore[arg-type]  # as they came
+def _no_prompt(script: Script, idx: Tokens, new: int, size: int, eos: int | None) -> Tokens:
+    return greedy(script, idx, new, size, eos)[:, idx.shape[1] :]
 
 
 def _until(

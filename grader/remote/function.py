@@ -33,15 +33,15 @@ class Generator:
 class Returned:
     """What a function gave.
 
-    after: the arrays it was given, as they are afterwards; calls: for each call of a model the
-    length of its input, and whether gradients were recorded; mode_kept: whether models are in
-    train or eval mode as they were; gradients: whether some parameter has one now. But for the
-    arrays this is the worker's own testimony: it can only be held against a submission.
+    after: the arrays it was given, as they are afterwards; recorded: whether a model was called
+    while gradients were recorded; mode_kept: whether models are in train or eval mode as they
+    were; gradients: whether some parameter has one now. But for the arrays this is the worker's
+    own testimony: it can only be held against a submission.
     """
 
     output: Values
     after: dict[str, Values]
-    calls: tuple[tuple[int, bool], ...]
+    recorded: bool
     mode_kept: bool
     gradients: bool
 
@@ -56,9 +56,8 @@ def call(subject: Subject, name: str, given: Mapping[str, object], seed: int = 0
     answer, values = subject.run(name, arrays, given=header, seed=seed)
     try:
         after = dict(zip(map(str, answer["after"]), values[1:], strict=True))
-        calls = tuple((int(c["length"]), c["recorded"] is True) for c in answer["calls"])
-        kept, gradients = answer["mode_kept"] is True, answer["gradients"] is True
-        return Returned(values[0], after, calls, kept, gradients)
+        facts = [answer[key] is True for key in ("recorded", "mode_kept", "gradients")]
+        return Returned(values[0], after, *facts)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise subject.broken(f"what {name} did") from error
 

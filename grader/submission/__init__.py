@@ -96,7 +96,8 @@ def read(path: Path, main: str, others: Collection[str] = ()) -> Submission:
 
 def unusable(path: Path, main: str, error: UnusableInput) -> Submission:
     """What stands for something handed in that cannot be read: nothing, and why."""
-    return Submission(str(path), str(path.parent), main, {}, _digest({}), error=str(error))
+    digest = _digest({"": str(error).encode("utf-8", "replace")})
+    return Submission(str(path), str(path.parent), main, {}, digest, error=str(error))
 
 
 def _digest(files: dict[str, bytes]) -> str:

@@ -24,15 +24,15 @@ class Model:
         self.parameters = list(module.parameters())
         self.named = [(name, p.requires_grad) for name, p in module.named_parameters()]
         self.values = [parameter.detach() for parameter in self.parameters]
-        self._places: list[tuple[bool, int, Callable[[np.ndarray], object]]] = []
+        self._fillers: list[tuple[bool, int, Callable[[np.ndarray], object]]] = []
 
     def set(self, theta: np.ndarray) -> None:
         """Put values, laid end to end, into what is trained."""
-        if not self._places:  # worked out once: values stay where they are
+        if not self._fillers:  # worked out once: values stay where they are
             for (_, trained), values in zip(self.named, self.values, strict=True):
-                self._places.append((trained, values.numel(), _filler(values)))
+                self._fillers.append((trained, values.numel(), _filler(values)))
         end = 0
-        for trained, size, fill in self._places:
+        for trained, size, fill in self._fillers:
             start, end = end, end + size
             if trained:
                 fill(theta[start:end])
@@ -84,7 +84,7 @@ class WeighedModel(Model):
         self.parameters = []
         self.named = [(weight.name, weight.trainable) for weight in found]
         self.values = [weight.values for weight in found]
-        self._places = []
+        self._fillers = []
 
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, computing with the weights as they were set."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grader.checks.api import Counterexample, Failure
+from grader.checks.api import Counterexample
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line, show
 from grader.oracle.generation import DECAY, Script, Tokens
@@ -128,12 +128,3 @@ def constant_call(
         ]
     )
     return Call(script, made, np.zeros((rows, 1), dtype=np.int64), new, **more)
-
-
-def same_tokens(
-    call_: Call, evidence: Evidence, expected: Tokens, found: Tokens, what: str
-) -> None:
-    """Fail unless these are the tokens that were expected."""
-    if found.shape == expected.shape and (found == expected).all():
-        return
-    raise Failure(what, call_.counterexample(evidence, expected, found))

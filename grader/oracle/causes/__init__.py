@@ -8,6 +8,7 @@ from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
+from grader.oracle.causes.generation_draws import GENERATION_DRAWS
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
@@ -23,6 +24,7 @@ CAUSES: dict[str, Cause] = {
         MODEL,
         ANYWHERE,
         GENERATION,
+        GENERATION_DRAWS,
     )
     for cause in part
 }

@@ -16,7 +16,10 @@ from grader.oracle.generation import Floats, Tokens, distribution
 from grader.oracle.generation_forms import SAMPLED, Sampled
 
 PART = "Sampling"
+_ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one another
+_MANY_TOKENS = 1000
 ROWS = 4000  # draws for each question
+_FEW = 20  # rows, where they come in many steps instead
 # In standard deviations of chi-square's normal approximation: chance passes it once in 10⁹ times.
 _LIMIT = 6.0
 LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
@@ -31,12 +34,13 @@ class Setting:
     top_k: int | None = None
     top_p: float | None = None
 
-    def call(self, seed: int) -> Call:
-        """Many rows of one token each."""
+    def call(self, seed: int, rows: int = ROWS) -> Call:
+        """So many rows, and as many tokens in each as make ROWS draws."""
         given: dict[str, Any] = {"temperature": self.temperature}
         given |= {} if self.top_k is None else {"top_k": self.top_k}
         given |= {} if self.top_p is None else {"top_p": self.top_p}
-        return constant_call(list(self.logits), ROWS, 1, options=given, seed=seed)
+        new = ROWS // rows
+        return constant_call(list(self.logits), rows, new, options=given, seed=seed)
 
     def right(self) -> Floats:
         """Probabilities of the tokens."""
@@ -53,30 +57,40 @@ class Setting:
         return ", ".join(f"{name}={value}" for name, value in given if value is not None)
 
 
-def fits(counts: Floats, probabilities: Floats) -> bool:
-    """Whether counts can come from these probabilities, by Pearson's chi-square.
-
-    Its tail is that of a normal after the cube root of Wilson and Hilferty (1931).
-    """
+def chi_square(counts: Floats, probabilities: Floats) -> tuple[float, int]:
+    """Pearson's measure of how far counts are from probabilities, and its degrees of freedom."""
     possible = probabilities > 0
     if counts[~possible].any():
-        return False
-    freedom = int(possible.sum()) - 1
-    if freedom == 0:
-        return True
+        return math.inf, 1
     expected = counts.sum() * probabilities[possible]
-    chi_square = float(((counts[possible] - expected) ** 2 / expected).sum())
+    return float(((counts[possible] - expected) ** 2 / expected).sum()), int(possible.sum()) - 1
+
+
+def deviation(measure: float, freedom: int) -> float:
+    """How unlikely a chi-square is, in standard deviations: below zero if counts fit too well.
+
+    By the cube root of Wilson and Hilferty (1931).
+    """
+    if freedom == 0:
+        return 0.0
     cube = 2 / (9 * freedom)
-    return ((chi_square / freedom) ** (1 / 3) - (1 - cube)) / math.sqrt(cube) < _LIMIT
+    return ((measure / freedom) ** (1 / 3) - (1 - cube)) / math.sqrt(cube)
+
+
+def fits(counts: Floats, probabilities: Floats) -> bool:
+    """Whether counts can come from these probabilities."""
+    return deviation(*chi_square(counts, probabilities)) < _LIMIT
 
 
 def _counts(evidence: Evidence, setting: Setting, made: Call) -> Floats:
     output = made.run(evidence).output
-    if output.shape != (ROWS, 2):
+    expected = (len(made.idx), 1 + made.max_new_tokens)
+    if output.shape != expected:
         raise Failure(
-            f"expected {ROWS} rows of the prompt and one token, found shape {output.shape}"
+            f"expected {expected[0]} rows of the prompt and {made.max_new_tokens} tokens, found "
+            f"shape {output.shape}"
         )
-    drawn = output[:, 1]
+    drawn = output[:, 1:].ravel()
     if not ((drawn >= 0) & (drawn < len(setting.logits))).all():
         raise Failure("drew a token that is not in the vocabulary")
     return np.bincount(drawn, minlength=len(setting.logits)).astype(np.float64)
@@ -90,7 +104,7 @@ def check_settings(evidence: Evidence, settings: Iterable[Setting], names: Seque
     seen: list[tuple[Setting, Floats]] = []
     failed: tuple[Setting, Call, Floats] | None = None
     for number, setting in enumerate(settings):
-        made = setting.call(evidence.seed + number)
+        made = setting.call(evidence.seed + number, (ROWS, _FEW)[number % 2])
         counts = _counts(evidence, setting, made)
         seen.append((setting, counts))
         if failed is None and not fits(counts, setting.right()):
@@ -205,7 +219,7 @@ def test_top_p(evidence: Evidence) -> None:
 @check(
     "generation.together",
     PART,
-    5,
+    4,
     hints=(
         "In which order do temperature, top_k and top_p act?",
         "Print what is left after each of them, for temperature 2, top_k 3 and top_p 0.7.",
@@ -227,7 +241,7 @@ def test_together(evidence: Evidence) -> None:
 @check(
     "generation.independent",
     PART,
-    4,
+    3,
     hints=(
         "Is every token drawn by itself?",
         "Generate two tokens for many equal rows: how often do they agree?",
@@ -236,21 +250,67 @@ def test_together(evidence: Evidence) -> None:
 )
 def test_independent(evidence: Evidence) -> None:
     """Every row and every step is drawn anew."""
-    logits = [0.3, 0.0, -0.2]
-    made = constant_call(logits, ROWS, 2, seed=evidence.seed)
+    logits = np.array([0.3, 0.0, -0.2])
+    made = constant_call(logits.tolist(), _ROWS_TOGETHER, _STEPS, seed=evidence.seed)
     output: Tokens = made.run(evidence).output
-    p = distribution(np.array(logits))
-    pairs = output[:, 1] * 3 + output[:, 2] if output.shape == (ROWS, 3) else np.zeros(0, int)
-    if pairs.size != ROWS or not ((pairs >= 0) & (pairs < 9)).all():
-        raise Failure(f"expected two tokens for each row, found shape {output.shape}")
-    steps = np.bincount(pairs, minlength=9).astype(np.float64)
-    beside = output[0::2, 1] * 3 + output[1::2, 1]
-    rows = np.bincount(beside, minlength=9).astype(np.float64)
-    for counts, what in ((steps, "steps of one row"), (rows, "rows beside one another")):
-        if not fits(counts, np.outer(p, p).ravel()):
+    if output.shape != (_ROWS_TOGETHER, 1 + _STEPS) or not ((output >= 0) & (output < 3)).all():
+        raise Failure(f"expected {_STEPS} tokens for each row, found shape {output.shape}")
+    drawn = output[:, 1:]
+    for across, what in ((drawn, "rows of one step"), (drawn.T, "steps of one row")):
+        _expect_chance(across, distribution(logits), what)
+    pairs = np.outer(distribution(logits), distribution(logits)).ravel()
+    for distance in range(1, _STEPS // 2):
+        steps = drawn[:, :-distance] * 3 + drawn[:, distance:]
+        rows = drawn[:-distance] * 3 + drawn[distance:]
+        for beside, what in ((steps, "steps of one row"), (rows, "rows")):
+            counts = np.bincount(beside.ravel(), minlength=9).astype(np.float64)
+            if not fits(counts, pairs):
+                shares = counts / counts.sum()
+                raise Failure(
+                    f"{what} that are {distance} apart do not come independently: pairs of tokens "
+                    f"have shares {shares.round(3).tolist()}",
+                    made.counterexample(evidence, pairs, shares),
+                    "draws-depend-on-one-another",
+                )
+
+
+def _expect_chance(drawn: Tokens, right: Floats, what: str) -> None:
+    """Fail if the shares in columns are all in all nearer to, or farther from, what is right than
+    chance leaves them.
+    """
+    columns = [np.bincount(column, minlength=len(right)).astype(np.float64) for column in drawn.T]
+    measures = [chi_square(counts, right) for counts in columns]
+    spread = deviation(sum(m for m, _ in measures), sum(n for _, n in measures))
+    if abs(spread) > _LIMIT:
+        exactly = "more exactly" if spread < 0 else "less nearly"
+        raise Failure(
+            f"{what} are not drawn independently: tokens come as often as their probabilities say "
+            f"{exactly} than independent draws do, by {abs(spread):.0f} standard deviations",
+            cause="draws-depend-on-one-another",
+        )
+
+
+@check(
+    "generation.vocabulary",
+    PART,
+    2,
+    hints=(
+        "Does the size of the vocabulary matter to your code?",
+        "Draw from a thousand tokens that are nearly alike: how many different ones come?",
+        "No size of the vocabulary is a constant in the code; take it from logits.shape[-1].",
+    ),
+)
+def test_vocabulary(evidence: Evidence) -> None:
+    """The vocabulary may be of any size."""
+    logits = np.linspace(0.0, 0.5, _MANY_TOKENS)
+    for top_k in (None, _MANY_TOKENS // 2):
+        setting = Setting(logits.tolist(), 1.0, top_k)
+        counts = _counts(evidence, setting, setting.call(evidence.seed))
+        # In groups of tokens, so that each is drawn often.
+        found, right = (values.reshape(10, -1).sum(1) for values in (counts, setting.right()))
+        if not fits(found, right) or counts[setting.right() == 0].any():
             raise Failure(
-                f"two {what} do not come independently: pairs of tokens have shares "
-                f"{(counts / counts.sum()).round(3).tolist()}",
-                made.counterexample(evidence, np.outer(p, p), counts / counts.sum()),
-                "draws-depend-on-one-another",
+                f"of {_MANY_TOKENS} tokens with top_k={top_k}, tenths have to come with "
+                f"probabilities {right.round(3).tolist()}, found {(found / ROWS).round(3).tolist()}",
+                cause="vocabulary-hard-coded",
             )

@@ -218,4 +218,17 @@ GENERATION_DRAWS: tuple[Cause, ...] = (
         ),
         ("generation.independent",),
     ),
+    Cause(
+        "vocabulary-hard-coded",
+        "Tokens of a large vocabulary are not drawn as they should be, those of a small one are.",
+        "The brief asks for any model: its vocabulary has the size of the logits' last axis.",
+        "Look for a number in the code that bounds tokens or their count.",
+        r"\b\d{2,}\b|topk|vocab",
+        (
+            "Does the size of the vocabulary matter to your code?",
+            "Draw from a thousand tokens that are nearly alike: how many different ones come?",
+            "No size of the vocabulary is a constant in the code; take it from logits.shape[-1].",
+        ),
+        ("generation.vocabulary",),
+    ),
 )

@@ -309,8 +309,9 @@ def test_vocabulary(evidence: Evidence) -> None:
         # In groups of tokens, so that each is drawn often.
         found, right = (values.reshape(10, -1).sum(1) for values in (counts, setting.right()))
         if not fits(found, right) or counts[setting.right() == 0].any():
+            shares = (found / ROWS).round(3).tolist()
             raise Failure(
                 f"of {_MANY_TOKENS} tokens with top_k={top_k}, tenths have to come with "
-                f"probabilities {right.round(3).tolist()}, found {(found / ROWS).round(3).tolist()}",
+                f"probabilities {right.round(3).tolist()}, found {shares}",
                 cause="vocabulary-hard-coded",
             )

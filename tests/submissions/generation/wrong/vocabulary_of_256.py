@@ -1,7 +1,7 @@
 # verdict: fail
 # part: Sampling
 # cause: vocabulary-hard-coded
-# style: only the 256 most probable tokens are looked at
+# style: of more than 256 tokens only the most probable can be drawn
 from __future__ import annotations
 
 import torch

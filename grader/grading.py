@@ -21,7 +21,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
 from grader.diagnosis import diagnose, marked, marks
 from grader.kit import identity
-from grader.remote import Fault, Server, Subject, isolation_of, require_full, start
+from grader.remote import Fault, Server, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean, shorten
 from grader.rubric import SHIPPED, Rubric
@@ -41,7 +41,8 @@ class Options:
 
     seed: of everything drawn; None draws one. timeout: seconds for each check.
     policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
-    rubric: what the checks count.
+    rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
+    is not beside the submission.
     """
 
     exercise: str = "gpt2"
@@ -50,6 +51,7 @@ class Options:
     policy: str = "from-scratch"
     untrusted: bool = False
     rubric: Rubric = SHIPPED
+    base: Path | None = None
 
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
@@ -70,7 +72,7 @@ def grade(
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
-    submission = EXERCISES[options.exercise].read(path)
+    submission = EXERCISES[options.exercise].read(path, options.base)
     return grade_submission(submission, options, progress, server)
 
 
@@ -97,7 +99,7 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
         report = all_alike(submission, options, "error", submission.error)
     else:
         exercise = EXERCISES[options.exercise]
-        with Subject(submission, server, exercise.names, options.timeout) as subject:
+        with exercise.subject(submission, server, options.timeout) as subject:
             evidence = Evidence(subject, seed, options.policy)
             results = run_checks(exercise, evidence, progress, options.rubric)
             found = diagnose(evidence, results)

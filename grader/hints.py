@@ -14,6 +14,7 @@ from pathlib import Path
 from grader.checks.catalogue import EXERCISES, Exercise
 from grader.files import write_whole
 from grader.oracle.causes import CAUSES
+from grader.submission import read
 
 _FOLDER = "gpt2-interview-kit"
 
@@ -49,7 +50,7 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
     topic = _find(id)
-    submission = topic.exercise.read(path)
+    submission = read(path, topic.exercise.file)
     file = str(Path(submission.folder, submission.main).resolve())
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)

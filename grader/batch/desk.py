@@ -92,7 +92,7 @@ def _rows(
 
     told(Step(0, 0, len(found)))
     for entry in found:
-        submission = entry.read(exercise)
+        submission = entry.read(exercise, order.options.base)
         before = store.finished(entry.name, submission.sha256)
         if before is None:
             # Those with the same text are judged once: their reports differ in names only.
@@ -102,13 +102,13 @@ def _rows(
     if waiting:
         with order.crew() as hands:
             texts = (
-                (alike, alike[0].read(exercise).nameless(exercise.file))
+                (alike, alike[0].read(exercise, order.options.base).nameless(exercise.file))
                 for alike in waiting.values()
             )
             fresh = itertools.count(1)
             for alike, judged, report in _judged(texts, store.options, hands):
                 for entry in alike:
-                    own = addressed(report, judged, entry.read(exercise))
+                    own = addressed(report, judged, entry.read(exercise, order.options.base))
                     take(entry, store.keep(entry.name, own), next(fresh))
     return rows
 
@@ -148,7 +148,10 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
 def _alike(order: Order, found: list[Entry]) -> list[form.Pair] | None:
     """Pairs that look alike, with a page on them; None where the library for it is not here."""
     exercise = EXERCISES[order.options.exercise]
-    texts = [lookalikes.text(entry.name, entry.read(exercise).files) for entry in found]
+    texts = [
+        lookalikes.text(entry.name, entry.read(exercise, order.options.base).files)
+        for entry in found
+    ]
     try:
         pairs = lookalikes.pairs([*texts, *lookalikes.reference(exercise.file)], exercise.file)
     except ImportError:

@@ -20,10 +20,10 @@ class Entry:
         """What it is called in the table, and its reports are named for."""
         return self.path.name
 
-    def read(self, exercise: Exercise) -> Submission:
+    def read(self, exercise: Exercise, base: Path | None) -> Submission:
         """The submission; one that cannot be read says so in place of all checks."""
         try:
-            return exercise.read(self.path)
+            return exercise.read(self.path, base)
         except UnusableInput as error:
             return unusable(self.path, exercise.file, error)
 

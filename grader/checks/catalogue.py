@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grader.checks.api import Check
 from grader.checks.models import CLASSES
+from grader.remote import Server, Subject
 from grader.submission import Submission, read
 
 FOLDER = Path(__file__).parent
@@ -20,7 +21,8 @@ HANDOUT = _PACKED if _PACKED.is_dir() else FOLDER.parents[1] / "exercises"
 class Exercise:
     """An exercise: its name, the file a candidate fills, its check files in order.
 
-    names: the classes or functions that the candidate writes; brief: the file that says what.
+    names: the classes or functions that the candidate writes; brief: the file that says what;
+    base: the exercise that it builds on.
     """
 
     name: str
@@ -28,11 +30,23 @@ class Exercise:
     modules: tuple[str, ...]
     names: tuple[str, ...]
     brief: str
+    base: str | None = None
 
-    def read(self, path: Path) -> Submission:
-        """What was handed in for this exercise. Raises UnusableInput."""
+    def read(self, path: Path, base_folder: Path | None = None) -> Submission:
+        """What was handed in for this exercise. Raises UnusableInput.
+
+        base_folder: where the exercise that it builds on is, if not beside it.
+        """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
-        return read(path, self.file, others)
+        below = EXERCISES[self.base].file if self.base else None
+        return read(path, self.file, others, below, base_folder)
+
+    def subject(self, submission: Submission, server: Server, timeout: float) -> Subject:
+        """The submission as the checks ask it."""
+        if self.base is None:
+            return Subject(submission, server, self.names, timeout)
+        below = EXERCISES[self.base]
+        return Subject(submission, server, self.names, timeout, below.file, below.names)
 
     @property
     def paths(self) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
-from grader.remote import Subject, start
+from grader.remote import start
 
 EVIDENCE = pytest.StashKey[Evidence]()
 
@@ -35,7 +35,7 @@ def _evidence_for(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Ev
         def evidence_for(name: str) -> Evidence:
             exercise = EXERCISES[name]
             submission = exercise.read(Path(path))
-            subject = stack.enter_context(Subject(submission, server, exercise.names, 10.0))
+            subject = stack.enter_context(exercise.subject(submission, server, 10.0))
             return Evidence(subject, request.config.getoption("--seed"))
 
         yield evidence_for

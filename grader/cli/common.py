@@ -44,6 +44,7 @@ class How:
     policy: str
     timeout: float
     rubric_file: Path | None
+    base: Path | None
 
     def options(self, path: Path | None = None, untrusted: bool = False) -> Options:
         """What grading PATH takes; ends the command if that is no way to grade."""
@@ -59,7 +60,7 @@ class How:
             rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
         except RubricError as error:
             unusable(str(error))
-        return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric)
+        return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric, self.base)
 
 
 def _exercise_of(path: Path | None, with_session: bool) -> str:
@@ -98,6 +99,11 @@ _HOW = (
         "rubric_file",
         type=INPUT,
         help="Other points, optional checks or a pass mark; see `grader list --rubric`.",
+    ),
+    click.option(
+        "--base",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="The folder of the gpt2.py that an exercise builds on (default: beside it).",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A function of the submission, called in its worker."""
+"""A function, class or method of the submission, called in its worker."""
 
 from __future__ import annotations
 
@@ -8,72 +8,102 @@ from typing import Any
 
 import numpy as np
 
+from grader.remote.exchange import (
+    Generator,
+    Held,
+    NumPy,
+    Packer,
+    Scripted,
+    Unknown,
+    unpacked,
+    words,
+)
 from grader.remote.faults import CandidateError
 from grader.remote.subject import Subject
 from grader.remote.worker import Values
 
-
-@dataclass(frozen=True)
-class Scripted:
-    """A model with known logits, to be made in the worker."""
-
-    arrays: Sequence[Values]
-    decay: float
-    train: bool = False
-
-
-@dataclass(frozen=True)
-class Generator:
-    """A torch.Generator with this seed."""
-
-    seed: int
+__all__ = [
+    "Generator",
+    "Held",
+    "NumPy",
+    "Returned",
+    "Scripted",
+    "Unknown",
+    "call",
+    "expect_tokens",
+    "words",
+]
 
 
 @dataclass(frozen=True)
 class Returned:
     """What a function gave.
 
-    after: the arrays it was given, as they are afterwards; recorded: whether a model was called
-    while gradients were recorded; mode_kept: whether models are in train or eval mode as they
-    were; gradients: whether some parameter has one now. But for the arrays this is the worker's
-    own testimony: it can only be held against a submission.
+    value: with arrays for tensors; held: the same as it lives in the worker, if it was to be kept;
+    after: the arrays it was given, as they are afterwards; recorded: whether a scripted model was
+    called while gradients were recorded; mode_kept: whether models are in train or eval mode as
+    they were; gradients: whether some parameter of theirs has one now; chance_kept: whether torch's
+    own generator is as it was. But for the arrays this is the worker's own testimony: it can only
+    be held against a submission.
     """
 
-    output: Values
+    value: Any
+    held: Held | None
     after: dict[str, Values]
     recorded: bool
     mode_kept: bool
     gradients: bool
+    chance_kept: bool
+
+    @property
+    def output(self) -> Values:
+        """The tensor that it gave. Raises CandidateError if it is none."""
+        if not isinstance(self.value, np.ndarray):
+            cause = "not-implemented" if self.value is None else "returns-tuple"
+            found = words(self.value)
+            raise CandidateError("fail", f"expected a plain tensor, found {found}", cause=cause)
+        return self.value
 
 
-def call(subject: Subject, name: str, given: Mapping[str, object], seed: int = 0) -> Returned:
-    """Call a function with arrays, plain values, `Scripted` models and `Generator`s by name.
+def call(
+    subject: Subject,
+    name: str,
+    given: Mapping[str, object],
+    seed: int = 0,
+    *,
+    args: Sequence[object] = (),
+    on: Held | None = None,
+    keep: bool = False,
+    dtype: str = "float64",
+) -> Returned:
+    """Call what is called `name` with values, `Scripted` models, `Generator`s and `Held` objects.
+
+    given: arguments by name; args: by position; on: the object whose method `name` is; keep: hold
+    what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default.
 
     Raises CandidateError, or WorkerLost.
     """
-    arrays: list[Values] = []
-    header = {key: _packed(value, arrays) for key, value in given.items()}
-    answer, values = subject.run(name, arrays, given=header, seed=seed)
+    packer = Packer()
+    place = subject.new_place() if keep else None
+    header = {
+        "given": [[key, packer.pack(value)] for key, value in given.items()],
+        "args": [packer.pack(value) for value in args],
+        "on": on and packer.pack(on)["object"],
+    }
+    answer, values = subject.run(
+        name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
+    )
     try:
-        after = dict(zip(map(str, answer["after"]), values[1:], strict=True))
-        facts = [answer[key] is True for key in ("recorded", "mode_kept", "gradients")]
-        return Returned(values[0], after, *facts)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        start = len(values) - len(answer["after"])
+        after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
+        facts = [
+            answer[key] is True for key in ("recorded", "mode_kept", "gradients", "chance_kept")
+        ]
+        value = unpacked(answer["value"], values[:start])
+        held = subject.held(place) if place else None
+        return Returned(value, held, after, *facts)
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise subject.broken(f"what {name} did") from error
-
-
-def _packed(value: object, arrays: list[Values]) -> dict[str, Any]:
-    if isinstance(value, Scripted):
-        first = len(arrays)
-        arrays += value.arrays
-        indices = list(range(first, len(arrays)))
-        return {"script": indices, "decay": value.decay, "train": value.train}
-    if isinstance(value, Generator):
-        return {"generator": value.seed}
-    if isinstance(value, np.ndarray):
-        arrays.append(value)
-        return {"array": len(arrays) - 1}
-    return {"value": value}
 
 
 def expect_tokens(output: Values, name: str) -> None:

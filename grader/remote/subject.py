@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader import wire
+from grader.remote.exchange import Held
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.module import Answer, Module
 from grader.remote.start import Server
@@ -20,6 +21,7 @@ from grader.submission import Submission
 _START_SECONDS = 20.0  # importing a submission
 _LOADING_SECONDS = 60.0  # importing it again and again, in one worker after another
 _IMPATIENT_SECONDS = 0.15  # for a class that has hung before
+_GONE = "the process running the submission had ended before"
 _STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
 
 
@@ -27,10 +29,19 @@ class Subject:
     """A loaded submission. Workers are forked when needed, one for each group of checks."""
 
     def __init__(
-        self, submission: Submission, server: Server, classes: Sequence[str], timeout: float
+        self,
+        submission: Submission,
+        server: Server,
+        classes: Sequence[str],
+        timeout: float,
+        base: str | None = None,
+        base_classes: Sequence[str] = (),
     ) -> None:
+        """Take classes (or functions) from the main file; base_classes from `base`, if given."""
         self.submission = submission
         self.classes = tuple(classes)
+        self._base, self._base_classes = base, tuple(base_classes)
+        self._write_base = f"write {base} first, or give the folder of another as --base"
         self.timeout = timeout
         self._server = server
         self._worker: Worker | None = None
@@ -118,33 +129,65 @@ class Subject:
             return self._models[key]
         if name not in self._found:
             raise CandidateError("error", f"there is no class {name} in the submission")
+        number, ask = self._asker(worker, name)
+        try:
+            description = ask(
+                "build",
+                () if weighed is None else (weighed,),
+                name=name,
+                args=list(args),
+                kwargs=dict(kwargs or {}),
+                seed=seed,
+                dtype=dtype,
+                convert=convert,
+            )
+        except CandidateError as fault:
+            if fault.status == "todo" and name in self._base_classes:
+                raise CandidateError("not-run", f"it needs {name}: {self._write_base}") from None
+            raise
+        self._models[key] = Module(name, ask, worker, description, dtype, number)
+        return self._models[key]
+
+    def _asker(self, worker: Worker, name: str) -> tuple[int, Callable[..., Answer]]:
+        """A number for one more model of the worker, and what asks questions of it."""
         self._count += 1
         number = self._count
 
         def ask(question: str, arrays: Sequence[Values], **header: Any) -> Answer:
             if not worker.alive:
-                raise WorkerLost("error", "the process running the submission had ended before")
+                raise WorkerLost("error", _GONE)
             return self._ask(worker, name, question, arrays, model=number, **header)
 
-        description = ask(
-            "build",
-            () if weighed is None else (weighed,),
-            name=name,
-            args=list(args),
-            kwargs=dict(kwargs or {}),
-            seed=seed,
-            dtype=dtype,
-            convert=convert,
-        )
-        self._models[key] = Module(name, ask, worker, description, dtype)
-        return self._models[key]
+        return number, ask
 
-    def run(self, name: str, arrays: Sequence[Values], **header: Any) -> Answer:
-        """Call a function of the submission. See `function.call`."""
+    def run(
+        self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
+    ) -> Answer:
+        """Call a function of the submission. See `function.call`. uses: what it is given."""
         worker = self._live_worker()
-        if name not in self._found:
-            raise CandidateError("error", f"there is no function {name} in the submission")
+        if any(held.worker is not worker for held in uses):
+            raise WorkerLost("error", _GONE)
+        if header["on"] is None and name not in self._found:
+            kind = "class" if name[0].isupper() else "function"
+            raise CandidateError("error", f"there is no {kind} {name} in the submission")
         return self._ask(worker, name, "run", arrays, name=name, **header)
+
+    def new_place(self) -> str:
+        """Where the worker is to hold something."""
+        self._count += 1
+        return f"held:{self._count}"
+
+    def held(self, place: str) -> Held:
+        """What stands for something that the current worker holds."""
+        return Held(place, self._worker)
+
+    def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
+        """A held module, of the class called `name`, as a Module to ask questions of."""
+        worker = self._live_worker()
+        number, ask = self._asker(worker, name)
+        if held.worker is not worker:
+            raise WorkerLost("error", _GONE)
+        return Module(name, ask, worker, ask("adopt", (), held=held.place), dtype, number)
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""
@@ -210,6 +253,8 @@ class Subject:
                 main=self.submission.main,
                 package=self.submission.package,
                 classes=list(self.classes),
+                base=self._base,
+                base_classes=list(self._base_classes),
             )
         finally:
             self._loading_left -= time.monotonic() - started

@@ -60,10 +60,17 @@ class Submission:
         )
 
 
-def read(path: Path, main: str, others: Collection[str] = ()) -> Submission:
+def read(
+    path: Path,
+    main: str,
+    others: Collection[str] = (),
+    base: str | None = None,
+    base_folder: Path | None = None,
+) -> Submission:
     """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput.
 
-    others: files of other exercises, which are left out unless they are imported.
+    others: files of other exercises, which are left out unless they are imported; base: the one
+    of them that this one builds on, from beside it or from the base_folder.
     """
     try:
         if path.is_dir():
@@ -72,9 +79,13 @@ def read(path: Path, main: str, others: Collection[str] = ()) -> Submission:
             root, (main_name, files) = path.with_suffix(""), read_archive(path, main)
         else:
             root, main_name, files = path.parent, path.name, {path.name: read_file(path)}
+            if base is not None and base_folder is None:
+                base_folder = root
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
-    files = without(files, {name for name in others if name != main_name})
+    files = without(files, {name for name in others if name not in (main_name, base)})
+    if base is not None:
+        files = _with_base(path, files, base, base_folder, {*others, main_name})
     facts = Facts()
     for name, text in files.items():
         facts.add(name, text, set(files))
@@ -92,6 +103,31 @@ def read(path: Path, main: str, others: Collection[str] = ()) -> Submission:
         violations=tuple(facts.violations),
         unwritten=frozenset(facts.unwritten),
     )
+
+
+def _with_base(
+    path: Path, files: dict[str, bytes], base: str, folder: Path | None, others: Collection[str]
+) -> dict[str, bytes]:
+    """The files with `base`, and what it imports, from a folder. Raises UnusableInput."""
+    advice = f"Put a {base} there, or give the folder of another as --base (such as solutions)."
+    if folder is None:
+        if base not in files:
+            raise UnusableInput(f"{path}: this exercise builds on {base}, found none. {advice}")
+        return files
+    try:
+        found = read_folder(folder, base)
+    except UnusableInput as error:
+        raise UnusableInput(f"{path}: this exercise builds on {base}. {error} {advice}") from error
+    except OSError as error:
+        raise UnusableInput(f"{folder}: cannot be read ({error.strerror})") from error
+    below = without(found, set(found) - {base})
+    own = {name: text for name, text in files.items() if name != base}
+    both = [name for name in own if name in below and own[name] != below[name]]
+    if both:
+        raise UnusableInput(
+            f"{path} and {folder} both have {', '.join(both)}. Give them different names."
+        )
+    return below | own
 
 
 def unusable(path: Path, main: str, error: UnusableInput) -> Submission:

@@ -18,7 +18,8 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, functions, probe, tensors, trace
+from grader.worker import audit, describe, probe, tensors, trace
+from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
@@ -55,6 +56,7 @@ class Answerer:
         self.finder: SubmissionFinder | None = None
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
+        self.functions = Functions()
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "probe": self.probe,
             "load": self.load,
@@ -65,6 +67,7 @@ class Answerer:
             "gradient": self.gradient,
             "trace": self.trace,
             "run": self.run,
+            "adopt": self.adopt,
         }
 
     def serve(self) -> None:
@@ -104,8 +107,13 @@ class Answerer:
         main: str,
         package: str | None,
         classes: list[str],
+        base: str | None,
+        base_classes: list[str],
     ) -> wire.Message:
-        """Import the submission; says which of the classes it has."""
+        """Import the submission; says which of the classes it has.
+
+        base: the file that it builds on, which has the base_classes.
+        """
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         self.finder = SubmissionFinder(folder, texts, package)
         sys.argv[:] = [f"{folder}/{main}"]
@@ -113,6 +121,10 @@ class Answerer:
         audit.Watch(self.reach, own, self._tell_attempt).start()
         module = load(self.finder, main)
         self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
+        if base is not None:
+            below = load(self.finder, base)
+            found = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
+            self.classes = found | self.classes
         return wire.Message(
             {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
         )
@@ -141,11 +153,8 @@ class Answerer:
         if convert:
             built = built.to(_DTYPES[dtype])
         plain = Model(built, torch.get_default_dtype())
-        self.models[model] = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
-        return wire.Message(
-            describe.model(built, self.models[model].named, self.classes),
-            tuple(tensors.encode(values) for values in self.models[model].values),
-        )
+        known = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
+        return self._describe(model, known)
 
     def weigh(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
         """The weights that a model computes. The array holds the values of all parameters."""
@@ -258,10 +267,35 @@ class Answerer:
         return wire.Message({"functions": called, "stranded": stranded}, (tensors.encode(output),))
 
     def run(
-        self, arrays: tuple[wire.Array, ...], name: str, given: dict[str, Any], seed: int
+        self,
+        arrays: tuple[wire.Array, ...],
+        name: str,
+        on: str | None,
+        args: list[Any],
+        given: list[Any],
+        keep: str | None,
+        seed: int,
+        dtype: str,
     ) -> wire.Message:
-        """Call a function of the submission; see `functions.run`."""
-        return functions.run(self.classes[name], arrays, given, seed)
+        """Call a function or class of the submission, or a method of a held object."""
+        functions = self.functions
+        target = self.classes[name] if on is None else getattr(functions.objects[on], name)
+        return functions.run(target, arrays, args, given, keep, seed, _DTYPES[dtype])
+
+    def adopt(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
+        """Make a held module one of the models, as if it had been built."""
+        built = self.functions.objects[held]
+        if not isinstance(built, nn.Module):
+            raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
+        return self._describe(model, Model(built, torch.get_default_dtype()))
+
+    def _describe(self, number: int, model: Model) -> wire.Message:
+        self.models[number] = model
+        self.functions.objects[f"model:{number}"] = model.module
+        return wire.Message(
+            describe.model(model.module, model.named, self.classes),
+            tuple(tensors.encode(values) for values in model.values),
+        )
 
 
 def _numbers(array: wire.Array) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Calls the submission's functions: with scripted models, generators, arrays and plain values."""
+"""Calls the submission's functions: with scripted models, held objects, arrays and plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from grader import wire
-from grader.worker import tensors
+from grader.worker import exchange, tensors
 
 
 class ScriptedModel(nn.Module):
@@ -44,40 +44,65 @@ class ScriptedModel(nn.Module):
         return self._noise(torch.tanh(torch.stack(states, 1)) @ self.head) + self.bias
 
 
-def run(
-    function: Callable[..., Any], arrays: tuple[wire.Array, ...], given: dict[str, Any], seed: int
-) -> wire.Message:
-    """Call a function; says what came back and what became of what it was given.
+class Functions:
+    """Calls what the submission has, and holds what comes back if it is to be held.
 
-    given: keyword arguments, each {"value": …}, {"array": index}, {"generator": seed}, or
-    {"script": [indices], "decay": …, "train": …}.
+    objects: what lives here, by "kind:number": "held:3" came back from a call, "model:2" is the
+    submission's model of that number.
     """
-    torch.set_default_dtype(torch.float64)
-    made = {name: _made(item, arrays) for name, item in given.items()}
-    models = [item for item in made.values() if isinstance(item, ScriptedModel)]
-    modes = [model.training for model in models]
-    inputs = {n: item for n, item in made.items() if type(item) is torch.Tensor}
-    torch.default_generator.manual_seed(seed)
-    output = function(**made)
-    problem = tensors.unsendable([output])
-    if problem is not None:
-        return wire.Message({"unsendable": problem})
-    facts = {
-        "recorded": any(model.recorded for model in models),
-        "mode_kept": all(m.training is mode for m, mode in zip(models, modes, strict=True)),
-        "gradients": any(p.grad is not None for model in models for p in model.parameters()),
-        "after": list(inputs),
-    }
-    sent = [output, *inputs.values()]
-    return wire.Message(facts, tuple(map(tensors.encode, sent)))
 
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
 
-def _made(item: dict[str, Any], arrays: tuple[wire.Array, ...]) -> Any:
-    if "array" in item:
-        return tensors.decode(arrays[item["array"]])
-    if "generator" in item:
-        return torch.Generator().manual_seed(item["generator"])
-    if "script" in item:
-        model = ScriptedModel([arrays[index] for index in item["script"]], item["decay"])
-        return model.train(item["train"])
-    return item["value"]
+    def run(
+        self,
+        target: Callable[..., Any],
+        arrays: tuple[wire.Array, ...],
+        args: list[Any],
+        given: list[Any],
+        keep: str | None,
+        seed: int,
+        dtype: torch.dtype,
+    ) -> wire.Message:
+        """Call a function; says what came back and what became of what it was given.
+
+        args, given: items as of `exchange.made`, and {"script": …}; keep: where to hold the value.
+        """
+        torch.set_default_dtype(dtype)
+        positional = [self._made(item, arrays) for item in args]
+        named = {name: self._made(item, arrays) for name, item in given}
+        everything = [*positional, *named.values()]
+        models = [item for item in everything if isinstance(item, nn.Module)]
+        modes = [[m.training for m in model.modules()] for model in models]
+        inputs = {n: item for n, item in named.items() if type(item) is torch.Tensor}
+        torch.default_generator.manual_seed(seed)
+        before = torch.default_generator.get_state()
+        value = target(*positional, **named)
+        kept = torch.equal(before, torch.default_generator.get_state())
+        if keep is not None:
+            self.objects[keep] = value
+        teller = exchange.Teller()
+        try:
+            told = teller.tell(value)
+        except exchange.UnsendableError as error:
+            return wire.Message({"unsendable": error.found})
+        problem = tensors.unsendable(list(inputs.values()))
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        scripted = [model for model in models if isinstance(model, ScriptedModel)]
+        facts = {
+            "value": told,
+            "recorded": any(model.recorded for model in scripted),
+            "mode_kept": modes == [[m.training for m in model.modules()] for model in models],
+            "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
+            "chance_kept": kept,
+            "after": list(inputs),
+        }
+        return wire.Message(facts, (*teller.arrays, *map(tensors.encode, inputs.values())))
+
+    def _made(self, item: dict[str, Any], arrays: tuple[wire.Array, ...]) -> Any:
+        if "script" in item:
+            script = item["script"]
+            model = ScriptedModel([arrays[index] for index in script["arrays"]], script["decay"])
+            return model.train(script["train"])
+        return exchange.made(item, arrays, self.objects)

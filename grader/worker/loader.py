@@ -90,7 +90,8 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
 
 
 def load(finder: SubmissionFinder, main: str) -> ModuleType:
-    """Import the submission's main file (such as "gpt2.py") and return its module."""
-    sys.meta_path.insert(0, finder)
+    """Import a file of the submission (such as "gpt2.py") and return its module."""
+    if finder not in sys.meta_path:
+        sys.meta_path.insert(0, finder)
     name = main.removesuffix(".py").replace("/", ".")
     return importlib.import_module(name if finder.package is None else f"{finder.package}.{name}")

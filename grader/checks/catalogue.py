@@ -22,7 +22,7 @@ class Exercise:
     """An exercise: its name, the file a candidate fills, its check files in order.
 
     names: the classes or functions that the candidate writes; brief: the file that says what;
-    base: the exercise that it builds on.
+    base: the exercise that it builds on; base_needed: whether it cannot be judged without.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Exercise:
     names: tuple[str, ...]
     brief: str
     base: str | None = None
+    base_needed: bool = True
 
     def read(self, path: Path, base_folder: Path | None = None) -> Submission:
         """What was handed in for this exercise. Raises UnusableInput.
@@ -39,7 +40,7 @@ class Exercise:
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
         below = EXERCISES[self.base].file if self.base else None
-        return read(path, self.file, others, below, base_folder)
+        return read(path, self.file, others, below, base_folder, self.base_needed)
 
     def subject(self, submission: Submission, server: Server, timeout: float) -> Subject:
         """The submission as the checks ask it."""

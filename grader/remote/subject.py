@@ -37,10 +37,13 @@ class Subject:
         base: str | None = None,
         base_classes: Sequence[str] = (),
     ) -> None:
-        """Take classes (or functions) from the main file; base_classes from `base`, if given."""
+        """Take classes (or functions) from the main file; base_classes from `base`, if it is among
+        the files.
+        """
         self.submission = submission
         self.classes = tuple(classes)
-        self._base, self._base_classes = base, tuple(base_classes)
+        self._base = base if base in submission.files else None
+        self._base_classes = tuple(base_classes)
         self._write_base = f"write {base} first, or give the folder of another as --base"
         self.timeout = timeout
         self._server = server

@@ -66,11 +66,13 @@ def read(
     others: Collection[str] = (),
     base: str | None = None,
     base_folder: Path | None = None,
+    base_needed: bool = True,
 ) -> Submission:
     """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput.
 
     others: files of other exercises, which are left out unless they are imported; base: the one
-    of them that this one builds on, from beside it or from the base_folder.
+    of them that this one builds on, from beside it or from the base_folder; base_needed: whether
+    it is an error if there is none beside it.
     """
     try:
         if path.is_dir():
@@ -79,12 +81,12 @@ def read(
             root, (main_name, files) = path.with_suffix(""), read_archive(path, main)
         else:
             root, main_name, files = path.parent, path.name, {path.name: read_file(path)}
-            if base is not None and base_folder is None:
+            if base is not None and base_folder is None and (base_needed or (root / base).exists()):
                 base_folder = root
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
     files = without(files, {name for name in others if name not in (main_name, base)})
-    if base is not None:
+    if base is not None and (base_folder or base_needed):
         files = _with_base(path, files, base, base_folder, {*others, main_name})
     facts = Facts()
     for name, text in files.items():

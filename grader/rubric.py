@@ -60,7 +60,7 @@ SHIPPED = Rubric()
 def read(path: Path, checks: Iterable[Check]) -> Rubric:
     """The rubric in a file, for an exercise with these checks. Raises RubricError."""
     try:
-        found = tomli.loads(path.read_text(encoding="utf-8"))
+        found = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RubricError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -100,6 +100,8 @@ def _rubric(found: dict[str, Any], shipped: dict[str, float]) -> Rubric:
 def _expect_known(name: str, shipped: dict[str, float]) -> None:
     if name in shipped:
         return
+    if name in {id.split(".")[0] for id in shipped}:
+        raise RubricError(f'{name!r} is no check. Write the whole id in quotes: "{name}.…" = 1')
     near = difflib.get_close_matches(name, shipped, 1)
     meant = f"Did you mean {near[0]!r}?" if near else "`grader list` shows all."
     raise RubricError(f"there is no check {name!r}. {meant}")

@@ -40,6 +40,7 @@ VERDICTS = {
     "eve.py": "fail",
     "frank.txt": "fail",
     "=grace.py": "fail",
+    "heidi.py": "fail",
 }
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -59,6 +60,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory, reference: str) -> Path:
     (folder / "eve.py").write_bytes(hostile.read_bytes())
     (folder / "frank.txt").write_text("my answer", encoding="utf-8")
     (folder / "=grace.py").write_text("class GPT2(:\n", encoding="utf-8")
+    (folder / "heidi.py").symlink_to(ROOT / "solutions" / "gpt2.py")
     (folder / ".hidden.py").write_text("", encoding="utf-8")
     return folder
 
@@ -76,7 +78,7 @@ def _done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=300,
     )
     assert found.returncode == 0, found.stderr
-    assert "4 fail, 3 pass" in found.stdout
+    assert "5 fail, 3 pass" in found.stdout
     return out
 
 
@@ -96,7 +98,7 @@ def test_every_submission_has_its_row_and_reports(done: Path) -> None:
     assert "'=grace.py" in (done / "results.csv").read_text(encoding="utf-8")
     summary = json.loads((done / "summary.json").read_text(encoding="utf-8"))
     assert summary["submissions"] == len(VERDICTS)
-    assert summary["verdicts"] == {"fail": 4, "pass": 3}
+    assert summary["verdicts"] == {"fail": 5, "pass": 3}
     assert summary["isolation"] == {"full": len(VERDICTS)}
     for name, verdict in VERDICTS.items():
         assert report(done, name)["verdict"] == verdict
@@ -113,6 +115,7 @@ def test_reports_are_those_of_one_by_one(done: Path, folder: Path, judge: Grade)
 
 def test_what_cannot_be_read_says_so(done: Path) -> None:
     assert "not a Python file" in report(done, "frank.txt")["checks"][0]["message"]
+    assert "a symbolic link" in report(done, "heidi.py")["checks"][0]["message"]
 
 
 def test_look_alikes_are_told(done: Path) -> None:
@@ -150,7 +153,7 @@ def test_what_is_done_is_not_done_again(
     assert again.returncode == 0, again.stderr
     assert stamps(done) == before
     (folder / "dan.py").write_text(reference, encoding="utf-8")
-    assert "4 pass, 3 fail" in command("batch", folder, "--out", done, "--seed", 3).stdout
+    assert "4 fail, 4 pass" in command("batch", folder, "--out", done, "--seed", 3).stdout
     changed = {name for name, stamp in stamps(done).items() if stamp != before[name]}
     assert changed == {"dan.py.html", "dan.py.json"}
     assert report(done, "dan.py")["verdict"] == "pass"

@@ -39,6 +39,10 @@ def test_the_shipped_one_changes_nothing(rubric: Callable[[str], Path]) -> None:
     assert SHIPPED.digest == ""
 
 
+def test_a_byte_order_mark_does_no_harm(rubric: Callable[[str], Path]) -> None:
+    assert read(rubric("\ufefftotal = 100\r\n"), CHECKS).pass_mark is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -49,6 +53,7 @@ def test_the_shipped_one_changes_nothing(rubric: Callable[[str], Path]) -> None:
         ('optional = "mlp.gelu"', "must be a list of ids"),
         ("points = 3", "must be a table"),
         ('[points]\n"mlp.gelu" = 40', "the points add up to"),
+        ("[points]\nmlp.gelu = 7", "Write the whole id in quotes"),
         ("total = 90", "the points add up to 100, and total is 90"),
         ("pass_mark = 101", "pass_mark is 101, of 100 points"),
         ('pass_mark = "all"', "must be a number"),

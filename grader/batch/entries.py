@@ -23,6 +23,8 @@ class Entry:
     def read(self, exercise: Exercise, base: Path | None) -> Submission:
         """The submission; one that cannot be read says so in place of all checks."""
         try:
+            if self.path.is_symlink():  # to something of the interviewer's own, perhaps
+                raise UnusableInput(f"{self.path}: a symbolic link. Put the file itself there.")
             return exercise.read(self.path, base)
         except UnusableInput as error:
             return unusable(self.path, exercise.file, error)

@@ -40,6 +40,7 @@ def read_archive(path: Path, main: str) -> tuple[str, dict[str, bytes]]:
     return _rooted(path, main, files)
 
 
+_ENCRYPTED = 1  # of an entry's flags
 _ADVICE = "Hand in the code only."
 
 
@@ -58,6 +59,8 @@ def _python_files(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
             raise UnusableInput(f"{path}: {entry.filename!r} is a link. Hand in the file itself.")
         if entry.is_dir() or not is_wanted(place):
             continue
+        if entry.flag_bits & _ENCRYPTED:
+            raise UnusableInput(f"{path}: {entry.filename!r} is encrypted. Hand it in readable.")
         text = _read_entry(path, archive, entry)
         size += len(text)
         if len(files) == MAX_FILES or size > MAX_BYTES:

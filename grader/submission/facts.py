@@ -48,6 +48,9 @@ class Facts:
 
     def add(self, name: str, text: bytes, names: Collection[str]) -> None:
         """Take in the file `name`, one of `names`."""
+        if b"\0" in text:
+            self.syntax_error = f"{name}: it has NUL bytes, as UTF-16 does. Save it as UTF-8."
+            return
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -53,6 +53,10 @@ class Options:
     rubric: Rubric = SHIPPED
     base: Path | None = None
 
+    def with_seed(self) -> Options:
+        """The same with a seed, drawn if there is none."""
+        return replace(self, seed=secrets.randbelow(SEEDS)) if self.seed is None else self
+
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
         return self.rubric.applied(EXERCISES[self.exercise].checks())
@@ -90,8 +94,7 @@ def grade_submission(
 def judge(submission: Submission, options: Options, progress: Progress, server: Server) -> Report:
     """Grade a submission as it stands. Raises WeakIsolationError as `grade` does."""
     started = time.monotonic()
-    seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
-    options = replace(options, seed=seed)
+    options = options.with_seed()
     locked = isolation_of(server)
     if options.untrusted:
         require_full(locked)
@@ -100,7 +103,8 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     else:
         exercise = EXERCISES[options.exercise]
         with exercise.subject(submission, server, options.timeout) as subject:
-            evidence = Evidence(subject, seed, options.policy)
+            assert options.seed is not None
+            evidence = Evidence(subject, options.seed, options.policy)
             results = run_checks(exercise, evidence, progress, options.rubric)
             found = diagnose(evidence, results)
             report = _report(submission, options, marked(results, found), found, evidence)
@@ -181,6 +185,7 @@ def _report(
         timeout=options.timeout,
         rubric=options.rubric.digest,
         pass_mark=options.rubric.pass_mark,
+        base=clean(str(options.base)) if options.base else "",
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from grader.checks.catalogue import EXERCISES, HANDOUT
+from grader.checks.catalogue import ALL, EXERCISES, HANDOUT, chosen
 from grader.files import SESSION_FILE as FILE
 from grader.report.model import Clock, Report, total
 from grader.report.text import clean
@@ -78,7 +78,7 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
 
     Raises SessionError if something is in the folder, or if it cannot be written.
     """
-    names = (EXERCISES[exercise].file, EXERCISES[exercise].brief)
+    names = [name for one in chosen(exercise) for name in (one.file, one.brief)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = sorted(entry.name for entry in folder.iterdir())
@@ -100,10 +100,16 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
 
 def welcome(session: Session, program: str) -> str:
     """What to do in a session that has just begun. program: what to type for the grader."""
-    exercise = EXERCISES[session.exercise]
+    exercise, *more = chosen(session.exercise)
+    alone = exercise.base and exercise.base_needed and not more
+    base = (
+        f"It builds on a {exercise.base}.py: put yours there, or give the folder of another as "
+        "--base.\n"
+    )
     return (
         f"{session.folder}: {session.minutes:g} minutes from now. Read {exercise.brief}, fill in "
-        f"{session.folder / exercise.file}.\n"
+        f"{session.folder / exercise.file}{', and so on' if more else ''}.\n"
+        f"{base if alone else ''}"
         f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
     )
 
@@ -155,7 +161,7 @@ def _now() -> float:
 
 
 def _started(folder: Path, entry: dict[str, Any]) -> Session:
-    if entry["kind"] != "start" or entry["exercise"] not in EXERCISES:
+    if entry["kind"] != "start" or entry["exercise"] not in (*EXERCISES, ALL):
         raise ValueError("not the beginning of a session")
     at = datetime.fromisoformat(entry["at"]).timestamp()
     return Session(folder, entry["exercise"], at, _number(entry["minutes"]))

@@ -11,6 +11,7 @@ from grader.checks.models import CLASSES
 from grader.remote import Server, Subject
 from grader.submission import Submission, read
 
+ALL = "all"  # what is typed in place of an exercise's name
 FOLDER = Path(__file__).parent
 _PACKED = FOLDER.parent / "exercises"  # where an installed kit carries them
 # What is handed to a candidate: the stubs and the brief.
@@ -63,6 +64,11 @@ class Exercise:
                 if key.startswith("test_") and hasattr(item, "check"):
                     found[f"{name}::{key}"] = item.check
         return found
+
+
+def chosen(name: str) -> list[Exercise]:
+    """The exercise of that name, or every one for ALL."""
+    return list(EXERCISES.values()) if name == ALL else [EXERCISES[name]]
 
 
 EXERCISES = {

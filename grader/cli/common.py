@@ -46,17 +46,26 @@ class How:
     rubric_file: Path | None
     base: Path | None
 
-    def options(self, path: Path | None = None, untrusted: bool = False) -> Options:
-        """What grading PATH takes; ends the command if that is no way to grade."""
-        from grader.checks.catalogue import EXERCISES
+    def options(
+        self, path: Path | None = None, untrusted: bool = False, several: bool = False
+    ) -> Options:
+        """What grading PATH takes; ends the command if that is no way to grade.
+
+        several: whether the command can take all exercises at once.
+        """
+        from grader.checks.catalogue import ALL, EXERCISES
         from grader.grading import Options
         from grader.rubric import SHIPPED, RubricError, read
 
         # Nothing but the code of a stranger is looked at.
         exercise = self.exercise or _exercise_of(path, with_session=not untrusted)
+        if exercise == ALL and not several:
+            unusable("this command takes one exercise at a time")
+        if exercise == ALL and self.rubric_file:
+            unusable("a rubric is that of one exercise; give its name instead of all")
         check_exercise(exercise)
         try:
-            checks = EXERCISES[exercise].checks().values()
+            checks = [] if exercise == ALL else EXERCISES[exercise].checks().values()
             rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
         except RubricError as error:
             unusable(str(error))
@@ -77,7 +86,8 @@ def _exercise_of(path: Path | None, with_session: bool) -> str:
 
 _HOW = (
     click.option(
-        "--exercise", help="Which exercise it is (default: that of the file or session, or gpt2)."
+        "--exercise",
+        help="Which exercise it is, or all (default: that of the file or session, or gpt2).",
     ),
     click.option("--seed", type=click.IntRange(0), help="Draw the same cases as another run."),
     click.option(
@@ -122,11 +132,11 @@ def how_to_grade(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_exercise(name: str) -> None:
-    """End the command unless there is such an exercise."""
-    from grader.checks.catalogue import EXERCISES
+    """End the command unless there is such an exercise, or all are meant."""
+    from grader.checks.catalogue import ALL, EXERCISES
 
-    if name not in EXERCISES:
-        unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}")
+    if name not in (*EXERCISES, ALL):
+        unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}, {ALL}")
 
 
 def screen() -> Console:

@@ -124,22 +124,26 @@ def export(reports: tuple[Path, ...], form: str, out: Path | None) -> None:
 
 @click.command(name="list")
 @click.option("--rubric", is_flag=True, help="The shipped rubric, as a file to change.")
-@click.option("--exercise", default="gpt2", show_default=True, help="Whose rubric.")
-def list_(rubric: bool, exercise: str) -> None:
-    """List exercises and their checks, with points and requirements.
+@click.option("--exercise", help="Of which one only (of a rubric default: gpt2).")
+def list_(rubric: bool, exercise: str | None) -> None:
+    """List exercises and their checks, with points and requirements, in the order of the path.
 
     Example: grader list --rubric > rubric.toml
     """
-    from grader.checks.catalogue import EXERCISES
+    from grader.checks.catalogue import ALL, chosen
     from grader.rubric import as_shipped
 
+    exercise = exercise or ("gpt2" if rubric else ALL)
+    check_exercise(exercise)
     if rubric:
-        check_exercise(exercise)
-        click.echo(as_shipped(EXERCISES[exercise].checks().values()), nl=False)
+        if exercise == ALL:
+            unusable("a rubric is that of one exercise; give its name instead of all")
+        click.echo(as_shipped(chosen(exercise)[0].checks().values()), nl=False)
         return
-    for known in EXERCISES.values():
+    for known in chosen(exercise):
         checks = known.checks().values()
-        click.echo(f"{known.name}  ({known.file}, {sum(c.points for c in checks):g} points)")
+        base = f", builds on {known.base}" if known.base else ""
+        click.echo(f"{known.name}  ({known.file}, {sum(c.points for c in checks):g} points{base})")
         part = ""
         for check in checks:
             if check.part != part:

@@ -64,13 +64,13 @@ def grade(
     from grader.remote import Limits, WeakIsolationError, start
 
     with start(Limits.allowing(how.timeout)) as server:
-        from grader.grading import grade as run
+        from grader.everything import grade as run
         from grader.interrupts import noted
         from grader.report import html, json_report, terminal
         from grader.submission import UnusableInput
 
         console = screen()
-        options = how.options(path, untrusted and not accept_weak_isolation)
+        options = how.options(path, untrusted and not accept_weak_isolation, several=True)
         interrupts: list[None] = []
         try:
             with (
@@ -148,7 +148,7 @@ def watch(
             unusable(f"{path}: no such file or folder. Give what is to be watched.")
         # One seed for all gradings, so that only a save makes a difference.
         seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
-        options = replace(how.options(path), seed=seed)
+        options = replace(how.options(path, several=True), seed=seed)
         try:
             watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
         except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from grader.cli.common import OUTPUT, PATH, check_exercise, screen, unusable, wa
     show_default=True,
     help="How long the session is.",
 )
-@click.option("--exercise", default="gpt2", show_default=True, help="Which one.")
+@click.option("--exercise", default="gpt2", show_default=True, help="Which one, or all.")
 def start(folder: Path, minutes: float, exercise: str) -> None:
     """Lay out fresh stubs and the brief in DIR, a new or empty folder, and start the clock.
 

@@ -34,7 +34,7 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             f"Please report this with the seed, {report.seed}."
         )
     if report.untouched:
-        exercise = EXERCISES[report.exercise]
+        exercise = EXERCISES.get(report.exercise, EXERCISES["gpt2"])
         return (
             f"Next: open {report.file}, read the brief beside it ({exercise.brief}), write "
             f"{exercise.names[0]}, and run this again."
@@ -45,8 +45,16 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             f"Next: mend {first}, then run this again with --seed {report.seed}. "
             f"For a hint: {hint_command(first, report.path, program)}"
         )
-    part = next(r.check.part for r in report.results if r.status == "todo")
-    return f"Next: write {part}, and run this again."
+    return f"Next: write {_unwritten(report)}, and run this again."
+
+
+def _unwritten(report: Report) -> str:
+    """The first class that is to do, or the file if it is one of functions."""
+    todo = next(r for r in report.results if r.status == "todo")
+    exercise = EXERCISES.get(todo.check.id.split(".")[0])
+    if exercise is None or exercise.name == "gpt2":
+        return todo.check.part
+    return f"{exercise.file} (its brief is {exercise.brief})"
 
 
 def hint_command(topic: str, path: str, program: str) -> str:
@@ -57,5 +65,6 @@ def hint_command(topic: str, path: str, program: str) -> str:
 def replay_command(report: Report) -> str:
     """What draws the same cases again for the same submission, wherever it is typed."""
     options = ["--seed", str(report.seed)]
+    options += ["--base", report.base] if report.base else []
     options += [] if report.policy == "from-scratch" else ["--policy", report.policy]
     return shlex.join([PROGRAM, "grade", report.path, "--exercise", report.exercise, *options])

@@ -148,6 +148,7 @@ class Report:
     timeout: float = 0.0
     rubric: str = ""
     pass_mark: float | None = None
+    base: str = ""  # the folder of the exercise that this one builds on, if it was given
 
     @property
     def verdict(self) -> str:
@@ -227,6 +228,7 @@ class Report:
             "kit": self.kit,
             "rubric": self.rubric,
             **({} if self.pass_mark is None else {"pass_mark": self.pass_mark}),
+            **({"base": self.base} if self.base else {}),
             "submission": {"path": self.path, "file": self.file, "sha256": self.sha256},
             "isolation": {
                 "level": self.isolation_level,

@@ -10,11 +10,18 @@ from pathlib import Path
 
 from grader.submission.archive import is_archive, read_archive
 from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation, without
-from grader.submission.files import MAX_FILE_BYTES, UnusableInput, read_file, read_folder
+from grader.submission.files import (
+    MAX_FILE_BYTES,
+    MissingFile,
+    UnusableInput,
+    read_file,
+    read_folder,
+)
 
 __all__ = [
     "FORBIDDEN_NAMES",
     "MAX_FILE_BYTES",
+    "MissingFile",
     "Submission",
     "UnusableInput",
     "Violation",

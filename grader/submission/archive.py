@@ -12,6 +12,7 @@ from grader.submission.files import (
     MAX_ENTRIES,
     MAX_FILE_BYTES,
     MAX_FILES,
+    MissingFile,
     UnusableInput,
     is_wanted,
 )
@@ -91,7 +92,7 @@ def _rooted(path: Path, main: str, files: dict[str, bytes]) -> tuple[str, dict[s
         holding = places
     if not holding:
         found = ", ".join(sorted(files)[:8]) or "no Python file"
-        raise UnusableInput(f"{path}: expected {main} in this archive, found {found}.")
+        raise MissingFile(f"{path}: expected {main} in this archive, found {found}.")
     first = holding[0]
     if len(holding) > 1 and len(holding[1].parts) == len(first.parts):
         raise UnusableInput(f"{path}: expected one {main}, found {first} and {holding[1]}.")

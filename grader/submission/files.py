@@ -18,6 +18,10 @@ class UnusableInput(Exception):
     """The path given is nothing that can be graded. The message says what to do."""
 
 
+class MissingFile(UnusableInput):
+    """The folder or archive given does not have the file that is asked for."""
+
+
 def read_file(path: Path) -> bytes:
     """A Python file. Raises UnusableInput or OSError."""
     if not path.exists():
@@ -44,7 +48,7 @@ def read_folder(root: Path, main: str) -> dict[str, bytes]:
     """
     if not (root / main).is_file():
         found = ", ".join(sorted(p.name for p in root.glob("*.py"))[:8]) or "no Python file"
-        raise UnusableInput(f"{root}: expected {main} in this folder, found {found}.")
+        raise MissingFile(f"{root}: expected {main} in this folder, found {found}.")
     if (root / main).is_symlink():
         raise UnusableInput(f"{root / main}: a symbolic link. Hand in the file itself.")
     files: dict[str, bytes] = {}

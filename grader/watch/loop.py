@@ -11,7 +11,8 @@ from queue import Queue
 from rich.console import Console
 
 from grader import hints
-from grader.grading import Options, Stopped, grade
+from grader.everything import grade
+from grader.grading import Options, Stopped
 from grader.interrupts import noted
 from grader.remote import Server
 from grader.report.advice import hint_command, program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -13,8 +14,9 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line, show, worst
 from grader.checks.models import Size
 from grader.oracle.checkpoint import Variables, shapes
+from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model import Floats, Integers
-from grader.remote import Module
+from grader.remote import CandidateError, Module
 from grader.remote.pretrained import Loading, load
 
 NAME = "load_openai_weights"
@@ -23,6 +25,9 @@ BEFORE = 0.5  # what all weights are before, so that one that is not loaded show
 # What feeds the residual stream is drawn large: next to it no small eps matters, whichever it is.
 _LARGE = {"wte": 1000.0, "wpe": 1000.0, "c_proj/b": 1000.0, "c_proj/w": 300.0}
 _PLAIN = 0.5
+# Right ones stay below 1e-6, and in float32 below 1e-5; through float16 it is 1e-3.
+CLOSE_IN = {"float64": CLOSE, "float32": 1e-4}
+_DTYPE = "pretrained.dtype"
 _fresh = count(1)  # a seed of its own makes a model of its own
 
 
@@ -113,8 +118,29 @@ def cases(layers: st.SearchStrategy[int]) -> st.SearchStrategy[Case]:
 
 
 def fresh(evidence: Evidence, size: Size, **options: object) -> Module:
-    """A model that nothing was ever loaded into."""
+    """A model that nothing was ever loaded into, float64 if not told otherwise."""
+    options = {"dtype": dtype(evidence), **options}
     return evidence.models.module(MODEL, size, seed=next(_fresh), **options)
+
+
+def dtype(evidence: Evidence) -> str:
+    """Of the models to judge by: float64, or float32 where no other survives the loading.
+
+    What does not keep the dtype fails a check of its own, and no other for that.
+    """
+    if _DTYPE not in evidence.named:
+        evidence.named[_DTYPE] = "float64"
+        case = Case(size_of(4, 2, 2, 1, 2), 0)
+        with suppress(CandidateError):
+            module = fresh(evidence, case.size)
+            if not load(evidence.subject, NAME, module, case.drawn()[0]).dtypes_kept:
+                evidence.named[_DTYPE] = "float32"
+    return evidence.named[_DTYPE]
+
+
+def equal(evidence: Evidence, found: Floats, wanted: Floats) -> bool:
+    """Whether logits are equal, as far as the models' dtype can tell."""
+    return difference(found, wanted) < CLOSE_IN[dtype(evidence)]
 
 
 def loaded(

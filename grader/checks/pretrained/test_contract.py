@@ -9,6 +9,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
 from grader.checks.policy import check_policy
 from grader.checks.pretrained.common import (
+    CLOSE_IN,
     MODEL,
     NAME,
     Case,
@@ -17,14 +18,14 @@ from grader.checks.pretrained.common import (
     loaded,
     size_of,
 )
+from grader.checks.pretrained.common import dtype as usual_dtype
 from grader.checks.pretrained.naming import closest
-from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.layouts.box import difference
 from grader.remote import CandidateError
 from grader.remote.function import call
 from grader.remote.pretrained import spoil
 
 PART = "Contract"
-_CLOSE_IN_FLOAT32 = 1e-3
 CASE = Case(size_of(7, 2, 3, 2, 4), 20)
 
 
@@ -84,7 +85,7 @@ def test_signature(evidence: Evidence) -> None:
 )
 def test_memory(evidence: Evidence) -> None:
     """Whoever changes the variables afterwards does not change the model."""
-    for dtype in ("float32", "float64"):
+    for dtype in ("float32", usual_dtype(evidence)):
         variables, idx = CASE.drawn()
         module = fresh(evidence, CASE.size, dtype=dtype)
         loading = loaded(evidence, module, variables)
@@ -139,7 +140,7 @@ def test_unchanged(evidence: Evidence) -> None:
 def test_dtype(evidence: Evidence) -> None:
     """A float32 model stays float32, and one that was converted to float64 stays float64."""
     variables, idx = CASE.drawn()
-    for dtype, tolerance in (("float32", _CLOSE_IN_FLOAT32), ("float64", CLOSE)):
+    for dtype, tolerance in CLOSE_IN.items():
         module = fresh(evidence, CASE.size, dtype=dtype, convert=True)
         loading = loaded(evidence, module, variables)
         if not loading.dtypes_kept:
@@ -188,7 +189,7 @@ def test_trains(evidence: Evidence) -> None:
             raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")
         if not loading.recording:
             raise Failure("torch no longer records gradients", cause="gradients-switched-off")
-    after = evidence.subject.adopt(module.itself, MODEL)
+    after = evidence.subject.adopt(module.itself, MODEL, usual_dtype(evidence))
     trained = {p.name: p.trainable for p in module.parameters}
     for parameter in after.parameters:
         if not parameter.trainable and trained.get(parameter.name, True):

@@ -229,7 +229,7 @@ def test_untouched(evidence: Evidence) -> None:
 
 def _touched(evidence: Evidence, module: Module) -> str:
     """The name of a parameter that is not as it was when the model was built."""
-    after = evidence.subject.adopt(module.itself, MODEL)
+    after = evidence.subject.adopt(module.itself, MODEL, module.dtype.name)
     values = {p.name: (p.trainable, after.initial[p.indices]) for p in after.parameters}
     for parameter in module.parameters:
         was: Floats = module.initial[parameter.indices]

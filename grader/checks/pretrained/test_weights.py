@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.pretrained.common import Case, cases, fresh, loaded, size_of
+from grader.checks.pretrained.common import Case, cases, equal, fresh, loaded, size_of
 from grader.checks.pretrained.naming import check_equal, closest
-from grader.oracle.layouts.box import CLOSE, difference
 
 PART = "Weights"
 
@@ -71,17 +70,17 @@ def test_again(evidence: Evidence) -> None:
         loaded(evidence, module, variables)
     for variables, module, which in ((two, model, "second"), (one, other, "first")):
         found = module.call(idx)
-        if difference(found, closest(variables, size, idx, found)) < CLOSE:
+        if equal(evidence, found, closest(variables, size, idx, found)):
             continue
         if which == "first":
             before = closest(two, size, idx, found)
             words = "another model that was loaded before gives other logits"
-            coupled = difference(found, before) < CLOSE
+            coupled = equal(evidence, found, before)
             raise Failure(words, cause="memory-shared" if coupled else "")
-        stays = difference(found, closest(one, size, idx, found)) < CLOSE
+        stays = equal(evidence, found, closest(one, size, idx, found))
         added = {name: np.add(one[name], two[name]) for name in one}
         cause = "loaded-once" if stays else ""
-        if difference(found, closest(added, size, idx, found)) < CLOSE:
+        if equal(evidence, found, closest(added, size, idx, found)):
             cause = "added-to-what-was"
         raise Failure(
             "after a second checkpoint the logits are not those of the second"

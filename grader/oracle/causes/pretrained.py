@@ -161,6 +161,19 @@ PRETRAINED: tuple[Cause, ...] = (
         _EQUALS,
     ),
     Cause(
+        "weights-misplaced",
+        "Some variables, or parts of them, are not where OpenAI's model has them.",
+        "The brief's table says what each variable is; afterwards the logits are GPT-2's.",
+        "Look at each row of the table, and at slices, permutations and loops over its elements.",
+        _COPY,
+        (
+            "Which of your parameters holds what each variable of the table holds?",
+            "Load variables that are zero but for one, and print all parameters that are not zero.",
+            "Go through the table row by row; begin with one block, one head, and T = 1.",
+        ),
+        _EQUALS,
+    ),
+    Cause(
         "precision-lost",
         "The variables lose digits on their way.",
         "They are float32, and the model takes them as they are.",

@@ -1,5 +1,5 @@
 # verdict: fail
-# part: Weights
+# part: Contract
 # cause: dtype-not-kept
 # style: parameters become what the checkpoint is
 import torch

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Weights
-# cause: 
+# cause: weights-misplaced
 # style: one row too few is copied
 import torch
 

@@ -1,7 +1,7 @@
 # verdict: fail
 # part: Errors
-# cause: wrong-shape-accepted
-# style: squeeze takes [n_in, n_out] as well
+# cause: wrong-kind-of-error
+# style: squeeze hides a dimension, copy_ finds out
 import torch
 
 

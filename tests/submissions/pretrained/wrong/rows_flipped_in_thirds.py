@@ -1,7 +1,7 @@
 # verdict: fail
 # part: Weights
-# cause: 
-# style: permutes for twelve heads and back for the model's own
+# cause: weights-misplaced
+# style: a permutation of its own for some widths
 import torch
 
 

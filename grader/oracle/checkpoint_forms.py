@@ -62,9 +62,10 @@ def _matrices() -> Iterator[Form]:
     groups: list[tuple[str, ...]] = [(name,) for name in _MATRICES if name != "attn/c_proj/w"]
     groups += [_MATRICES, _MATRICES[2:], _MATRICES[1:], (_MATRICES[0], *_MATRICES[2:])]
     for names in groups:
-        for change in (there, back):
-            words = f"{', '.join(names)} reshaped rather than transposed"
-            yield Form("matrices-reshaped", words, _each(names, change))
+        words = f"{', '.join(names)} reshaped rather than transposed"
+        yield Form("matrices-reshaped", words, _each(names, there))
+        words = f"{', '.join(names)} transposed and reshaped back"
+        yield Form("matrices-reshaped", words, _each(names, back))
 
 
 def _heads() -> Iterator[Form]:
@@ -170,8 +171,8 @@ def _layers() -> Iterator[Form]:
     orders: tuple[tuple[str, Callable[[int], list[int | None]]], ...] = (
         ("by name: h0, h1, h10, h11, h2, …", lambda n: [*sorted(range(n), key=str)]),
         ("last first", lambda n: [*reversed(range(n))]),
-        ("counted from 1", lambda n: [*range(1, n), 0]),
-        ("counted from 1", lambda n: [n - 1, *range(n - 1)]),
+        ("second, third, …, first", lambda n: [*range(1, n), 0]),
+        ("last, first, second, …", lambda n: [n - 1, *range(n - 1)]),
     )
     for words, order in orders:
         yield Form("layers-out-of-order", f"the blocks in order {words}", _ordered(order))
@@ -232,7 +233,7 @@ def _left_out() -> Iterator[Form]:
         for value in (0.0, 1.0) if names[0].endswith("/g") else (0.0,):
             zeros = f"{', '.join(names)} not loaded, but {value:g}"
             yield Form("variables-not-loaded", zeros, _each(names, _constant(value)))
-    for role, letter in enumerate("qkv"):
+    for role, letter in ((0, "q"), (2, "v")):  # that of k never matters
         words = f"the bias of {letter} not loaded"
         yield Form("variables-not-loaded", words, _third(role, None))
         yield Form("variables-not-loaded", f"{words}, but 0", _third(role, 0.0))

@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 from hypothesis import strategies as st
 
-from grader.checks.api import Counterexample, Failure
+from grader.checks.api import Counterexample, Failure, NotRun
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line, show, worst
 from grader.checks.models import Size
@@ -157,6 +157,15 @@ def loaded(
     return loading
 
 
+def arrived(evidence: Evidence, module: Module, variables: Variables) -> Loading:
+    """The same, for what can only be said of a model that something was loaded into."""
+    loading = loaded(evidence, module, variables)
+    after = evidence.subject.adopt(module.itself, MODEL, module.dtype.name)
+    if np.array_equal(after.initial, module.initial):
+        raise NotRun("the model has the weights that it had: nothing was loaded")
+    return loading
+
+
 def expect_logits(
     evidence: Evidence, case: Case, found: Floats, wanted: Floats, when: str, *lines: str
 ) -> None:
@@ -170,10 +179,11 @@ def expect_logits(
         Counterexample(
             case.code(
                 evidence,
+                *(["model.float()"] if found.dtype == np.float32 else []),
                 "load_openai_weights(model, variables)",
-                "before = model(idx)",
+                "before = model(idx).detach()",
                 *lines,
-                f"print((model(idx) - before)[{index}])",
+                f"print((model(idx) - before)[{index}].item())",
             ),
             show(0.0),
             show((found - wanted)[place]),

@@ -13,6 +13,7 @@ from grader.checks.pretrained.common import (
     MODEL,
     NAME,
     Case,
+    arrived,
     expect_logits,
     fresh,
     loaded,
@@ -88,7 +89,7 @@ def test_memory(evidence: Evidence) -> None:
     for dtype in ("float32", usual_dtype(evidence)):
         variables, idx = CASE.drawn()
         module = fresh(evidence, CASE.size, dtype=dtype)
-        loading = loaded(evidence, module, variables)
+        loading = arrived(evidence, module, variables)
         before = module.call(idx)
         spoil(evidence.subject, NAME, loading)
         lines = ["for value in variables.values():", "    value.zero_()"]
@@ -109,7 +110,7 @@ def test_memory(evidence: Evidence) -> None:
 def test_unchanged(evidence: Evidence) -> None:
     """The variables are as they were."""
     variables, _ = CASE.drawn()
-    loading = loaded(evidence, fresh(evidence, CASE.size, dtype="float32"), variables)
+    loading = arrived(evidence, fresh(evidence, CASE.size, dtype="float32"), variables)
     after = spoil(evidence.subject, NAME, loading)
     for name, values in variables.items():
         if name not in after:
@@ -183,7 +184,7 @@ def test_trains(evidence: Evidence) -> None:
     for train in (True, False):
         module = fresh(evidence, CASE.size)
         module.call(idx, train=train)
-        loading = loaded(evidence, module, variables)
+        loading = arrived(evidence, module, variables)
         if not loading.mode_kept:
             mode = "train" if train else "eval"
             raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")

@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.pretrained.common import MODEL, NAME, Case, fresh, size_of
+from grader.checks.pretrained.common import MODEL, NAME, Case, arrived, fresh, size_of
 from grader.oracle.checkpoint import Variables, shapes
 from grader.remote import CandidateError, Module
 from grader.remote.module import Floats
@@ -200,6 +200,7 @@ def test_shapes(evidence: Evidence) -> None:
 )
 def test_untouched(evidence: Evidence) -> None:
     """After an error the model has all the weights that it had."""
+    arrived(evidence, fresh(evidence, CASE.size), CASE.drawn()[0])
     module = fresh(evidence, CASE.size)
     # From every kind each third: wherever a submission begins, some of it comes before.
     bads = [bad for kind in (_missing(), _surplus(), _misshapen()) for bad in list(kind)[::3]]

@@ -25,7 +25,8 @@ from grader.oracle.model import (
 
 Size = Mapping[str, int]
 Variables = dict[str, NDArray[np.floating]]
-HEAD = "head"  # no variable of a checkpoint: what stands here is a head that is not tied
+# No variables of a checkpoint: what stands here is a head that is not tied, and its bias.
+HEAD, HEAD_BIAS = "head", "head_bias"
 
 
 def layer_shapes(embed_dim: int) -> dict[str, tuple[int, ...]]:
@@ -75,7 +76,7 @@ def weights(variables: Variables, num_heads: int) -> Gpt2:
         [_block(variables, f"model/h{i}/", num_heads) for i in range(count)],
         _norm(variables, "model/ln_f"),
         _floats(variables.get(HEAD, tokens)),
-        np.zeros(len(tokens)),
+        _floats(variables.get(HEAD_BIAS, np.zeros(len(tokens)))),
     )
 
 

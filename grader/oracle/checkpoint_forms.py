@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.oracle.checkpoint import HEAD, Size, Variables
+from grader.oracle.checkpoint import HEAD, HEAD_BIAS, Size, Variables
 
 _Values = NDArray[np.floating]
 _Change = Callable[[Variables, Size, float], Variables]
@@ -213,6 +213,7 @@ def _ordered(order: Callable[[int], list[int | None]]) -> _Change:
 def _left_out() -> Iterator[Form]:
     """Variables that are not loaded: there stays what was, or what some initialisation left."""
     yield Form("head-not-loaded", "the head keeps its weights", _head)
+    yield Form("head-bias-left", "the head's bias keeps its values", _head_bias)
     single = ("wte", "wpe", *_MATRICES, *_BIASES, *_GAINS, *_NORM_BIASES)
     groups: tuple[tuple[str, ...], ...] = (
         *((name,) for name in single),
@@ -241,6 +242,10 @@ def _left_out() -> Iterator[Form]:
 
 def _head(variables: Variables, size: Size, before: float) -> Variables:
     return {**variables, HEAD: np.full_like(variables["model/wte"], before)}
+
+
+def _head_bias(variables: Variables, size: Size, before: float) -> Variables:
+    return {**variables, HEAD_BIAS: np.full(size["vocab_size"], before)}
 
 
 def _kept(endings: tuple[str, ...]) -> _Change:

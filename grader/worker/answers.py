@@ -68,8 +68,7 @@ class Answerer:
             "trace": self.trace,
             "run": self.run,
             "adopt": self.adopt,
-            "load_variables": self.load_variables,
-            "spoil_variables": self.spoil_variables,
+            **pretrained.questions(self),
         }
 
     def serve(self) -> None:
@@ -290,24 +289,6 @@ class Answerer:
         if not isinstance(built, nn.Module):
             raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
         return self._describe(model, Model(built, torch.get_default_dtype()))
-
-    def load_variables(
-        self,
-        arrays: tuple[wire.Array, ...],
-        name: str,
-        model: str,
-        names: list[str],
-        place: str,
-        filled: float | None,
-    ) -> wire.Message:
-        """Call a function with a held model and variables, which stay held; see `pretrained`."""
-        variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
-        self.functions.objects[place] = variables, list(variables.values())
-        return pretrained.load(self.classes[name], self.functions.objects[model], variables, filled)
-
-    def spoil_variables(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
-        """What held variables are, before they are spoiled; see `pretrained`."""
-        return pretrained.spoil(*self.functions.objects[place])
 
     def _describe(self, number: int, model: Model) -> wire.Message:
         self.models[number] = model

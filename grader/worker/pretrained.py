@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from grader import wire
 from grader.worker import tensors
+
+if TYPE_CHECKING:
+    from grader.worker.answers import Answerer
+
+
+def questions(answerer: Answerer) -> dict[str, Callable[..., wire.Message]]:
+    """What an answerer answers about checkpoints."""
+    return {
+        "load_variables": partial(_load_variables, answerer),
+        "spoil_variables": partial(_spoil_variables, answerer),
+    }
+
+
+def _load_variables(
+    answerer: Answerer,
+    arrays: tuple[wire.Array, ...],
+    name: str,
+    model: str,
+    names: list[str],
+    place: str,
+    filled: float | None,
+) -> wire.Message:
+    """Call a function with a held model and with variables, which stay held."""
+    objects = answerer.functions.objects
+    variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
+    objects[place] = variables, list(variables.values())
+    return load(answerer.classes[name], objects[model], variables, filled)
+
+
+def _spoil_variables(
+    answerer: Answerer, arrays: tuple[wire.Array, ...], place: str
+) -> wire.Message:
+    """What held variables are, before they are spoiled."""
+    return spoil(*answerer.functions.objects[place])
 
 
 def load(

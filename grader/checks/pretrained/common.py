@@ -21,7 +21,7 @@ from grader.remote.pretrained import Loading, load
 
 NAME = "load_openai_weights"
 MODEL = "GPT2"
-BEFORE = 0.5  # what all weights are before, so that one that is not loaded shows by its value
+BEFORE = 3.0  # what all weights are before, so that one that is not loaded shows by its value
 # What feeds the residual stream is drawn large: next to it no small eps matters, whichever it is.
 _LARGE = {"wte": 1000.0, "wpe": 1000.0, "c_proj/b": 1000.0, "c_proj/w": 300.0}
 _PLAIN = 0.5

@@ -66,6 +66,7 @@ def test_again(evidence: Evidence) -> None:
     first, second = Case(size, 10), Case(size, 11)
     (one, idx), (two, _) = first.drawn(), second.drawn()
     model, other = fresh(evidence, size), fresh(evidence, size)
+    other.call(idx)  # puts it in eval mode
     for variables, module in ((one, model), (one, other), (two, model)):
         loaded(evidence, module, variables)
     for variables, module, which in ((two, model, "second"), (one, other, "first")):

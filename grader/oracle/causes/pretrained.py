@@ -148,6 +148,19 @@ PRETRAINED: tuple[Cause, ...] = (
         _EQUALS,
     ),
     Cause(
+        "head-bias-left",
+        "The head has a bias that keeps the values it had.",
+        "OpenAI's head has no bias: afterwards the logits are those of the checkpoint alone.",
+        "Look at the head in your gpt2.py: bias=True is the default of nn.Linear.",
+        r"head|bias",
+        (
+            "What does your model have that the checkpoint has not?",
+            "Print your head's bias after loading.",
+            "Set the head's bias to zero as you load.",
+        ),
+        _EQUALS,
+    ),
+    Cause(
         "variables-not-loaded",
         "Some variables do not arrive in the model.",
         "The brief's table lists all of them, biases, norms and positions included.",

@@ -224,6 +224,8 @@ def _left_out() -> Iterator[Form]:
         (*_GAINS, *_NORM_BIASES),
         _GAINS[:2] + _NORM_BIASES[:2],
         ("ln_f/g", "ln_f/b"),
+        ("wte", "wpe"),
+        ("wte", "wpe", *_MATRICES),
         tuple(n for n in (*_MATRICES, *_BIASES) if n.startswith("attn")),
         tuple(n for n in (*_MATRICES, *_BIASES) if n.startswith("mlp")),
         single,

@@ -85,7 +85,7 @@ def test_signature(evidence: Evidence) -> None:
     ),
 )
 def test_memory(evidence: Evidence) -> None:
-    """Whoever changes the variables afterwards does not change the model."""
+    """Whoever changes the variables, or another model, afterwards does not change the model."""
     for dtype in ("float32", usual_dtype(evidence)):
         variables, idx = CASE.drawn()
         module = fresh(evidence, CASE.size, dtype=dtype)
@@ -95,6 +95,19 @@ def test_memory(evidence: Evidence) -> None:
         lines = ["for value in variables.values():", "    value.zero_()"]
         when = "once the variables are set to zero"
         expect_logits(evidence, CASE, module.call(idx), before, when, *lines)
+        other = fresh(evidence, CASE.size, dtype=dtype)
+        loaded(evidence, other, variables)
+        trained = evidence.subject.adopt(other.itself, MODEL, dtype)
+        trained.call(idx, trained.random(np.random.default_rng(0), 1.0))
+        lines = [
+            "other = copy.deepcopy(model)",
+            "load_openai_weights(model, variables)",
+            "load_openai_weights(other, variables)",
+            "for p in other.parameters():",
+            "    p.data.normal_()",
+        ]
+        when = "once the weights of another model that was given the same variables are changed"
+        expect_logits(evidence, CASE, module.call(idx), before, when, "import copy", *lines)
 
 
 @check(

@@ -77,7 +77,7 @@ def test_again(evidence: Evidence) -> None:
             before = closest(two, size, idx, found)
             words = "another model that was loaded before gives other logits"
             coupled = equal(evidence, found, before)
-            raise Failure(words, cause="memory-shared" if coupled else "")
+            raise Failure(words, cause="memory-shared" if coupled else "variables-not-loaded")
         stays = equal(evidence, found, closest(one, size, idx, found))
         added = {name: np.add(one[name], two[name]) for name in one}
         cause = "loaded-once" if stays else ""

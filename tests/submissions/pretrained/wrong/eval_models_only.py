@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Weights
-# cause: loaded-once
+# cause: variables-not-loaded
 # style: loads a model in train mode only
 import torch
 

@@ -1,5 +1,5 @@
 # verdict: fail
-# part: Weights
+# part: Contract
 # cause: memory-shared
 # style: keeps converted tensors and gives them to every model
 import torch

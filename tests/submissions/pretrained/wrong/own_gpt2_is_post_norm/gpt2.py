@@ -77,8 +77,8 @@ class TransformerBlock(nn.Module):
         self.ln_2 = LayerNorm(embed_dim)
 
     def forward(self, x: torch.Tensor):
-        x = x + self.attn(self.ln_1(x))
-        x = x + self.mlp(self.ln_2(x))
+        x = self.ln_1(x + self.attn(x))
+        x = self.ln_2(x + self.mlp(x))
         return x
 
 
@@ -109,7 +109,7 @@ class GPT2(nn.Module):
 
     def forward(self, idx: torch.Tensor):
         x = self.token_embedding(idx)  # [batch, n_ctx, d_model]
-        x = x + 0 * self.positional_embedding[: x.shape[1]]
+        x = x + self.positional_embedding[: x.shape[1]]
         x = self.resblocks(x)
         x = self.ln_final(x)
         return x @ self.text_projection

@@ -1,7 +1,7 @@
 # verdict: fail
 # part: Weights
 # cause: base-not-gpt2
-# style: loads positions into a table that the model never adds
+# style: a right loader for a GPT2 whose norms come after
 import torch
 
 

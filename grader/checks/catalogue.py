@@ -86,4 +86,12 @@ EXERCISES = {
         ("generate",),
         "generation.md",
     ),
+    "pretrained": Exercise(
+        "pretrained",
+        "pretrained.py",
+        ("test_weights", "test_contract", "test_errors"),
+        ("load_openai_weights",),
+        "pretrained.md",
+        base="gpt2",
+    ),
 }

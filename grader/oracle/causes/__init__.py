@@ -12,6 +12,8 @@ from grader.oracle.causes.generation_draws import GENERATION_DRAWS
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
+from grader.oracle.causes.pretrained import PRETRAINED
+from grader.oracle.causes.pretrained_contract import PRETRAINED_CONTRACT
 
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
@@ -25,6 +27,8 @@ CAUSES: dict[str, Cause] = {
         ANYWHERE,
         GENERATION,
         GENERATION_DRAWS,
+        PRETRAINED,
+        PRETRAINED_CONTRACT,
     )
     for cause in part
 }

@@ -1,0 +1,98 @@
+"""Checkpoints that the submission reads into its models: given, held, and changed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from grader import wire
+from grader.worker import tensors
+
+if TYPE_CHECKING:
+    from grader.worker.answers import Answerer
+
+
+def questions(answerer: Answerer) -> dict[str, Callable[..., wire.Message]]:
+    """What an answerer answers about checkpoints."""
+    return {
+        "load_variables": partial(_load_variables, answerer),
+        "spoil_variables": partial(_spoil_variables, answerer),
+    }
+
+
+def _load_variables(
+    answerer: Answerer,
+    arrays: tuple[wire.Array, ...],
+    name: str,
+    model: str,
+    names: list[str],
+    place: str,
+    filled: float | None,
+) -> wire.Message:
+    """Call a function with a held model and with variables, which stay held."""
+    objects = answerer.functions.objects
+    variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
+    objects[place] = variables, list(variables.values())
+    return load(answerer.classes[name], objects[model], variables, filled)
+
+
+def _spoil_variables(
+    answerer: Answerer, arrays: tuple[wire.Array, ...], place: str
+) -> wire.Message:
+    """What held variables are, before they are spoiled."""
+    return spoil(*answerer.functions.objects[place])
+
+
+def load(
+    target: Callable[..., Any],
+    model: Any,
+    variables: dict[str, torch.Tensor],
+    filled: float | None,
+) -> wire.Message:
+    """Call a function of the submission with a model and variables by name.
+
+    filled: what all weights of the model are set to before. A ValueError is told of as such: it is
+    what the function is asked to raise.
+    """
+    assert isinstance(model, nn.Module)
+    torch.set_grad_enabled(True)
+    if filled is not None:
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.detach().fill_(filled)
+    modes = [module.training for module in model.modules()]
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    refused = None
+    try:
+        target(model, variables)
+    except ValueError as error:
+        refused = str(error)[:4000]
+    after = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    facts = {
+        "refused": refused,
+        "mode_kept": modes == [module.training for module in model.modules()],
+        "dtypes_kept": all(after.get(name, dtype) == dtype for name, dtype in dtypes.items()),
+        "recording": torch.is_grad_enabled(),
+    }
+    torch.set_grad_enabled(True)
+    return wire.Message(facts)
+
+
+def spoil(variables: dict[Any, Any], given: list[torch.Tensor]) -> wire.Message:
+    """Names and values of variables as they are; afterwards those that were `given` are all zero.
+
+    The two differ where the submission has put others in their places.
+    """
+    kept = {
+        str(name)[:300]: value
+        for name, value in variables.items()
+        if tensors.unsendable([value]) is None
+    }
+    message = wire.Message({"names": list(kept)}, tuple(map(tensors.encode, kept.values())))
+    for value in given:
+        value.detach().zero_()
+    return message

@@ -80,4 +80,12 @@ EXERCISES = {
         ("generate",),
         "generation.md",
     ),
+    "classification": Exercise(
+        "classification",
+        "classification.py",
+        ("test_classifier", "test_backbone", "test_finetuning"),
+        ("GPT2Classifier", "finetune_step"),
+        "classification.md",
+        base="gpt2",
+    ),
 }

@@ -22,14 +22,10 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TokenHead:
-    """Places of a GPT2's head for tokens in its flat parameters: weight (V, C), bias (V,) or none.
-
-    owners: the parameters that it lies in, by number.
-    """
+    """Places of a GPT2's head for tokens in its flat parameters: weight (V, C), bias (V,) or none."""
 
     weight: Indices
     bias: Indices | None
-    owners: frozenset[int]
 
     def hidden(self, theta: Floats, logits: Floats) -> Floats:
         """What went into the head: token logits (..., V) -> (..., C)."""
@@ -46,11 +42,11 @@ def find_token_head(
     """
     vocab = logits.shape[-1]
     scale = NOTHING * max(float(np.abs(logits).max()), NOTHING)
-    tables = [(n, rows) for n, p in enumerate(parameters) for rows in _tables(p, vocab, embed_dim)]
-    rows = [(n, p.squeeze()) for n, p in enumerate(parameters) if p.squeeze().shape == (vocab,)]
-    biases: list[tuple[int, Indices | None]] = [(-1, None), *rows]
-    for (owner, weight), (other, bias) in itertools.product(tables, biases):
-        found = TokenHead(weight, bias, frozenset({owner, other} - {-1}))
+    tables = [rows for places in parameters for rows in _tables(places, vocab, embed_dim)]
+    rows = [places.squeeze() for places in parameters if places.squeeze().shape == (vocab,)]
+    biases: list[Indices | None] = [None, *rows]
+    for weight, bias in itertools.product(tables, biases):
+        found = TokenHead(weight, bias)
         again = found.hidden(theta, logits) @ theta[weight].T
         again = again if bias is None else again + theta[bias]
         if np.abs(again - logits).max() <= scale:

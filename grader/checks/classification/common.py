@@ -76,8 +76,8 @@ class Rig:
         self.missing = self._missing()
         self._head: TokenHead | None = None
         self._weighed: Module | None = None
-        if self.missing and not any_backbone:
-            self._expect_missing_unused()
+        if not any_backbone and self.lost():
+            raise NotRun("the classifier does not use the given gpt2's own parameters")
 
     def _missing(self) -> tuple[int, ...]:
         """The given parameters, by number, that are not the classifier's own."""
@@ -90,11 +90,19 @@ class Rig:
         put(self.given, np.concatenate([value.ravel() for value in before]))
         return missing
 
-    def _expect_missing_unused(self) -> None:
-        """Raise NotRun unless only the head for tokens is left out."""
-        self.draw(np.random.default_rng(0))
-        if not set(self.missing) <= self.head().owners:
-            raise NotRun("the classifier does not use the given gpt2's own parameters")
+    def lost(self) -> list[int]:
+        """Those of the missing that matter to hidden states; a head for tokens does not."""
+        rng = np.random.default_rng(0)
+        theta = self.second.random(rng, SCALE)
+        idx = self.tokens(rng, (2, self.setting.size["block_size"]))
+        found = []
+        for number in self.missing:
+            other = theta.copy()
+            other[self.second.parameters[number].indices] += 1.0
+            first, second = (self._states(values, idx)[0] for values in (theta, other))
+            if difference(first, second) > CLOSE:
+                found.append(number)
+        return found
 
     def draw(self, rng: np.random.Generator, scale: float = SCALE) -> Floats:
         """Random weights for all that is trained; what they are, laid end to end."""
@@ -134,7 +142,7 @@ class Rig:
         places = [p.indices for p in weighed.parameters]
         found = find_token_head(places, weighed.weigh(theta), logits, width)
         self._weighed = weighed if found else None
-        return found and TokenHead(found.weight, found.bias, frozenset())
+        return found
 
     def _expect_causal(self, theta: Floats, idx: Tokens) -> None:
         other = idx.copy()
@@ -151,10 +159,13 @@ class Rig:
 
     def batch(self, pair: Pair) -> Batch:
         """What the backbone makes of a batch with the weights it has now."""
-        head, theta = self.head(), self.theta
-        logits = self._token_logits(theta, pair[0])
+        return Batch(*pair, *self._states(self.theta, pair[0]))
+
+    def _states(self, theta: Floats, idx: Tokens) -> tuple[Floats, Floats]:
+        """Hidden states and token logits of a backbone with these parameters."""
+        head, logits = self.head(), self._token_logits(theta, idx)
         weights = theta if self._weighed is None else self._weighed.weigh(theta)
-        return Batch(*pair, head.hidden(weights, logits), logits)
+        return head.hidden(weights, logits), logits
 
     def tokens(self, rng: np.random.Generator, shape: tuple[int, int]) -> Tokens:
         """Random token indices."""

@@ -29,10 +29,7 @@ _GRADIENT = 2e-2
 def test_own_weights(evidence: Evidence) -> None:
     """The parameters of the given gpt2, and no copies, are the classifier's."""
     for rig, _ in rigs(evidence, 31, SMALL, OTHER, any_backbone=True):
-        if not rig.missing:
-            continue
-        unused = rig.head().owners  # a head for tokens may be left out
-        lost = [rig.given.parameters[n] for n in rig.missing if n not in unused]
+        lost = [rig.given.parameters[n] for n in rig.lost()]
         if not lost:
             continue
         shapes = ", ".join(f"{parameter.name} {parameter.shape}" for parameter in lost[:3])

@@ -22,7 +22,7 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TokenHead:
-    """Places of a GPT2's head for tokens in its flat parameters: weight (V, C), bias (V,) or none."""
+    """Where a GPT2 has its head for tokens: weight (V, C), bias (V,) or none, in flat parameters."""
 
     weight: Indices
     bias: Indices | None

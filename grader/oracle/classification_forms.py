@@ -90,11 +90,11 @@ READINGS: dict[str, tuple[Reading, ...]] = {
 
 # Fine-tuning: slug -> the step that is taken instead of the gradient, given it and the batch size.
 GRADIENTS: dict[str, Callable[[Floats, int], Floats]] = {
-    "step-missing": lambda g, rows: np.zeros_like(g),
-    "loss-summed": lambda g, rows: g * rows,
-    "gradient-ascent": lambda g, rows: -g,
-    "two-steps-in-one": lambda g, rows: 2 * g,
-    "clips-unasked": lambda g, rows: g / max(1.0, float(np.linalg.norm(g))),
+    "finetune-no-step": lambda g, rows: np.zeros_like(g),
+    "finetune-loss-summed": lambda g, rows: g * rows,
+    "finetune-uphill": lambda g, rows: -g,
+    "finetune-two-steps": lambda g, rows: 2 * g,
+    "finetune-clips-unasked": lambda g, rows: g / max(1.0, float(np.linalg.norm(g))),
 }
 
 
@@ -109,10 +109,10 @@ def _always(parts: Sequence[Floats], most: float) -> list[Floats]:
 
 # slug -> the step that is taken instead of the clipped gradient: the parts of it, max_grad_norm.
 CLIPPED: dict[str, Callable[[Sequence[Floats], float], list[Floats]]] = {
-    "clipping-missing": lambda parts, most: list(parts),
-    "clips-each-value": lambda parts, most: [np.clip(g, -most, most) for g in parts],
-    "clips-each-parameter": _of_each,
-    "small-gradients-scaled": _always,
+    "finetune-clipping-missing": lambda parts, most: list(parts),
+    "finetune-clips-each-value": lambda parts, most: [np.clip(g, -most, most) for g in parts],
+    "finetune-clips-each-parameter": _of_each,
+    "finetune-scales-small-gradients": _always,
 }
 
 
@@ -125,13 +125,13 @@ def softmax_first(logits: Floats, labels: Tokens) -> Floats:
 
 # slug -> the loss that is returned instead: class logits before and after the step, labels.
 LOSSES: dict[str, Callable[[Floats, Floats, Tokens], float]] = {
-    "loss-after-the-step": lambda before, after, y: cross_entropy(after, y),
-    "loss-summed": lambda before, after, y: cross_entropy(before, y) * len(y),
-    "softmax-before-cross-entropy": lambda before, after, y: cross_entropy(
+    "finetune-loss-after-step": lambda before, after, y: cross_entropy(after, y),
+    "finetune-loss-summed": lambda before, after, y: cross_entropy(before, y) * len(y),
+    "finetune-softmax-twice": lambda before, after, y: cross_entropy(
         np.exp(log_softmax(before)), y
     ),
-    "returns-accuracy": lambda before, after, y: float((before.argmax(1) == y).mean()),
-    "returns-probability": lambda before, after, y: float(
+    "finetune-returns-accuracy": lambda before, after, y: float((before.argmax(1) == y).mean()),
+    "finetune-returns-probability": lambda before, after, y: float(
         np.exp(log_softmax(before))[np.arange(len(y)), y].mean()
     ),
 }

@@ -94,7 +94,8 @@ class Classifying:
         problem = tensors.unsendable([output])
         if problem is not None:
             return wire.Message({"unsendable": problem})
-        if output.requires_grad:
+        # One of another shape goes back as it is, to be called by its name.
+        if output.requires_grad and output.shape == weights.shape:
             (output * weights).sum().backward()
         gradients = [parameter.grad for parameter in target.parameters]
         for parameter in target.parameters:

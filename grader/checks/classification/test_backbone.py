@@ -171,7 +171,9 @@ def expect_frozen(rig: Rig, frozen: int, when: str) -> None:
     names = [p.name for p in rig.given.parameters]
     if any(trained[:frozen]):
         name = names[trained.index(True)]
-        raise Failure(f"the frozen {name} is trained again after {when}", cause="unfreezes")
+        raise Failure(
+            f"the frozen {name} is trained again after {when}", cause="unfreezes-the-backbone"
+        )
     if not all(trained[frozen:]):
         name = names[trained.index(False, frozen)]
         raise Failure(

@@ -170,7 +170,7 @@ def _fail_step(rig: Rig, step: Step) -> None:
         (n for n, bug in GRADIENTS.items() if _is(step, bug(step.gradient, len(step.labels)))), ""
     )
     if not cause and _head_only(rig, step):
-        cause = "only-the-head-is-trained"
+        cause = "finetune-only-the-head"
     if not cause and np.any(step.taken):
         twisted = softmax_first(step.logits, step.labels)
         rig.draw(np.random.default_rng(step.draw))
@@ -180,9 +180,9 @@ def _fail_step(rig: Rig, step: Step) -> None:
             for g, p in zip(gradients, rig.module.parameters, strict=True)
         ]
         if _is(step, np.concatenate([g.ravel() for g in filled])):
-            cause = "softmax-before-cross-entropy"
+            cause = "finetune-softmax-twice"
     if not cause and _collinear(step.taken, step.gradient):
-        cause = "gradient-scaled"
+        cause = "finetune-gradient-scaled"
     norms = [float(np.linalg.norm(v)) for v in (step.gradient, step.taken)]
     raise Failure(
         f"with SGD of learning rate {_RATE} and {len(step.labels)} rows, the parameters do not "
@@ -234,7 +234,7 @@ def test_loss(evidence: Evidence) -> None:
         step = take(rig, rng, 5)
         if type(step.returned) is not float:
             raise Failure(
-                f"expected a float, found {words(step.returned)}", cause="loss-not-a-float"
+                f"expected a float, found {words(step.returned)}", cause="finetune-loss-not-a-float"
             )
         if abs(step.returned - step.loss) <= _SAME * max(1.0, step.loss):
             continue
@@ -289,8 +289,8 @@ def test_stale(evidence: Evidence) -> None:
                 found=float(np.linalg.norm(step.taken)),
                 train=True,
             ),
-            "gradients-accumulate",
-            proven=proven,
+            "finetune-stale-gradients" if proven else "",
+            proven,
         )
 
 
@@ -323,7 +323,7 @@ def test_clipping(evidence: Evidence) -> None:
             )
             cause = next(named, "")
             if not cause and _collinear(step.taken, step.gradient):
-                cause = "clips-by-another-norm"
+                cause = "finetune-clips-by-another-norm"
             raise Failure(
                 f"with max_grad_norm={most:.4g} and gradients of norm {norm:.4g}, expected a step "
                 f"of {np.linalg.norm(expected):.4g} times the learning rate, found "
@@ -371,7 +371,7 @@ def test_frozen(evidence: Evidence) -> None:
             )
     expect_frozen(rig, count, f"a {STEP}")
     if not np.any(step.taken):
-        raise Failure(f"with the gpt2 frozen, {STEP} trains nothing", cause="step-missing")
+        raise Failure(f"with the gpt2 frozen, {STEP} trains nothing", cause="finetune-no-step")
 
 
 @check(
@@ -402,7 +402,7 @@ def test_train_mode(evidence: Evidence) -> None:
     if all(loss == losses[0] for loss in losses):
         raise Failure(
             f"for a gpt2 with dropout_p=0.5, the loss is {losses[0]} whatever is dropped",
-            cause="step-in-eval-mode",
+            cause="finetune-in-eval-mode",
         )
 
 
@@ -433,5 +433,5 @@ def test_learns(evidence: Evidence) -> None:
         raise Failure(
             f"the loss on {_ROWS} sequences, whose class can be read off their last token, is "
             f"{first:.3g} at first and {last:.3g} after {_STEPS} steps of {NAME} with AdamW",
-            cause="does-not-learn",
+            cause="finetune-learns-nothing",
         )

@@ -6,6 +6,8 @@ from grader.oracle.causes.anywhere import ANYWHERE
 from grader.oracle.causes.attention import ATTENTION
 from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
+from grader.oracle.causes.classification import CLASSIFICATION
+from grader.oracle.causes.classification_steps import CLASSIFICATION_STEPS
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
@@ -25,6 +27,8 @@ CAUSES: dict[str, Cause] = {
         ANYWHERE,
         GENERATION,
         GENERATION_DRAWS,
+        CLASSIFICATION,
+        CLASSIFICATION_STEPS,
     )
     for cause in part
 }

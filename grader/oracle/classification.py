@@ -22,7 +22,7 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TokenHead:
-    """Where a GPT2 has its head for tokens: weight (V, C), bias (V,) or none, in flat parameters."""
+    """Where a GPT2 has its head for tokens: weight (V, C) and bias (V,), in flat parameters."""
 
     weight: Indices
     bias: Indices | None

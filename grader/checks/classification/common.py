@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,8 @@ class Rig:
         self.setting = setting
         self.given = _backbone(evidence, setting, build, options)
         self.second = _backbone(evidence, setting, build + _SECOND, options)
-        freeze(self.given, frozen)
+        if frozen:
+            freeze(self.given, frozen)
         self.classifier = _built(evidence, setting, self.given)
         self.module = self.classifier.module
         self.missing = self._missing()
@@ -82,12 +83,11 @@ class Rig:
     def _missing(self) -> tuple[int, ...]:
         """The given parameters, by number, that are not the classifier's own."""
         rng = np.random.default_rng(0)
-        before, _ = read(self.given)
         put(self.given, self.given.random(rng, SCALE))
         values, _ = read(self.given)
         own = {value.tobytes() for value in read(self.module)[0]}
         missing = tuple(n for n, value in enumerate(values) if value.tobytes() not in own)
-        put(self.given, np.concatenate([value.ravel() for value in before]))
+        put(self.given, self.given.initial)
         return missing
 
     def lost(self) -> list[int]:
@@ -99,7 +99,7 @@ class Rig:
         for number in self.missing:
             other = theta.copy()
             other[self.second.parameters[number].indices] += 1.0
-            first, second = (self._states(values, idx)[0] for values in (theta, other))
+            first, second = (self._states(t, [idx])[0][0] for t in (theta, other))
             if difference(first, second) > CLOSE:
                 found.append(number)
         return found
@@ -120,7 +120,7 @@ class Rig:
         if self._head is None:
             idx = self.tokens(np.random.default_rng(1), (6, self.setting.size["block_size"]))
             theta = self.second.random(np.random.default_rng(2), SCALE)
-            logits = self._token_logits(theta, idx)
+            (logits,) = self._token_logits(theta, [idx])
             flat = logits.reshape(-1, logits.shape[-1])[:200]
             width = self.setting.size["embed_dim"]
             places = [p.indices for p in self.second.parameters]
@@ -147,25 +147,26 @@ class Rig:
     def _expect_causal(self, theta: Floats, idx: Tokens) -> None:
         other = idx.copy()
         other[:, -1] = (idx[:, -1] + 1) % self.setting.size["vocab_size"]
-        first, second = (self._token_logits(theta, x)[:, :-1] for x in (idx, other))
-        if difference(first, second) > CLOSE:
+        first, second = self._token_logits(theta, [idx, other])
+        if difference(first[:, :-1], second[:, :-1]) > CLOSE:
             raise NotRun(f"your GPT2 sees later tokens: {_ADVICE}")
 
-    def _token_logits(self, theta: Floats, idx: Tokens) -> Floats:
+    def _token_logits(self, theta: Floats, inputs: Sequence[Tokens]) -> list[Floats]:
         try:
-            return self.second.call(idx, theta)
+            return self.second.outputs(inputs, theta)
         except CandidateError as fault:
             raise NotRun(f"your GPT2 does not work: {fault.message}; {_ADVICE}") from None
 
-    def batch(self, pair: Pair) -> Batch:
-        """What the backbone makes of a batch with the weights it has now."""
-        return Batch(*pair, *self._states(self.theta, pair[0]))
+    def batches(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """What the backbone makes of batches with the weights it has now."""
+        states = self._states(self.theta, [idx for idx, _ in pairs])
+        return [Batch(*pair, *found) for pair, found in zip(pairs, states, strict=True)]
 
-    def _states(self, theta: Floats, idx: Tokens) -> tuple[Floats, Floats]:
-        """Hidden states and token logits of a backbone with these parameters."""
-        head, logits = self.head(), self._token_logits(theta, idx)
+    def _states(self, theta: Floats, inputs: Sequence[Tokens]) -> list[tuple[Floats, Floats]]:
+        """Hidden states and token logits of a backbone with these parameters, for each input."""
+        head, found = self.head(), self._token_logits(theta, inputs)
         weights = theta if self._weighed is None else self._weighed.weigh(theta)
-        return head.hidden(weights, logits), logits
+        return [(head.hidden(weights, logits), logits) for logits in found]
 
     def tokens(self, rng: np.random.Generator, shape: tuple[int, int]) -> Tokens:
         """Random token indices."""

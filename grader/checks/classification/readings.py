@@ -13,6 +13,7 @@ from grader.oracle.classification_forms import READINGS
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote.classification import Pair, put, read
 
+_MOVED = 1e-3
 _BACKBONES = 3  # of different weights under the same weights for classes
 
 
@@ -52,7 +53,7 @@ def look(rig: Rig, rng: np.random.Generator, pairs: Sequence[Pair], draw: int) -
         if number:
             put(rig.given, rig.given.random(rng, SCALE))
         outputs = rig.classifier.logits(pairs)
-        seen.groups.append([(rig.batch(p), o) for p, o in zip(pairs, outputs, strict=True)])
+        seen.groups.append(list(zip(rig.batches(pairs), outputs, strict=True)))
     return seen
 
 
@@ -95,7 +96,7 @@ def _homogeneous(rig: Rig, pair: Pair) -> bool:
 def _without_norm(rig: Rig, pair: Pair) -> bool:
     """Whether some vector of the backbone moves its token logits, and the class logits not."""
     rig.draw(np.random.default_rng(0))
-    (before,), tokens = rig.classifier.logits([pair]), rig.batch(pair).token_logits
+    (before,), (tokens,) = rig.classifier.logits([pair]), rig.batches([pair])
     width = rig.setting.size["embed_dim"]
     theta = np.concatenate([value.ravel() for value in read(rig.given)[0]])
     for parameter in rig.given.parameters:
@@ -106,6 +107,7 @@ def _without_norm(rig: Rig, pair: Pair) -> bool:
         put(rig.given, moved)
         (after,) = rig.classifier.logits([pair])
         still = difference(after, before) < CLOSE
-        if still and difference(rig.batch(pair).token_logits, tokens) > 1e-3:
+        (batch,) = rig.batches([pair])
+        if still and difference(batch.token_logits, tokens.token_logits) > _MOVED:
             return True
     return False

@@ -138,7 +138,7 @@ def _fail_with_a_row(rig: Rig, pairs: list[Pair], draw: int, message: str, cause
         if known is None or idx.shape[1] > 20:
             continue
         weight, bias = known
-        batch = rig.batch((idx, lengths))
+        (batch,) = rig.batches([(idx, lengths)])
         expected = batch.last @ weight.T + bias
         (found,) = rig.classifier.logits([(idx, lengths)])
         if difference(found, expected) > CLOSE:

@@ -54,6 +54,7 @@ class Rig:
 
     build: the seed with which they are built; frozen: how many of the given one's parameters are
     frozen before; any_backbone: else it is NotRun if the given one's parameters are not used.
+    reset: whether those had other values after the classifier was built.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Rig:
             freeze(self.given, frozen)
         self.classifier = _built(evidence, setting, self.given)
         self.module = self.classifier.module
+        self.reset = not np.array_equal(self.theta, self.given.initial)
         self.missing = self._missing()
         self._head: TokenHead | None = None
         self._weighed: Module | None = None
@@ -113,7 +115,7 @@ class Rig:
     @property
     def theta(self) -> Floats:
         """The values that the backbone's parameters have now."""
-        return np.concatenate([value.astype(np.float64).ravel() for value in read(self.given)[0]])
+        return laid_out(read(self.given)[0])
 
     def head(self) -> TokenHead:
         """Where the backbone's head for tokens is. Raises NotRun if its logits have none."""
@@ -186,7 +188,8 @@ class Rig:
         """Which of the classifier's parameter elements are not the backbone's."""
         owned = {value.tobytes() for value in read(self.given)[0]}
         values, _ = read(self.module)
-        return np.concatenate([np.full(v.size, v.tobytes() not in owned) for v in values])
+        none = np.zeros(0, dtype=bool)
+        return np.concatenate([none, *(np.full(v.size, v.tobytes() not in owned) for v in values)])
 
     def head_of_classes(self) -> tuple[Floats, Floats] | None:
         """Weight (K, C) and bias (K,) of the map to class logits, if they are easily told."""
@@ -231,6 +234,11 @@ class Rig:
         return Counterexample(self.code(draw, *lines, train=train), show(expected), show(found))
 
 
+def laid_out(values: Sequence[Floats]) -> Floats:
+    """Arrays end to end, as one vector."""
+    return np.concatenate([np.zeros(0), *(value.ravel() for value in values)])
+
+
 def tensor(values: Tokens) -> str:
     """Code for a tensor of whole numbers."""
     return f"torch.tensor({values.tolist()})"
@@ -259,5 +267,12 @@ def _built(evidence: Evidence, setting: Setting, given: Module) -> Classifier:
     made = call(evidence.subject, NAME, {}, args=args, keep=True, dtype=dtype)
     if made.held is None:
         raise Failure(f"{NAME}(...) gave nothing", cause="wrong-signature")
-    module = evidence.subject.adopt(made.held, NAME, dtype)
+    try:
+        module = evidence.subject.adopt(made.held, NAME, dtype)
+    except CandidateError as fault:
+        if "uninitialized parameter" not in fault.message:
+            raise
+        pair = [np.zeros((1, 1), dtype=np.int64), np.ones(1, dtype=np.int64)]
+        call(evidence.subject, "__call__", {}, args=pair, on=made.held, dtype=dtype)
+        module = evidence.subject.adopt(made.held, NAME, dtype)
     return Classifier(evidence.subject, module, setting.num_classes)

@@ -27,8 +27,14 @@ _GRADIENT = 2e-2
     ),
 )
 def test_own_weights(evidence: Evidence) -> None:
-    """The parameters of the given gpt2, and no copies, are the classifier's."""
+    """The parameters of the given gpt2, as they are and no copies, are the classifier's."""
     for rig, _ in rigs(evidence, 31, SMALL, OTHER, any_backbone=True):
+        if rig.reset:
+            raise Failure(
+                "building the classifier changed the weights of the given gpt2, which may have "
+                "been pretrained",
+                cause="resets-the-backbone",
+            )
         lost = [rig.given.parameters[n] for n in rig.lost()]
         if not lost:
             continue
@@ -110,7 +116,7 @@ def _compare_gradients(
         float(((ahead - behind) * weights).sum() / (2 * _DELTA))
         for ahead, behind in zip(outputs[::2], outputs[1::2], strict=True)
     ]
-    scale = max(map(abs, slopes))
+    scale = max(map(abs, slopes), default=0.0)
     wrong = []
     for parameter, slope in zip(parameters, slopes, strict=True):
         gradient = gradients[places[parameter.name]]

@@ -310,6 +310,46 @@ CLASSIFICATION: tuple[Cause, ...] = (
         ("classification.own_weights",),
     ),
     Cause(
+        "resets-the-backbone",
+        "Building the classifier changes the weights of the given gpt2.",
+        "The brief asks for its parameters with the values that they had: they may have"
+        " been pretrained.",
+        "Look for self.apply(…) and nn.init in the constructor.",
+        r"apply|init\.|reset|normal_|zeros_",
+        (
+            "What becomes of pretrained weights when the classifier is built?",
+            "Compare gpt2.state_dict() before and after.",
+            "Initialise the new head alone.",
+        ),
+        ("classification.own_weights",),
+    ),
+    Cause(
+        "another-in-train-mode",
+        "In train mode other class logits come than in eval mode, with nothing to drop.",
+        "The brief asks for one function: train mode adds dropout and nothing else.",
+        "Look for self.training in forward.",
+        r"training|train\(",
+        (
+            "What should train() change in your class?",
+            "Compare the class logits in both modes, for dropout_p = 0.",
+            "Read the same position in both modes.",
+        ),
+        ("classification.deterministic",),
+    ),
+    Cause(
+        "long-texts-read-wrongly",
+        "Short texts are read as the brief asks, and long ones are not.",
+        "The brief asks for any 1 <= T <= block_size.",
+        "Look for small integer types, constants and special cases.",
+        r"int8|uint8|byte|short|[0-9]{2,}|if ",
+        (
+            "What is different with more than a hundred tokens?",
+            "Compare the position that you read with lengths - 1, for T = 130.",
+            "Keep lengths in int64, and read position lengths - 1.",
+        ),
+        ("classification.position",),
+    ),
+    Cause(
         "ignores-the-backbone",
         "The classifier has a new backbone, and not the one that it was given.",
         "The brief asks for the given gpt2's own parameters: they may have been pretrained.",

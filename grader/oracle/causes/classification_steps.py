@@ -81,6 +81,32 @@ CLASSIFICATION_STEPS: tuple[Cause, ...] = (
         ("classification.step",),
     ),
     Cause(
+        "finetune-another-loss",
+        "The step is not along the gradient of the mean cross-entropy.",
+        "The brief asks for the mean cross-entropy between class logits and labels.",
+        "Look at the loss, and at what happens to gradients before the step.",
+        r"loss|backward|step\(",
+        (
+            "Of which function is your step the gradient?",
+            "Print your loss beside F.cross_entropy(classifier(idx, lengths), labels).",
+            "F.cross_entropy(classifier(idx, lengths), labels), then backward() and one step.",
+        ),
+        ("classification.step",),
+    ),
+    Cause(
+        "finetune-clips-some-parameters",
+        "Only some of the parameters are clipped.",
+        "The brief asks for one factor for all gradients, by the norm of all together.",
+        "Look at which parameters are given to the clipping.",
+        _CLIP,
+        (
+            "Which gradients does your clipping see?",
+            "Print the ratio of gradients before and after clipping, for every parameter.",
+            "clip_grad_norm_(classifier.parameters(), max_grad_norm).",
+        ),
+        ("classification.clipping",),
+    ),
+    Cause(
         "finetune-clips-unasked",
         "Gradients are clipped although max_grad_norm is None.",
         "The brief asks for clipping only where it is given.",

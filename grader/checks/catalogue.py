@@ -83,7 +83,7 @@ EXERCISES = {
     "classification": Exercise(
         "classification",
         "classification.py",
-        ("test_classifier", "test_backbone", "test_finetuning"),
+        ("test_interface", "test_classifier", "test_backbone", "test_finetuning", "test_clipping"),
         ("GPT2Classifier", "finetune_step"),
         "classification.md",
         base="gpt2",

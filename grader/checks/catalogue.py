@@ -94,4 +94,12 @@ EXERCISES = {
         "pretrained.md",
         base="gpt2",
     ),
+    "classification": Exercise(
+        "classification",
+        "classification.py",
+        ("test_interface", "test_classifier", "test_backbone", "test_finetuning", "test_clipping"),
+        ("GPT2Classifier", "finetune_step"),
+        "classification.md",
+        base="gpt2",
+    ),
 }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.remote.exchange import Held
-from grader.remote.faults import CandidateError
+from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.worker import Values, Worker
 
 Floats = NDArray[np.float64]
@@ -83,6 +83,14 @@ class Module:
         self.trainable = np.zeros(self.initial.size, dtype=bool)
         for parameter in self.parameters:
             self.trainable[parameter.indices] = parameter.trainable
+
+    def ask(self, question: str, arrays: Sequence[Values] = (), **header: Any) -> Answer:
+        """An exercise's own question about this model. What comes back is yet to be checked."""
+        return self._ask(question, arrays, **header)
+
+    def broken(self, what: str) -> WorkerLost:
+        """End the worker, whose answer does not fit its question."""
+        return self._worker.broken(what)
 
     @property
     def alive(self) -> bool:

@@ -6,6 +6,9 @@ from grader.oracle.causes.anywhere import ANYWHERE
 from grader.oracle.causes.attention import ATTENTION
 from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
+from grader.oracle.causes.classification import CLASSIFICATION
+from grader.oracle.causes.classification_steps import CLASSIFICATION_STEPS
+from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
@@ -29,6 +32,9 @@ CAUSES: dict[str, Cause] = {
         GENERATION_DRAWS,
         PRETRAINED,
         PRETRAINED_CONTRACT,
+        CLASSIFICATION,
+        CLASSIFICATION_WEIGHTS,
+        CLASSIFICATION_STEPS,
     )
     for cause in part
 }

@@ -1,0 +1,115 @@
+"""One finetune_step with SGD: what it did, what it should have done, and the code for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.classification.common import STEP, Rig, laid_out, tensor
+from grader.oracle.classification import Floats, Tokens, cross_entropy, loss_weights
+from grader.oracle.layouts.box import difference
+from grader.remote.classification import Pair, read
+
+RATE = 0.25  # of learning
+SAME = 1e-5  # of the largest value; torch's clipping adds 1e-6 to the norm
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finetune_step with SGD: what it did and what it should have done.
+
+    draw, labels, pair: what it was asked; gradient: of the mean cross-entropy, all parameters laid
+    end to end; taken: what the parameters moved by, divided by -learning rate; loss: before the
+    step; logits, after: class logits before and after it; returned: what came back.
+    """
+
+    draw: int
+    pair: Pair
+    labels: Tokens
+    sizes: list[int]
+    gradient: Floats
+    taken: Floats
+    loss: float
+    logits: Floats
+    after: Floats
+    returned: object
+
+    def parts(self, flat: Floats) -> list[Floats]:
+        """One vector for each parameter."""
+        return np.split(flat, np.cumsum(self.sizes)[:-1])
+
+
+def take(
+    rig: Rig,
+    rng: np.random.Generator,
+    rows: int,
+    *,
+    stale: float = 0.0,
+    limit: float | None = None,
+) -> Step:
+    """A step from random weights. limit: max_grad_norm, in largest elements of the gradient."""
+    draw = int(rng.integers(10_000))
+    rig.draw(np.random.default_rng(draw))
+    classifier, seed = rig.classifier, 5
+    pair = rig.pair(rng, rows, rig.setting.size["block_size"] - 1)
+    labels = rng.integers(0, rig.setting.num_classes, rows)
+    # A classifier may have dropout of its own: the same seed drops the same.
+    (logits,) = classifier.logits([pair], train=True, seeds=[seed])
+    _, gradients = classifier.gradient(pair, loss_weights(logits, labels), train=True, seed=seed)
+    shapes = [parameter.shape for parameter in rig.module.parameters]
+    filled = [np.zeros(s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
+    gradient = laid_out(filled)
+    most = None if limit is None else limit * float(np.abs(gradient).max(initial=1e-12))
+    before, _ = read(rig.module)
+    optimizer = classifier.optimizer("SGD", RATE, stale)
+    more = {} if most is None else {"max_grad_norm": most}
+    returned = classifier.step(optimizer, pair, labels, seed=seed, **more)
+    for name, array in (("idx", pair[0]), ("lengths", pair[1]), ("labels", labels)):
+        if not np.array_equal(returned.after[name], array):
+            raise Failure(f"{STEP} changed {name}", cause="mutates-input")
+    after, _ = read(rig.module)
+    taken = laid_out([(a - b) / RATE for a, b in zip(before, after, strict=True)])
+    (moved,) = classifier.logits([pair], train=True, seeds=[seed])
+    loss = cross_entropy(logits, labels)
+    sizes = [value.size for value in before]
+    return Step(draw, pair, labels, sizes, gradient, taken, loss, logits, moved, returned.value)
+
+
+def code(step: Step, *lines: str, options: str = "") -> list[str]:
+    """Lines of code that take the same step."""
+    return [
+        f"optimizer = torch.optim.SGD(model.parameters(), lr={RATE})",
+        f"idx, lengths = {tensor(step.pair[0])}, {tensor(step.pair[1])}",
+        f"labels = {tensor(step.labels)}",
+        *(lines or ()),
+        f"loss = {STEP}(model, optimizer, idx, lengths, labels{options})",
+    ]
+
+
+def is_step(step: Step, gradient: Floats) -> bool:
+    """Whether it was one along this gradient."""
+    scale = float(np.abs(step.gradient).max(initial=1e-12))
+    return bool(np.abs(step.taken - gradient).max(initial=0.0) < SAME * scale)
+
+
+def head_only(rig: Rig, step: Step) -> bool:
+    """Whether the classifier's own parameters moved as they should, and the backbone's not."""
+    own = rig.own_places()
+    return is_step(step, np.where(own, step.gradient, 0.0))
+
+
+def collinear(first: Floats, second: Floats) -> bool:
+    """Whether two vectors have one direction, or opposite ones."""
+    norms = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return norms > 0 and abs(abs(float(first @ second)) / norms - 1) < 1e-8
+
+
+def clips_some(step: Step) -> bool:
+    """Whether some parameters moved by their gradient as it is, and others by less of theirs."""
+    pairs = zip(step.parts(step.taken), step.parts(step.gradient), strict=True)
+    moved = [(taken, gradient) for taken, gradient in pairs if np.abs(gradient).max() > SAME]
+    whole = [difference(taken, gradient) < SAME for taken, gradient in moved]
+    along = [collinear(taken, gradient) for taken, gradient in moved]
+    return any(whole) and all(along)

@@ -1,0 +1,153 @@
+"""A classifier in a worker, over a model that was built before: what the checks ask of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grader.remote.exchange import Held
+from grader.remote.faults import CandidateError
+from grader.remote.function import Returned, call
+from grader.remote.module import Floats, Module
+from grader.remote.subject import Subject
+from grader.remote.worker import Values
+
+Pair = tuple[Values, Values]  # idx (B, T) and lengths (B,)
+
+
+def put(module: Module, theta: Floats) -> None:
+    """Give the trained parameters of a model these values, laid end to end."""
+    module.ask("put", [theta])
+
+
+def read(module: Module) -> tuple[list[Values], list[bool]]:
+    """The values of a model's parameters as they are now, and whether each is trained.
+
+    They are the parameters that it had when it was built, whatever has become of the model since.
+    Whether they are trained is the worker's testimony.
+    """
+    header, values = module.ask("read")
+    trained = header.get("trained")
+    shapes = [parameter.shape for parameter in module.parameters]
+    if [value.shape for value in values] != shapes:
+        raise module.broken("the values of parameters")
+    if not isinstance(trained, list) or len(trained) != len(shapes):
+        raise module.broken("which parameters are trained")
+    if not all(np.isfinite(value).all() for value in values):
+        raise CandidateError("fail", "a parameter has NaN or infinite values")
+    return values, [flag is True for flag in trained]
+
+
+def freeze(module: Module, count: int) -> None:
+    """Let the first `count` parameters of a model be trained no more."""
+    module.ask("freeze", count=count)
+
+
+class Classifier:
+    """A classifier of the submission. module: all its parameters, as of any model."""
+
+    def __init__(self, subject: Subject, module: Module, num_classes: int) -> None:
+        self.module = module
+        self.num_classes = num_classes
+        self._subject = subject
+
+    def logits(
+        self, pairs: Sequence[Pair], *, train: bool = False, seeds: Sequence[int] = ()
+    ) -> list[Floats]:
+        """Class logits (B, num_classes) for each pair, checked to be such.
+
+        seeds: one for each pair. Raises CandidateError, also for pairs that were changed.
+        """
+        arrays = [array for pair in pairs for array in pair]
+        seeds = list(seeds) or [0] * len(pairs)
+        _, values = self.module.ask("classify", arrays, train=train, seeds=seeds, rows=0)
+        if len(values) != len(pairs) + len(arrays):
+            raise self.module.broken("not one output for each input")
+        outputs, after = values[: len(pairs)], values[len(pairs) :]
+        for before, now in zip(arrays, after, strict=True):
+            if not np.array_equal(before, now):
+                raise CandidateError("fail", "the forward changed its input", cause="mutates-input")
+        for output, (idx, _) in zip(outputs, pairs, strict=True):
+            self._expect(output, len(idx))
+        return outputs
+
+    def at_points(self, thetas: Sequence[Floats], pair: Pair) -> list[Floats]:
+        """Class logits in eval mode for one pair, with one set of parameters after another."""
+        arrays = [*thetas, *pair]
+        _, values = self.module.ask("classify", arrays, train=False, seeds=[0], rows=len(thetas))
+        if len(values) != len(thetas) + 2:
+            raise self.module.broken("not one output for each set of parameters")
+        for output in values[: len(thetas)]:
+            self._expect(output, len(pair[0]))
+        return values[: len(thetas)]
+
+    def gradient(
+        self, pair: Pair, weights: Floats, *, train: bool = False, seed: int = 0
+    ) -> tuple[Floats, list[Floats | None]]:
+        """Class logits, and autograd's gradient of sum(logits * weights) for each parameter."""
+        header, values = self.module.ask(
+            "classify_gradient", [*pair, weights], train=train, seed=seed
+        )
+        present = header.get("present")
+        if not isinstance(present, list) or len(present) != len(self.module.parameters):
+            raise self.module.broken("the list of gradients")
+        if sum(flag is True for flag in present) != len(values) - 1:
+            raise self.module.broken("the number of gradients")
+        self._expect(values[0], len(pair[0]))
+        remaining = iter(values[1:])
+        gradients = [next(remaining) if flag is True else None for flag in present]
+        for gradient, parameter in zip(gradients, self.module.parameters, strict=True):
+            if gradient is not None and gradient.shape != parameter.shape:
+                raise self.module.broken("the shape of a gradient")
+            if gradient is not None and not np.isfinite(gradient).all():
+                raise CandidateError("fail", "a gradient has NaN or infinite values")
+        return values[0], gradients
+
+    def optimizer(self, kind: str, learning_rate: float, stale: float = 0.0) -> Held:
+        """An "SGD" or "AdamW" of all parameters; the classifier is in train mode from then on.
+
+        stale: a gradient that all have from before.
+        """
+        place = self._subject.new_place()
+        self.module.ask(
+            "optimizer", place=place, kind=kind, learning_rate=learning_rate, stale=stale
+        )
+        return self._subject.held(place)
+
+    def step(self, optimizer: Held, pair: Pair, labels: Values, **more: Any) -> Returned:
+        """One call of finetune_step."""
+        seed = more.pop("seed", 0)
+        given = {"idx": pair[0], "lengths": pair[1], "labels": labels, **more}
+        args = [self.module.itself, optimizer]
+        dtype = self.module.dtype.name
+        return call(self._subject, "finetune_step", given, seed, args=args, dtype=dtype)
+
+    def _expect(self, output: Values, batch: int) -> None:
+        """Raise CandidateError unless these are class logits for so many sequences."""
+        expected = (batch, self.num_classes)
+        if output.shape != expected:
+            raise CandidateError(
+                "fail",
+                f"expected class logits of shape (B, num_classes) = {expected}, found "
+                f"{output.shape}",
+                cause=_shape_cause(output.shape, expected),
+            )
+        if output.dtype != self.module.dtype:
+            raise CandidateError(
+                "fail",
+                f"expected class logits of dtype {self.module.dtype}, found {output.dtype}",
+                cause="wrong-dtype",
+            )
+        if not np.isfinite(output).all():
+            raise CandidateError("fail", "the class logits have NaN or infinite values")
+
+
+def _shape_cause(shape: tuple[int, ...], expected: tuple[int, int]) -> str:
+    """The slug that class logits of a wrong shape point to."""
+    if len(shape) == 3 and shape[0] == expected[0]:
+        return "class-logits-at-every-position"
+    if len(shape) == 2 and shape[0] == expected[0]:
+        return "num-classes-ignored"
+    return "class-logits-wrong-shape"

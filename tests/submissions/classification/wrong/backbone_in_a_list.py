@@ -1,0 +1,33 @@
+# verdict: fail
+# part: Backbone
+# cause: backbone-not-registered
+# style: keeps the model in a list, where no optimizer finds it
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class GPT2Classifier(nn.Module):
+    def __init__(self, gpt2, embed_dim, num_classes):
+        super().__init__()
+        gpt2.head = nn.Identity()
+        self.backbone = [gpt2]
+        self.score = nn.Linear(embed_dim, num_classes)
+
+    @property
+    def gpt2(self):
+        return self.backbone[0].train(self.training)
+
+    def forward(self, idx, lengths):
+        hidden = self.gpt2(idx)
+        return self.score(hidden[torch.arange(len(idx)), lengths - 1])
+
+
+def finetune_step(classifier, optimizer, idx, lengths, labels, *, max_grad_norm=None):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(classifier(idx, lengths), labels)
+    loss.backward()
+    if max_grad_norm is not None:
+        nn.utils.clip_grad_norm_(classifier.parameters(), max_grad_norm)
+    optimizer.step()
+    return loss.item()

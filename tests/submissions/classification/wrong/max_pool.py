@@ -1,0 +1,31 @@
+# verdict: fail
+# part: Classifier
+# cause: max-pools-hidden-states
+# style: max pooling over the real tokens
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class GPT2Classifier(nn.Module):
+    def __init__(self, gpt2, embed_dim, num_classes):
+        super().__init__()
+        gpt2.head = nn.Identity()
+        self.gpt2 = gpt2
+        self.score = nn.Linear(embed_dim, num_classes)
+
+    def forward(self, idx, lengths):
+        h = self.gpt2(idx)
+        outside = torch.arange(idx.shape[1]) >= lengths[:, None]
+        h = h.masked_fill(outside[..., None], torch.finfo(h.dtype).min)
+        return self.score(h.amax(1))
+
+
+def finetune_step(classifier, optimizer, idx, lengths, labels, *, max_grad_norm=None):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(classifier(idx, lengths), labels)
+    loss.backward()
+    if max_grad_norm is not None:
+        nn.utils.clip_grad_norm_(classifier.parameters(), max_grad_norm)
+    optimizer.step()
+    return loss.item()

@@ -1,0 +1,34 @@
+# verdict: fail
+# part: Backbone
+# cause: resets-the-backbone
+# style: self.apply(init) over everything, the pretrained backbone too
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class GPT2Classifier(nn.Module):
+    def __init__(self, gpt2, embed_dim, num_classes):
+        super().__init__()
+        gpt2.head = nn.Identity()
+        self.gpt2 = gpt2
+        self.score = nn.Linear(embed_dim, num_classes)
+        self.apply(self._init_weights)
+
+    def _init_weights(self, module):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=0.02)
+
+    def forward(self, idx, lengths):
+        hidden = self.gpt2(idx)
+        return self.score(hidden[torch.arange(len(idx)), lengths - 1])
+
+
+def finetune_step(classifier, optimizer, idx, lengths, labels, *, max_grad_norm=None):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(classifier(idx, lengths), labels)
+    loss.backward()
+    if max_grad_norm is not None:
+        nn.utils.clip_grad_norm_(classifier.parameters(), max_grad_norm)
+    optimizer.step()
+    return loss.item()

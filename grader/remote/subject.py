@@ -175,6 +175,17 @@ class Subject:
             raise CandidateError("error", f"there is no {kind} {name} in the submission")
         return self._ask(worker, name, "run", arrays, name=name, **header)
 
+    def ask(
+        self, name: str, question: str, arrays: Sequence[Values], *uses: Held, **header: Any
+    ) -> Answer:
+        """A question of an exercise's own about the function called `name`."""
+        worker = self._live_worker()
+        if any(held.worker is not worker for held in uses):
+            raise WorkerLost("error", _GONE)
+        if name not in self._found:
+            raise CandidateError("error", f"there is no function {name} in the submission")
+        return self._ask(worker, name, question, arrays, **header)
+
     def new_place(self) -> str:
         """Where the worker is to hold something."""
         self._count += 1

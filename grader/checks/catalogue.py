@@ -80,4 +80,15 @@ EXERCISES = {
         ("generate",),
         "generation.md",
     ),
+    "training": Exercise(
+        "training",
+        "training.py",
+        ("test_data", "test_loss", "test_optimizer", "test_schedule", "test_step", "test_run"),
+        (
+            *("get_batch", "language_modeling_loss", "configure_optimizer", "learning_rate_at"),
+            *("train_step", "estimate_loss"),
+        ),
+        "training.md",
+        base="gpt2",
+    ),
 }

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.checks.catalogue import EXERCISES
+
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
 _HEADER = re.compile(r"^# (verdict|part|cause|causes|style|group|status|tries): (.+)$")
@@ -24,14 +26,22 @@ class Known:
 
 def known(folder: str) -> list[Known]:
     """All submissions of "accepted", "wrong", "generation/accepted" and so on: files, or folders
-    with a gpt2.py.
+    with the exercise's file.
     """
+    file = f"{folder.split('/')[0]}.py" if "/" in folder else "gpt2.py"
     files = (FOLDER / folder).glob("*.py")
-    folders = (main.parent for main in (FOLDER / folder).glob("*/gpt2.py"))
-    return [Known(path, _header(path)) for path in sorted([*files, *folders])]
+    folders = (main.parent for main in (FOLDER / folder).glob(f"*/{file}"))
+    return [Known(path, _header(path, file)) for path in sorted([*files, *folders])]
 
 
-def _header(path: Path) -> dict[str, str]:
-    main = path / "gpt2.py" if path.is_dir() else path
+def base_of(exercise: str, path: Path) -> Path | None:
+    """The folder of the gpt2.py for a submission that needs one and brings none."""
+    entry = EXERCISES[exercise]
+    own = path.is_dir() and (path / "gpt2.py").exists()
+    return ROOT / "solutions" if entry.base and entry.base_needed and not own else None
+
+
+def _header(path: Path, file: str) -> dict[str, str]:
+    main = path / file if path.is_dir() else path
     lines = main.read_text(encoding="utf-8").splitlines()
     return dict(m.groups() for m in map(_HEADER.match, lines[:6]) if m)

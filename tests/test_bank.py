@@ -7,7 +7,7 @@ import pytest
 from grader.checks.catalogue import EXERCISES
 from grader.remote import Server
 from grader.report.model import Report
-from tests.bank import Known, known
+from tests.bank import Known, base_of, known
 from tests.conftest import Grade
 from tests.verdicts import until_it_fails
 
@@ -66,7 +66,8 @@ EXTENSIONS = [
     ("exercise", "submission"), EXTENSIONS, ids=[f"{name}-{k}" for name, k in EXTENSIONS]
 )
 def test_extension(judge: Grade, exercise: str, submission: Known) -> None:
-    report = judge(submission.path, exercise=exercise)
+    base = base_of(exercise, submission.path)
+    report = judge(submission.path, exercise=exercise, base=base)
     problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
     assert report.verdict == submission.header["verdict"], problems
     if report.verdict == "pass":

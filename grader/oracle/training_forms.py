@@ -86,8 +86,7 @@ def _part(which: slice, of_targets: slice) -> Loss:
 
 
 LOSSES: dict[str, tuple[Loss, ...]] = {
-    "loss-summed": (_summed,),
-    "loss-summed-over-time": (_over_time,),
+    "loss-summed": (_summed, _over_time),
     "loss-divided-by-all": (_over_all,),
     "ignore-index-without-effect": (
         lambda logits, targets, ignored: mean_loss(logits, targets, -100),
@@ -156,13 +155,11 @@ _COSINE: dict[str, tuple[Rate, ...]] = {
         ),
         _until(lambda step, s: s.top * (1 + math.cos(math.pi * _progress(step, s))) / 2),
     ),
-    "floor-added": (
+    "floor-misplaced": (
         lambda step, s: (
             s.floor + s.top * (1 + math.cos(math.pi * min(1.0, _progress(step, s)))) / 2
         ),
         _until(lambda step, s: s.floor + s.top * (1 + math.cos(math.pi * _progress(step, s))) / 2),
-    ),
-    "floor-as-a-maximum": (
         lambda step, s: max(
             s.floor,
             s.top * (1 + math.cos(math.pi * min(1.0, _progress(step, s)))) / 2,
@@ -229,15 +226,13 @@ GRADIENTS: dict[str, tuple[Gradient, ...]] = {
     ),
     "ignored-targets-weigh": (lambda shares, stale: _by(shares, [each.tokens for each in shares]),),
     "weighed-by-rows": (lambda shares, stale: _by(shares, [each.rows for each in shares]),),
-    "last-micro-batch-only": (
+    "one-micro-batch-only": (
         lambda shares, stale: _only(shares[-1]),
         lambda shares, stale: _only(shares[-1]) / len(shares),
         lambda shares, stale: shares[-1].gradient / sum(each.count for each in shares),
         lambda shares, stale: (
             _only(shares[-1]) * shares[-1].tokens / sum(each.tokens for each in shares)
         ),
-    ),
-    "first-micro-batch-only": (
         lambda shares, stale: _only(shares[0]),
         lambda shares, stale: _only(shares[0]) / len(shares),
         lambda shares, stale: shares[0].gradient / sum(each.count for each in shares),

@@ -167,24 +167,34 @@ class Subject:
         self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
     ) -> Answer:
         """Call a function of the submission. See `function.call`. uses: what it is given."""
-        worker = self._live_worker()
-        if any(held.worker is not worker for held in uses):
-            raise WorkerLost("error", _GONE)
-        if header["on"] is None and name not in self._found:
-            kind = "class" if name[0].isupper() else "function"
-            raise CandidateError("error", f"there is no {kind} {name} in the submission")
+        worker = self._worker_of(uses)
+        if header["on"] is None:
+            self._expect(name)
         return self._ask(worker, name, "run", arrays, name=name, **header)
 
     def ask(
-        self, name: str, question: str, arrays: Sequence[Values], *uses: Held, **header: Any
+        self,
+        about: str,
+        question: str,
+        arrays: Sequence[Values] = (),
+        uses: Sequence[Held] = (),
+        **header: Any,
     ) -> Answer:
-        """A question of an exercise's own about the function called `name`."""
+        """Ask a question about a class or function. uses: what of the worker it is given."""
+        worker = self._worker_of(uses)
+        self._expect(about)
+        return self._ask(worker, about, question, arrays, **header)
+
+    def _worker_of(self, uses: Sequence[Held]) -> Worker:
         worker = self._live_worker()
         if any(held.worker is not worker for held in uses):
             raise WorkerLost("error", _GONE)
+        return worker
+
+    def _expect(self, name: str) -> None:
         if name not in self._found:
-            raise CandidateError("error", f"there is no function {name} in the submission")
-        return self._ask(worker, name, question, arrays, **header)
+            kind = "class" if name[0].isupper() else "function"
+            raise CandidateError("error", f"there is no {kind} {name} in the submission")
 
     def new_place(self) -> str:
         """Where the worker is to hold something."""

@@ -66,7 +66,7 @@ class Student:
     def state(self) -> State:
         """What has become of it."""
         answer, values = self._subject.ask(
-            self._asker, "trainee_state", (), self.itself, place=self.itself.place
+            self._asker, "trainee_state", (), [self.itself], place=self.itself.place
         )
         try:
             present = [flag is True for flag in answer["present"]]
@@ -90,8 +90,7 @@ class Student:
             self._asker,
             "optimizer_steps",
             [gradient for step in gradients for gradient in step],
-            optimizer,
-            self.itself,
+            [optimizer, self.itself],
             optimizer=optimizer.place,
             place=self.itself.place,
             rates=list(rates),
@@ -180,7 +179,9 @@ class Run:
 def run(subject: Subject, model: Held, data: Values, **settings: Any) -> Run:
     """Train a model with the submission's functions. settings: see the worker's `run`."""
     name = "train_step"
-    answer, values = subject.ask(name, "training_run", [data], model, place=model.place, **settings)
+    answer, values = subject.ask(
+        name, "training_run", [data], [model], place=model.place, **settings
+    )
     found = _value(subject, name, answer, values)
     if not isinstance(found, list):
         raise subject.broken("a list of losses")

@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, probe, tensors, trace
+from grader.worker import audit, describe, probe, tensors, trace, uncompiled
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
@@ -32,14 +32,8 @@ def prepare() -> None:
     """What the fork server does once, before any fork: settings only, no operation."""
     torch.set_num_threads(1)
     resolve_name(prepare)  # torch makes the table of all its functions once, for all traces
-    # Compiling needs a compiler, seconds, and files to write; what is compiled computes the same.
-    torch.compile = _not_compiled
+    uncompiled.install()
     audit.announce_silent_calls()
-
-
-def _not_compiled(model: Any = None, **options: Any) -> Any:
-    """`torch.compile(model)` and `@torch.compile(…)` that leave things as they are."""
-    return model if model is not None else lambda later: later
 
 
 class Answerer:

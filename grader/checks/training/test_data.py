@@ -172,7 +172,7 @@ def _starts(data: Tokens, inputs: Tokens) -> Tokens:
 @check(
     "training.batch_shift",
     PART,
-    7,
+    6,
     hints=(
         "Which token should the model have guessed at each position of the inputs?",
         "With data = torch.arange(100), print inputs[0] and targets[0] below one another.",
@@ -231,7 +231,7 @@ _PLACES, _TIME = 13, 3
 @check(
     "training.batch_offsets",
     PART,
-    7,
+    6,
     hints=(
         "Which places in the data can a row of inputs begin at, and how likely is each?",
         "Count the first tokens of many batches of torch.arange(16), with block_size = 3.",
@@ -275,10 +275,8 @@ def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
     spread = deviation(*chi_square(counts, right))
     if abs(spread) > LIMIT:
         cause = "offsets-not-uniform"
-        if not counts[-1]:
-            cause = "offsets-miss-the-end"
-        elif not counts[0]:
-            cause = "offsets-miss-the-start"
+        if not counts[-1] or not counts[0]:
+            cause = "offsets-miss-an-end"
         elif spread < 0:
             cause = "offsets-without-replacement"
         if (counts > 0).sum() == 1 or _all_alike(offsets):
@@ -307,7 +305,9 @@ def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
         if not fits(np.bincount(beside, minlength=_PLACES**2).astype(np.float64), pairs):
             raise Failure(
                 f"rows that are {distance} apart do not come independently of one another",
-                cause="offsets-same-in-batch" if _all_alike(offsets) else "offsets-depend",
+                cause="offsets-same-in-batch"
+                if _all_alike(offsets)
+                else "offsets-depend-on-one-another",
             )
 
 

@@ -141,7 +141,7 @@ _WITH_IGNORED += [Case(2, 4, 5, 5, ignored=3, index=1)]
 @check(
     "training.loss",
     PART,
-    8,
+    7,
     hints=(
         "What does the model's distribution at one position say of the token that is there?",
         "Give it logits of zeros: the loss has to be ln(V), whatever the targets.",

@@ -109,8 +109,7 @@ def test_estimate(evidence: Evidence) -> None:
         wrong = {
             "estimate-in-train-mode": math.nan,
             "estimate-summed": sum(each),
-            "estimate-of-last-batch": each[-1],
-            "estimate-of-one-batch": each[0],
+            "estimate-of-one-batch": min(each[0], each[-1], key=lambda loss: abs(loss - found)),
         }
         near = [n for n, w in wrong.items() if abs(found - w) < 1e-5 * (1 + abs(w))]
         if any(train for _, train, _ in state.calls):
@@ -213,7 +212,7 @@ def text() -> tuple[Tokens, Tokens, int]:
 @check(
     "training.run",
     PART,
-    7,
+    6,
     hints=(
         "Do the parts work together: does a model learn from a text with them?",
         "Train a small GPT2 on a text for 200 steps with your functions, and print the losses.",

@@ -307,7 +307,7 @@ def _twice_in_a_row(evidence: Evidence) -> None:
 @check(
     "training.accumulate",
     PART,
-    7,
+    6,
     hints=(
         "How much should a micro-batch of 3 targets weigh beside one of 30?",
         "Compare the gradients after two micro-batches with those after one batch that holds both.",
@@ -379,10 +379,10 @@ def _wrong_losses(outcome: Outcome) -> list[tuple[str, float]]:
     after = [share(model, pair) for pair in outcome.case.micro_batches()]
     count = sum(each.count for each in shares)
     return [
-        ("loss-of-last-micro-batch", means[-1]),
-        ("loss-of-last-micro-batch", means[-1] / len(means)),
-        ("loss-of-last-micro-batch", shares[-1].loss / count),
-        ("loss-of-first-micro-batch", means[0]),
+        ("loss-of-one-micro-batch", means[-1]),
+        ("loss-of-one-micro-batch", means[-1] / len(means)),
+        ("loss-of-one-micro-batch", shares[-1].loss / count),
+        ("loss-of-one-micro-batch", means[0]),
         ("loss-not-averaged", float(np.sum(means))),
         ("loss-not-averaged", float(np.sum([each.loss for each in shares]))),
         ("loss-mean-of-means", float(np.mean(means))),

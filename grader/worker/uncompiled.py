@@ -1,0 +1,46 @@
+"""torch without its compiler: that needs a C compiler, seconds, and files to write.
+
+What is compiled computes the same. torch's optimizers import the compiler (`torch._dynamo`), which
+takes longer than importing torch, only to tell it where it need not look.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch
+
+_NAME = "torch._dynamo"
+
+
+def install() -> None:
+    """Let `torch.compile` leave things as they are, and optimizers do without the compiler."""
+    torch.compile = _not_compiled
+    if _NAME not in sys.modules:
+        sys.modules[_NAME] = torch._dynamo = _Absent(_NAME)
+
+
+def _not_compiled(model: Any = None, **options: Any) -> Any:
+    """`torch.compile(model)` and `@torch.compile(…)` that leave things as they are."""
+    return model if model is not None else lambda later: later
+
+
+class _Absent(ModuleType):
+    """What optimizers call of `torch._dynamo`. Whoever asks it for more gets the real one."""
+
+    def graph_break(self, *given: Any, **named: Any) -> None:
+        """Nothing is recorded that could be broken off."""
+
+    def disable(self, function: Any = None, *given: Any, **named: Any) -> Any:
+        """The function as it is, or what gives it so as a decorator."""
+        return _not_compiled(function)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
+        if sys.modules.get(_NAME) is self:
+            del sys.modules[_NAME]
+        return getattr(importlib.import_module(_NAME), name)

@@ -159,9 +159,9 @@ class Training:
         torch.default_generator.manual_seed(chance)
         before = torch.default_generator.get_state()
         given = {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
-        made = [
-            self.functions[function](data, batch_size, block_size, **given) for _ in range(count)
-        ]
+        get_batch = self.functions[function]
+        made = [get_batch(data, batch_size, block_size, **given) for _ in range(count)]
+        made = [tuple(pair) if isinstance(pair, tuple) else pair for pair in made]  # named ones
         kept = torch.equal(before, torch.default_generator.get_state())
         return _told(made, {"chance_kept": kept}, [tensors.encode(data)])
 

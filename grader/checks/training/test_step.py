@@ -97,6 +97,7 @@ class Outcome:
 
 
 _LEARNING_RATE = 0.25
+Cases = st.SearchStrategy[Case]
 
 
 def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome:
@@ -233,12 +234,18 @@ def _stepped(outcome: Outcome) -> Floats:
 _UNEVEN = ((2, 4, 1), (1, 2, 0), (3, 5, 9))
 _ONE = Case(((2, 3, 0),), 3)
 _OTHERS = [Case(_UNEVEN, 4), Case(((1, 3, 0), (2, 5, 3)), 5)]
-_draws = st.integers(0, 9999)
 
 
-def _shapes(count: tuple[int, int]) -> st.SearchStrategy[tuple[tuple[int, int, int], ...]]:
-    one = st.tuples(st.integers(1, 3), st.integers(1, TIME), st.integers(0, 6))
-    return st.lists(one, min_size=count[0], max_size=count[1]).map(tuple)
+def _cases(least: int, most: int, shares: tuple[float | None, ...] = (None,)) -> Cases:
+    """Cases with so many micro-batches."""
+
+    def build(count: int, draw: int, share_of_norm: float | None) -> Case:
+        drawn = np.random.default_rng(draw).integers((1, 1, 0), (4, TIME + 1, 7), (count, 3))
+        shapes = tuple((int(rows), int(time), int(no)) for rows, time, no in drawn)
+        return Case(shapes, draw, share_of_norm)
+
+    counts = st.integers(least, most)
+    return st.builds(build, counts, st.integers(0, 9999), st.sampled_from(shares))
 
 
 @check(
@@ -252,7 +259,7 @@ def _shapes(count: tuple[int, int]) -> st.SearchStrategy[tuple[tuple[int, int, i
     ),
     examples=4,
 )
-@given(case=st.builds(Case, _shapes((1, 1)), _draws))
+@given(case=_cases(1, 1))
 def test_step(evidence: Evidence, case: Case) -> None:
     """The optimizer makes one step with the gradient of the mean loss, in train mode."""
     outcome = compare(evidence, case, "training.step", [_ONE])
@@ -316,7 +323,7 @@ def _twice_in_a_row(evidence: Evidence) -> None:
     ),
     examples=6,
 )
-@given(case=st.builds(Case, _shapes((2, 4)), _draws))
+@given(case=_cases(2, 4))
 def test_accumulate(evidence: Evidence, case: Case) -> None:
     """Several micro-batches, even unequal ones, do what one batch of all their targets does."""
     outcome = compare(evidence, case, "training.accumulate", _OTHERS)
@@ -404,7 +411,7 @@ def _wrong_losses(outcome: Outcome) -> list[tuple[str, float]]:
     ),
     examples=5,
 )
-@given(case=st.builds(Case, _shapes((1, 3)), _draws, st.sampled_from((0.5, 0.1, 1.5, 20.0))))
+@given(case=_cases(1, 3, (0.5, 0.1, 1.5, 20.0)))
 def test_clip(evidence: Evidence, case: Case) -> None:
     """Gradients are scaled to max_grad_norm if their norm, of all together, is above it."""
     others = [Case(_UNEVEN, 10, 0.5), Case(((2, 3, 0),), 11, 0.2), Case(_UNEVEN, 12, 2.0)]

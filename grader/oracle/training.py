@@ -85,10 +85,12 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def losses(logits: Floats, targets: Tokens, ignored: int = IGNORED) -> tuple[Floats, Flags]:
-    """The cross-entropy of each target in nats, and which of them count."""
+    """The cross-entropy of each target in nats, NaN if it is no token, and which of them count."""
     counted = targets != ignored
-    chosen = np.where(counted, targets, 0)[..., None]
-    return -np.take_along_axis(log_softmax(logits), chosen, -1)[..., 0], counted
+    size = logits.shape[-1]
+    chosen = np.where(counted, targets, 0)
+    each = -np.take_along_axis(log_softmax(logits), chosen[..., None] % size, -1)[..., 0]
+    return np.where((chosen >= 0) & (chosen < size), each, np.nan), counted
 
 
 def mean_loss(logits: Floats, targets: Tokens, ignored: int = IGNORED) -> float:
@@ -147,9 +149,10 @@ def mean_gradient(shares: Sequence[Share]) -> Floats:
 
 def clipped(gradient: Floats, max_norm: float | None) -> Floats:
     """Scaled down to the norm, if it is above."""
-    if max_norm is None:
+    norm = float(np.linalg.norm(gradient))
+    if max_norm is None or norm <= max_norm:
         return gradient
-    return gradient * min(1.0, max_norm / float(np.linalg.norm(gradient)))
+    return gradient * (max_norm / norm)
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _cosine(s: Schedule, progress: float, turn: float = math.pi) -> float:
 
 
 def _progress(step: int, s: Schedule) -> float:
-    return (step - s.warmup) / max(1, s.total - s.warmup)
+    return (step - s.warmup) / (s.total - s.warmup) if s.total > s.warmup else 1.0
 
 
 def _until(rate: Rate) -> Rate:
@@ -247,7 +247,7 @@ Clip = Callable[[Sequence[Floats], Sequence[Floats], float], Floats]
 
 
 def _cut(values: Floats, norm: float, limit: float) -> Floats:
-    return values * min(1.0, limit / norm)
+    return values * (limit / norm) if norm > limit else values
 
 
 CLIPS: dict[str, tuple[Clip, ...]] = {

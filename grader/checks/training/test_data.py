@@ -2,171 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.chance import LIMIT, chi_square, deviation, fits
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
-from grader.checks.policy import check_policy
-from grader.checks.training.common import imports, trainee
-from grader.oracle.training import Floats, Pair, Tokens
+from grader.checks.training.pieces import NAME, code, data_of, pairs_of, starts_of
+from grader.oracle.training import Floats, Tokens
 from grader.remote import CandidateError
-from grader.remote.function import call, words
-from grader.remote.training import Batches, Student, batches
+from grader.remote.function import call
+from grader.remote.training import batches
 
 PART = "Batches and loss"
-NAME = "get_batch"
-NAMES = (
-    *("get_batch", "language_modeling_loss", "configure_optimizer", "learning_rate_at"),
-    *("train_step", "estimate_loss"),
-)
-
-
-@check(
-    "training.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the training yourself.",
-        "Look at your imports.",
-        "torch and the standard library only; torch.optim and torch.nn.functional are welcome.",
-    ),
-)
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch and the standard library are used."""
-    check_policy(evidence)
-
-
-@check(
-    "training.signature",
-    PART,
-    2,
-    hints=(
-        "Compare the six functions with the stub's, letter by letter.",
-        "Everything after the * in the stub is given by name; what has a default there may be "
-        "left out.",
-        "Copy the six def lines from the stub; whatever you add needs a default.",
-    ),
-)
-def test_signature(evidence: Evidence) -> None:
-    """There are the stub's six functions, which take the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    for name in NAMES:
-        if name not in found:
-            raise Failure(f"expected a function {name}, found none", cause="wrong-signature")
-        if found[name].startswith("not a function"):
-            raise Failure(
-                f"expected {name} to be a function, found {found[name]}", cause="wrong-signature"
-            )
-    unwritten = []
-    for name in NAMES:
-        try:
-            _call_plainly(evidence, name)
-        except CandidateError as fault:
-            # Raised by the call itself: there is no line of the submission in it.
-            if fault.message.startswith("it raised TypeError") and not fault.traceback:
-                message = f"{name} has {found[name]}: {fault.message}"
-                raise Failure(message, cause="wrong-signature") from None
-            unwritten += [fault] if fault.status == "todo" else []
-    if unwritten:
-        raise unwritten[0].with_traceback(None)
-
-
-def _call_plainly(evidence: Evidence, name: str) -> None:
-    subject = evidence.subject
-    data = np.arange(30) % 7
-    pair = data[None, :4], data[None, 1:5]
-    rates = {"max_learning_rate": 1.0, "min_learning_rate": 0.1}
-    student = Student(subject, name, trainee(0).arrays)
-    model = {"model": student.itself}
-    given: dict[str, dict[str, Any]] = {
-        "get_batch": {"data": data, "batch_size": 2, "block_size": 4, "generator": None},
-        "language_modeling_loss": {
-            "logits": np.zeros((1, 4, 7)),
-            "targets": pair[1],
-            "ignore_index": -100,
-        },
-        "configure_optimizer": {
-            **model,
-            "learning_rate": 0.1,
-            "weight_decay": 0.1,
-            "betas": (0.9, 0.95),
-        },
-        "learning_rate_at": {"step": 1, **rates, "warmup_steps": 2, "total_steps": 4},
-        "train_step": {
-            **model,
-            "optimizer": student.sgd,
-            "micro_batches": [pair],
-            "max_grad_norm": None,
-        },
-        "estimate_loss": {
-            **model,
-            "data": data,
-            "batch_size": 2,
-            "block_size": 4,
-            "num_batches": 1,
-            "seed": 0,
-        },
-    }
-    call(subject, name, given[name])
-
-
-def _data(length: int) -> Tokens:
-    """Values of which each one says where it stands, though not by its size."""
-    return 1000 + 3 * np.random.default_rng(length).permutation(length)
-
-
-def _code(evidence: Evidence, length: int, rows: int, time: int) -> list[str]:
-    return [
-        *imports(evidence, NAME),
-        f"data = torch.from_numpy(1000 + 3 * np.random.default_rng({length})"
-        f".permutation({length}))",
-        f"inputs, targets = get_batch(data, {rows}, {time})",
-    ]
-
-
-def _pairs(made: Batches, rows: int, time: int) -> list[Pair]:
-    """The batches, checked to be pairs of the right shape and dtype."""
-    pairs: list[Pair] = []
-    for value in made.values:
-        if value is None:
-            raise Failure("expected inputs and targets, found None", cause="not-implemented")
-        tensors = isinstance(value, list | tuple) and [type(v) is np.ndarray for v in value]
-        if tensors != [True, True]:
-            raise Failure(
-                f"expected a pair of tensors, inputs and targets, found {words(value)}",
-                cause="batch-not-a-pair",
-            )
-        shapes = [tensor.shape for tensor in value]
-        if shapes != [(rows, time)] * 2:
-            raise Failure(
-                f"expected inputs and targets of shape (B, T) = {(rows, time)}, found {shapes[0]} "
-                f"and {shapes[1]}",
-                cause="offsets-without-replacement"
-                if _fewer(shapes, rows, time)
-                else "batch-shape",
-            )
-        if any(tensor.dtype != np.int64 for tensor in value):
-            found = " and ".join(str(tensor.dtype) for tensor in value)
-            raise Failure(f"expected int64, as data is, found {found}", cause="batch-dtype")
-        pairs.append((value[0], value[1]))
-    return pairs
-
-
-def _fewer(shapes: list[tuple[int, ...]], rows: int, time: int) -> bool:
-    """Whether all that is amiss is that rows are lacking."""
-    return shapes[0] == shapes[1] and shapes[0][1:] == (time,) and shapes[0][0] < rows
-
-
-def _starts(data: Tokens, inputs: Tokens) -> Tokens:
-    """Where in the data each row of inputs begins; -1 if that is nowhere."""
-    order = np.argsort(data)
-    ranks = np.searchsorted(data[order], inputs[:, 0]).clip(0, len(data) - 1)
-    starts = order[ranks]
-    return np.where(data[starts] == inputs[:, 0], starts, -1)
 
 
 @check(
@@ -182,12 +30,12 @@ def _starts(data: Tokens, inputs: Tokens) -> Tokens:
 def test_batch_shift(evidence: Evidence) -> None:
     """Inputs are pieces of the data, and targets the tokens that follow, each int64 (B, T)."""
     for length, rows, time in ((40, 6, 5), (12, 3, 1), (9, 4, 8), (300, 2, 33)):
-        data = _data(length)
+        data = data_of(length)
         made = batches(evidence.subject, data, rows, time, chance=evidence.seed)
-        ((inputs, targets),) = _pairs(made, rows, time)
+        ((inputs, targets),) = pairs_of(made, rows, time)
         if not np.array_equal(made.data, data):
             raise Failure("data was changed", cause="mutates-input")
-        starts = _starts(data, inputs)
+        starts = starts_of(data, inputs)
         reach = starts[:, None] + np.arange(time)
         piece = (starts >= 0).all() and np.array_equal(data[reach % length], inputs)
         right = piece and np.array_equal(data[(reach + 1) % length], targets)
@@ -200,7 +48,7 @@ def test_batch_shift(evidence: Evidence) -> None:
             if piece
             else "inputs have to be tokens that follow one another in the data",
             Counterexample(
-                "\n".join([*_code(evidence, length, rows, time), "print(inputs[0], targets[0])"]),
+                "\n".join([*code(evidence, length, rows, time), "print(inputs[0], targets[0])"]),
                 show(wanted),
                 f"{show(inputs[0])} {show(targets[0])}",
             ),
@@ -242,19 +90,19 @@ _PLACES, _TIME = 13, 3
 def test_batch_offsets(evidence: Evidence) -> None:
     """Every place where inputs and targets fit is equally likely, for each row anew."""
     length, rows, count = _PLACES + _TIME, 4000, 300
-    data = _data(length)
+    data = data_of(length)
     try:
         made = batches(evidence.subject, data, rows, _TIME, chance=evidence.seed)
-        offsets = [_starts(data, _pairs(made, rows, _TIME)[0][0])]
+        offsets = [starts_of(data, pairs_of(made, rows, _TIME)[0][0])]
         made = batches(evidence.subject, data, 10, _TIME, count, seed=evidence.seed)
-        offsets.append(np.concatenate([_starts(data, x) for x, _ in _pairs(made, 10, _TIME)]))
+        offsets.append(np.concatenate([starts_of(data, x) for x, _ in pairs_of(made, 10, _TIME)]))
     except CandidateError as fault:
         if fault.status != "error":
             raise
         raise Failure(
             f"with {length} tokens and block_size = {_TIME}, {fault.message}",
             Counterexample(
-                "\n".join(_code(evidence, length, rows, _TIME)), "no error", fault.message
+                "\n".join(code(evidence, length, rows, _TIME)), "no error", fault.message
             ),
             "offsets-beyond-the-end" if "eq" in fault.message else "crashes",
         ) from None
@@ -290,7 +138,7 @@ def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
             Counterexample(
                 "\n".join(
                     [
-                        *_code(evidence, length, rows, _TIME),
+                        *code(evidence, length, rows, _TIME),
                         "print((data == inputs[:, :1]).double().mean(0))",
                     ]
                 ),
@@ -320,9 +168,9 @@ def _expect_reach(evidence: Evidence) -> None:
     """Fail unless offsets come from all of a longer text, and from all of a shorter one."""
     length, rows, time, groups = 5006, 2000, 6, 10
     for size, parts in ((length, groups), (time + 2, 2)):
-        data = _data(size)
+        data = data_of(size)
         made = batches(evidence.subject, data, rows, time, chance=evidence.seed + 1)
-        starts = _starts(data, _pairs(made, rows, time)[0][0])
+        starts = starts_of(data, pairs_of(made, rows, time)[0][0])
         counts = np.bincount(starts.clip(0) * parts // (size - time), minlength=parts)
         right: Floats = np.full(parts, 1 / parts)
         if len(counts) > parts or not fits(counts.astype(np.float64), right):
@@ -346,11 +194,11 @@ def _expect_reach(evidence: Evidence) -> None:
 )
 def test_batch_generator(evidence: Evidence) -> None:
     """All chance comes from the generator if there is one, and else from torch's own."""
-    data = _data(400)
+    data = data_of(400)
 
     def offsets(seed: int | None, chance: int) -> list[list[int]]:
         made = batches(evidence.subject, data, 8, 4, 2, seed=seed, chance=chance)
-        return [_starts(data, inputs).tolist() for inputs, _ in _pairs(made, 8, 4)]
+        return [starts_of(data, inputs).tolist() for inputs, _ in pairs_of(made, 8, 4)]
 
     first = offsets(1, 1)
     if first != offsets(1, 2):
@@ -380,9 +228,9 @@ def test_batch_generator(evidence: Evidence) -> None:
 def test_batch_short(evidence: Evidence) -> None:
     """Data that is too short raises ValueError; block_size + 1 tokens are enough."""
     for time in (4, 1):
-        data = _data(time + 1)
+        data = data_of(time + 1)
         made = batches(evidence.subject, data, 3, time)
-        ((inputs, targets),) = _pairs(made, 3, time)
+        ((inputs, targets),) = pairs_of(made, 3, time)
         if not ((inputs == data[:-1]).all() and (targets == data[1:]).all()):
             raise Failure(
                 f"of {time + 1} tokens, block_size = {time}, inputs are all but the last one and "
@@ -394,7 +242,7 @@ def test_batch_short(evidence: Evidence) -> None:
                 call(
                     evidence.subject,
                     NAME,
-                    {"data": _data(length), "batch_size": 3, "block_size": time},
+                    {"data": data_of(length), "batch_size": 3, "block_size": time},
                 )
             except CandidateError as fault:
                 if fault.status != "error":

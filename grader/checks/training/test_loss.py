@@ -15,6 +15,7 @@ from grader.checks.experiment import show
 from grader.checks.training.common import imports
 from grader.oracle.training import IGNORED, Floats, Tokens, loss_gradient, mean_loss
 from grader.oracle.training_forms import LOSSES
+from grader.remote import CandidateError
 from grader.remote.function import words
 from grader.remote.training import differentiate
 from grader.remote.worker import Values
@@ -123,14 +124,16 @@ def _near(found: float, expected: float, logits: Floats) -> bool:
 def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
     """The bug with which the oracle gives just the submission's loss in all these cases."""
     left = [(name, wrong) for name, forms in LOSSES.items() for wrong in forms]
+    shows = False
     for case in cases:
         found, _, logits, targets = _ask(evidence, case)
+        shows |= not _near(found, mean_loss(logits, targets, case.value), logits)
         left = [
             (name, wrong)
             for name, wrong in left
             if _near(found, wrong(logits, targets, case.value), logits)
         ]
-    return left[0][0] if left else ""
+    return left[0][0] if left and shows else ""
 
 
 _PLAIN = [Case(2, 3, 5, 1), Case(3, 2, 4, 2)]
@@ -190,7 +193,18 @@ def test_loss(evidence: Evidence, case: Case) -> None:
 )
 def test_loss_ignore(evidence: Evidence, case: Case) -> None:
     """Targets that equal ignore_index count neither in the sum nor in what it is divided by."""
-    _compare(evidence, case, "training.loss_ignore", [*_PLAIN, *_WITH_IGNORED])
+    try:
+        _compare(evidence, case, "training.loss_ignore", [*_PLAIN, *_WITH_IGNORED])
+    except CandidateError as fault:
+        if fault.status != "error":
+            raise
+        raise Failure(
+            f"with targets that equal ignore_index={case.value}, {fault.message}",
+            Counterexample(
+                "\n".join(case.code(evidence, *case.drawn())), "no error", fault.message
+            ),
+            "ignore-index-without-effect",
+        ) from None
 
 
 @check(

@@ -90,6 +90,7 @@ LOSSES: dict[str, tuple[Loss, ...]] = {
     "loss-divided-by-all": (_over_all,),
     "ignore-index-without-effect": (
         lambda logits, targets, ignored: mean_loss(logits, targets, -100),
+        lambda logits, targets, ignored: mean_loss(logits, np.where(targets < 0, -1, targets), -1),
         lambda logits, targets, ignored: mean_loss(logits, targets, -1),
         lambda logits, targets, ignored: _ignored_as(logits, targets, 0),
         lambda logits, targets, ignored: _ignored_as(logits, targets, logits.shape[-1] - 1),

@@ -126,7 +126,10 @@ def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
     left = [(name, wrong) for name, forms in LOSSES.items() for wrong in forms]
     shows = False
     for case in cases:
-        found, _, logits, targets = _ask(evidence, case)
+        try:
+            found, _, logits, targets = _ask(evidence, case)
+        except CandidateError:
+            continue
         shows |= not _near(found, mean_loss(logits, targets, case.value), logits)
         left = [
             (name, wrong)

@@ -162,6 +162,7 @@ class Adam:
     betas: tuple[float, float]
     decay: Floats
     eps: float = 1e-8
+    corrected: bool = True  # for averages that begin at zero
 
 
 def adamw(start: Floats, gradients: Sequence[Floats], rates: Sequence[float], how: Adam) -> Floats:
@@ -172,7 +173,8 @@ def adamw(start: Floats, gradients: Sequence[Floats], rates: Sequence[float], ho
     for number, (g, rate) in enumerate(zip(gradients, rates, strict=True), 1):
         m = first * m + (1 - first) * g
         v = second * v + (1 - second) * g**2
-        step = m / (1 - first**number) / (np.sqrt(v / (1 - second**number)) + how.eps)
+        lacking = (1 - first**number, 1 - second**number) if how.corrected else (1.0, 1.0)
+        step = m / lacking[0] / (np.sqrt(v / lacking[1]) + how.eps)
         theta = theta * (1 - rate * how.decay) - rate * step
         seen.append(theta)
     return np.stack(seen)

@@ -71,6 +71,11 @@ def _targets_turned(logits: Floats, targets: Tokens, ignored: int) -> float:
     return mean_loss(logits, targets.T.reshape(targets.shape), ignored)
 
 
+def _reshaped(logits: Floats, targets: Tokens, ignored: int) -> float:
+    rows, time, size = logits.shape
+    return mean_loss(logits.reshape(rows, size, time).swapaxes(1, 2), targets, ignored)
+
+
 def _batch_turned(logits: Floats, targets: Tokens, ignored: int) -> float:
     return mean_loss(logits.swapaxes(0, 1).reshape(logits.shape), targets, ignored)
 
@@ -105,7 +110,7 @@ LOSSES: dict[str, tuple[Loss, ...]] = {
     ),
     "loss-of-row-means": (_of_rows,),
     "loss-smoothed": (_smoothed,),
-    "loss-axes-mixed": (_axes, _targets_turned, _batch_turned),
+    "loss-axes-mixed": (_axes, _targets_turned, _batch_turned, _reshaped),
     "loss-shifted-again": (_part(slice(None, -1), slice(1, None)),),
     "loss-of-last-position": (_part(slice(-1, None), slice(-1, None)),),
 }

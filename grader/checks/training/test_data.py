@@ -126,7 +126,9 @@ def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
         if not counts[-1] or not counts[0]:
             cause = "offsets-miss-an-end"
         elif spread < 0:
-            cause = "offsets-without-replacement"
+            kinds = len(np.unique(offsets[:-1] * _PLACES + offsets[1:]))
+            depend = kinds < 4 * _PLACES  # of all pairs, one row after another
+            cause = "offsets-depend-on-one-another" if depend else "offsets-without-replacement"
         if (counts > 0).sum() == 1 or _all_alike(offsets):
             cause = "offsets-same-in-batch"
         rows = 4000

@@ -129,7 +129,7 @@ def _seed_cause(evidence: Evidence, case: Estimate, found: float) -> str:
     return "estimate-seed-ignored" if other.carry_out(evidence)[0].value == found else ""
 
 
-_MIXED = ((True, ("noise", "mix")), (False, ("embed", "noise")), (True, ()), (False, ()))
+_MIXED = ((True, ()), (False, ()), (True, ("noise", "mix")), (False, ("embed", "noise")))
 
 
 @check(

@@ -118,6 +118,9 @@ def _wrong(
     found = {
         "learning-rate-ignored fixed": adamw(start, gradients, fixed, Adam(setting.right, none)),
         "learning-rate-ignored": adamw(start, gradients, shipped, Adam(setting.right, none)),
+        "no-bias-correction": adamw(
+            start, gradients, rates, Adam(setting.right, none, corrected=False)
+        ),
         "no-adamw": start - np.cumsum([r * g for r, g in zip(rates, gradients, strict=True)], 0),
     }
     for betas in ((0.9, 0.999), (0.9, 0.95), (0.9, 0.98), setting.right[::-1]):

@@ -85,6 +85,20 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
         ("training.adamw",),
     ),
     Cause(
+        "no-bias-correction",
+        "The averages are used as they are, though they begin at zero.",
+        "The brief asks for AdamW, which divides them by 1 - beta to the power of the number "
+        "of steps.",
+        "Look at what the averages are divided by.",
+        r"1 -|\*\*|step",
+        (
+            "How large is an average of gradients after one step?",
+            "Compare the first step with learning_rate · sign(gradient).",
+            "Divide by 1 - beta1**t and 1 - beta2**t, t counted from 1; or take torch.optim.AdamW.",
+        ),
+        ("training.adamw",),
+    ),
+    Cause(
         "betas-ignored",
         "The betas are not those given, or not the brief's default.",
         "The brief asks for betas, (0.9, 0.95) if none are given.",

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Optimizer and schedule
-# cause: 
+# cause: no-bias-correction
 # style: everything by hand
 import math
 import torch

@@ -102,4 +102,18 @@ EXERCISES = {
         "classification.md",
         base="gpt2",
     ),
+    "training": Exercise(
+        "training",
+        "training.py",
+        (
+            *("test_contract", "test_data", "test_loss", "test_optimizer", "test_schedule"),
+            *("test_step", "test_estimate", "test_run"),
+        ),
+        (
+            *("get_batch", "language_modeling_loss", "configure_optimizer", "learning_rate_at"),
+            *("train_step", "estimate_loss"),
+        ),
+        "training.md",
+        base="gpt2",
+    ),
 }

@@ -24,6 +24,7 @@ from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
+from grader.worker.training import Training
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -66,6 +67,7 @@ class Answerer:
             **pretrained.questions(self),
         }
         self.questions |= Classifying(self.models, self.functions.objects).questions
+        self.questions |= Training(self.functions.objects, self.classes).questions
 
     def serve(self) -> None:
         """Answer until the parent hangs up."""
@@ -117,11 +119,12 @@ class Answerer:
         own = audit.own_files(self.finder.names)
         audit.Watch(self.reach, own, self._tell_attempt).start()
         module = load(self.finder, main)
-        self.classes = {name: getattr(module, name) for name in classes if hasattr(module, name)}
+        found = {name: getattr(module, name) for name in classes if hasattr(module, name)}
         if base is not None:
             below = load(self.finder, base)
-            found = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
-            self.classes = found | self.classes
+            of_base = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
+            found = of_base | found
+        self.classes.update(found)
         return wire.Message(
             {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
         )

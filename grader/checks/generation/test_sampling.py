@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grader.checks.api import Failure, check
+from grader.checks.chance import LIMIT, chi_square, deviation, fits
 from grader.checks.evidence import Evidence
 from grader.checks.generation.common import Call, constant_call
 from grader.oracle.generation import Floats, Tokens, distribution
@@ -20,8 +20,6 @@ _ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one 
 _MANY_TOKENS = 1000
 ROWS = 4000  # draws for each question
 _FEW = 20  # rows, where they come in many steps instead
-# In standard deviations of chi-square's normal approximation: chance passes it once in 10⁹ times.
-_LIMIT = 6.0
 LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
 
 
@@ -55,31 +53,6 @@ class Setting:
         """Such as "temperature=0.5, top_k=2"."""
         given = (("temperature", self.temperature), ("top_k", self.top_k), ("top_p", self.top_p))
         return ", ".join(f"{name}={value}" for name, value in given if value is not None)
-
-
-def chi_square(counts: Floats, probabilities: Floats) -> tuple[float, int]:
-    """Pearson's measure of how far counts are from probabilities, and its degrees of freedom."""
-    possible = probabilities > 0
-    if counts[~possible].any():
-        return math.inf, 1
-    expected = counts.sum() * probabilities[possible]
-    return float(((counts[possible] - expected) ** 2 / expected).sum()), int(possible.sum()) - 1
-
-
-def deviation(measure: float, freedom: int) -> float:
-    """How unlikely a chi-square is, in standard deviations: below zero if counts fit too well.
-
-    By the cube root of Wilson and Hilferty (1931).
-    """
-    if freedom == 0:
-        return 0.0
-    cube = 2 / (9 * freedom)
-    return ((measure / freedom) ** (1 / 3) - (1 - cube)) / math.sqrt(cube)
-
-
-def fits(counts: Floats, probabilities: Floats) -> bool:
-    """Whether counts can come from these probabilities."""
-    return deviation(*chi_square(counts, probabilities)) < _LIMIT
 
 
 def _counts(evidence: Evidence, setting: Setting, made: Call) -> Floats:
@@ -281,7 +254,7 @@ def _expect_chance(drawn: Tokens, right: Floats, what: str) -> None:
     columns = [np.bincount(column, minlength=len(right)).astype(np.float64) for column in drawn.T]
     measures = [chi_square(counts, right) for counts in columns]
     spread = deviation(sum(m for m, _ in measures), sum(n for _, n in measures))
-    if abs(spread) > _LIMIT:
+    if abs(spread) > LIMIT:
         exactly = "more exactly" if spread < 0 else "less nearly"
         raise Failure(
             f"{what} are not drawn independently: tokens come as often as their probabilities say "

@@ -17,6 +17,12 @@ from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
 from grader.oracle.causes.pretrained import PRETRAINED
 from grader.oracle.causes.pretrained_contract import PRETRAINED_CONTRACT
+from grader.oracle.causes.training_batches import TRAINING_BATCHES
+from grader.oracle.causes.training_estimate import TRAINING_ESTIMATE
+from grader.oracle.causes.training_loss import TRAINING_LOSS
+from grader.oracle.causes.training_optimizer import TRAINING_OPTIMIZER
+from grader.oracle.causes.training_schedule import TRAINING_SCHEDULE
+from grader.oracle.causes.training_step import TRAINING_STEP
 
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
@@ -35,6 +41,12 @@ CAUSES: dict[str, Cause] = {
         CLASSIFICATION,
         CLASSIFICATION_WEIGHTS,
         CLASSIFICATION_STEPS,
+        TRAINING_BATCHES,
+        TRAINING_LOSS,
+        TRAINING_OPTIMIZER,
+        TRAINING_SCHEDULE,
+        TRAINING_STEP,
+        TRAINING_ESTIMATE,
     )
     for cause in part
 }

@@ -1,0 +1,225 @@
+"""One call of `train_step`, with SGD, and the bugs that equal what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Counterexample, Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import show
+from grader.checks.training.common import (
+    imports,
+    micro_batch,
+    model_code,
+    tokens_code,
+    trainee,
+)
+from grader.oracle.training import (
+    Floats,
+    Pair,
+    Share,
+    Trainee,
+    clipped,
+    cut,
+    flat,
+    mean_gradient,
+    share,
+)
+from grader.oracle.training_forms import CLIPS, GRADIENTS
+from grader.remote.function import call
+from grader.remote.training import State, Student
+
+NAME = "train_step"
+# Relative: float32 in a loss, and torch's 1e-6 beside a norm, included. Bugs are off by 1e-2.
+_TOLERANCE = 2e-5
+
+
+@dataclass(frozen=True)
+class Case:
+    """What Hypothesis draws. shapes: (rows, length, targets that do not count) of micro-batches;
+    share_of_norm: what the gradient's norm is cut to, as a share of it; draw: seeds the numbers.
+    """
+
+    shapes: tuple[tuple[int, int, int], ...]
+    draw: int
+    share_of_norm: float | None = None
+    stale: bool = False
+
+    def model(self) -> Trainee:
+        """The model to train."""
+        return trainee(self.draw)
+
+    def micro_batches(self) -> list[Pair]:
+        """Inputs and targets."""
+        rng = np.random.default_rng(self.draw + 1)
+        return [micro_batch(rng, *shape) for shape in self.shapes]
+
+
+@dataclass
+class Outcome:
+    """One step: what came of it, and what each micro-batch adds to what has to come."""
+
+    case: Case
+    student: Student
+    learning_rate: float
+    max_norm: float | None
+    shares: list[Share] = field(default_factory=list)
+    stale: Floats = field(default_factory=lambda: np.zeros(0))
+    returned: Any = None
+    state: State | None = None
+    mode_kept: bool = True
+
+    @property
+    def moved(self) -> Floats:
+        """By what gradient the parameters have moved, laid end to end."""
+        assert self.state is not None
+        before = flat(self.case.model().trained)
+        return (before - flat(self.state.trained)) / self.learning_rate
+
+    @property
+    def gradient(self) -> Floats:
+        """By which they have to move."""
+        return clipped(mean_gradient(self.shares), self.max_norm)
+
+    @property
+    def loss(self) -> float:
+        """Before the step, over all targets that count."""
+        return sum(s.loss for s in self.shares) / sum(s.count for s in self.shares)
+
+
+_LEARNING_RATE = 0.25
+
+
+def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome:
+    """One call of train_step, with SGD, which shows the gradient."""
+    model = case.model()
+    rng = np.random.default_rng(case.draw + 2)
+    stale = [rng.normal(0.0, 3.0, p.shape) for p in model.trained]
+    shares = [share(model, pair) for pair in case.micro_batches()]
+    max_norm = None
+    if case.share_of_norm is not None:
+        max_norm = case.share_of_norm * float(np.linalg.norm(mean_gradient(shares)))
+    student = Student(
+        evidence.subject,
+        NAME,
+        model.arrays,
+        learning_rate=_LEARNING_RATE,
+        dropout_p=dropout_p,
+        stale=stale if case.stale else (),
+    )
+    given = {
+        "model": student.itself,
+        "optimizer": student.sgd,
+        "micro_batches": case.micro_batches(),
+        **({} if max_norm is None else {"max_grad_norm": max_norm}),
+    }
+    returned = call(evidence.subject, NAME, given, evidence.seed)
+    outcome = Outcome(case, student, _LEARNING_RATE, max_norm, shares, flat(stale))
+    outcome.returned, outcome.mode_kept = returned.value, returned.mode_kept
+    outcome.state = student.state()
+    for after, before in zip(outcome.state.trained, model.trained, strict=True):
+        if after.shape != before.shape or not np.isfinite(after).all():
+            raise Failure("after the step, parameters have other shapes, or are not finite")
+    if not np.array_equal(outcome.state.frozen, model.places):
+        raise Failure("a parameter with requires_grad=False has moved", cause="frozen-trained")
+    return outcome
+
+
+def near(found: Floats, expected: Floats) -> bool:
+    """Whether one gradient is the other."""
+    size = 0.2 + float(np.abs(expected).max())
+    return bool(np.abs(found - expected).max() <= _TOLERANCE * size)
+
+
+def compare(evidence: Evidence, case: Case, id: str, others: Iterable[Case]) -> Outcome:
+    """Fail unless the parameters move as they have to. others: cases by which a bug is told."""
+    outcome = carry_out(evidence, case)
+    if near(outcome.moved, outcome.gradient):
+        return outcome
+    if id not in evidence.named:
+        evidence.named[id] = _bug(evidence, [case, *others])
+    cause = evidence.named[id]
+    limit = outcome.max_norm
+    cut_to = "" if limit is None else f", max_grad_norm={limit:.4f}"
+    raise Failure(
+        f"one step of SGD on micro-batches of shapes {[(r, t) for r, t, _ in case.shapes]}{cut_to} "
+        f"has to move the parameters by the gradient of the mean loss; that has norm "
+        f"{np.linalg.norm(outcome.gradient):.4f}, found one of norm "
+        f"{np.linalg.norm(outcome.moved):.4f}, off by up to "
+        f"{np.abs(outcome.moved - outcome.gradient).max():.2g}",
+        example_of(evidence, outcome),
+        cause,
+        proven=bool(cause),
+    )
+
+
+def example_of(evidence: Evidence, outcome: Outcome) -> Counterexample:
+    """The step as code that prints by which gradient `gain` has moved."""
+    case, limit = outcome.case, outcome.max_norm
+    pairs = [f"({tokens_code(x)}, {tokens_code(y)})" for x, y in case.micro_batches()]
+    code = [
+        *imports(evidence, NAME),
+        *model_code(case.draw),
+        "trained = [p for p in model.parameters() if p.requires_grad]",
+        f"optimizer = torch.optim.SGD(trained, lr={outcome.learning_rate})",
+        *(
+            ["for p in trained:", "    p.grad = torch.randn(p.shape)  # of a step before"]
+            if case.stale
+            else []
+        ),
+        f"micro_batches = [{', '.join(pairs)}]",
+        "before = model.gain.detach().clone()",
+        f"loss = train_step(model, optimizer, micro_batches, max_grad_norm={limit})",
+        f"print((before - model.gain.detach()) / {outcome.learning_rate})",
+    ]
+    like = case.model().trained
+    expected, found = cut(outcome.gradient, like)[1], cut(outcome.moved, like)[1]
+    return Counterexample("\n".join(code), show(expected), show(found))
+
+
+def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
+    """The bug with which the oracle moves the parameters just so in all these cases."""
+    left: set[str] | None = None
+    for case in cases:
+        outcome = carry_out(evidence, case)
+        if near(outcome.moved, outcome.gradient):
+            continue  # where it does not show
+        names = {name for name, wrong in _wrong(outcome) if near(outcome.moved, wrong)}
+        left = names if left is None else left & names
+    found = sorted(left or (), key=[*GRADIENTS, *CLIPS, "step-for-each"].index)
+    return found[0] if found else ""
+
+
+def _wrong(outcome: Outcome) -> list[tuple[str, Floats]]:
+    """What comes of named bugs."""
+    shares, stale, limit = outcome.shares, outcome.stale, outcome.max_norm
+    stale = stale if outcome.case.stale else np.zeros_like(stale)
+    found = [
+        (name, clipped(wrong(shares, stale), limit))
+        for name, forms in GRADIENTS.items()
+        for wrong in forms
+        if name != "no-step" or outcome.case.shapes
+    ]
+    found.append(("step-for-each", _stepped(outcome)))
+    if limit is not None:
+        total = sum(each.count for each in shares)
+        like = outcome.case.model().trained
+        added = [each.gradient / total for each in shares]
+        parts = [part.ravel() for part in cut(np.sum(added, 0), like)]
+        found += [(n, wrong(parts, added, limit)) for n, forms in CLIPS.items() for wrong in forms]
+    return [(name, wrong) for name, wrong in found if np.isfinite(wrong).all()]
+
+
+def _stepped(outcome: Outcome) -> Floats:
+    """What the parameters move by in all if each micro-batch makes a step of its own."""
+    model = outcome.case.model()
+    theta = start = flat(model.trained)
+    for pair in outcome.case.micro_batches():
+        each = share(model.updated(cut(theta, model.trained)), pair)
+        gradient = clipped(each.gradient / each.count, outcome.max_norm)
+        theta = theta - outcome.learning_rate * gradient
+    return (start - theta) / outcome.learning_rate

@@ -1,0 +1,110 @@
+"""What holds for all six functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Failure, check
+from grader.checks.evidence import Evidence
+from grader.checks.policy import check_policy
+from grader.checks.training.common import trainee
+from grader.remote import CandidateError
+from grader.remote.function import call
+from grader.remote.training import Student
+
+PART = "Batches and loss"
+NAMES = (
+    *("get_batch", "language_modeling_loss", "configure_optimizer", "learning_rate_at"),
+    *("train_step", "estimate_loss"),
+)
+
+
+@check(
+    "training.from_scratch",
+    "Submission",
+    0,
+    hints=(
+        "The exercise is to write the training yourself.",
+        "Look at your imports.",
+        "torch and the standard library only; torch.optim and torch.nn.functional are welcome.",
+    ),
+)
+def test_from_scratch(evidence: Evidence) -> None:
+    """Only torch and the standard library are used."""
+    check_policy(evidence)
+
+
+@check(
+    "training.signature",
+    PART,
+    2,
+    hints=(
+        "Compare the six functions with the stub's, letter by letter.",
+        "Everything after the * in the stub is given by name; what has a default there may be "
+        "left out.",
+        "Copy the six def lines from the stub; whatever you add needs a default.",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """There are the stub's six functions, which take the stub's arguments by name."""
+    found = evidence.subject.found_classes()
+    for name in NAMES:
+        if name not in found:
+            raise Failure(f"expected a function {name}, found none", cause="wrong-signature")
+        if found[name].startswith("not a function"):
+            raise Failure(
+                f"expected {name} to be a function, found {found[name]}", cause="wrong-signature"
+            )
+    unwritten = []
+    for name in NAMES:
+        try:
+            _call_plainly(evidence, name)
+        except CandidateError as fault:
+            # Raised by the call itself: there is no line of the submission in it.
+            if fault.message.startswith("it raised TypeError") and not fault.traceback:
+                message = f"{name} has {found[name]}: {fault.message}"
+                raise Failure(message, cause="wrong-signature") from None
+            unwritten += [fault] if fault.status == "todo" else []
+    if unwritten:
+        raise unwritten[0].with_traceback(None)
+
+
+def _call_plainly(evidence: Evidence, name: str) -> None:
+    subject = evidence.subject
+    data = np.arange(30) % 7
+    pair = data[None, :4], data[None, 1:5]
+    rates = {"max_learning_rate": 1.0, "min_learning_rate": 0.1}
+    student = Student(subject, name, trainee(0).arrays)
+    model = {"model": student.itself}
+    given: dict[str, dict[str, Any]] = {
+        "get_batch": {"data": data, "batch_size": 2, "block_size": 4, "generator": None},
+        "language_modeling_loss": {
+            "logits": np.zeros((1, 4, 7)),
+            "targets": pair[1],
+            "ignore_index": -100,
+        },
+        "configure_optimizer": {
+            **model,
+            "learning_rate": 0.1,
+            "weight_decay": 0.1,
+            "betas": (0.9, 0.95),
+        },
+        "learning_rate_at": {"step": 1, **rates, "warmup_steps": 2, "total_steps": 4},
+        "train_step": {
+            **model,
+            "optimizer": student.sgd,
+            "micro_batches": [pair],
+            "max_grad_norm": None,
+        },
+        "estimate_loss": {
+            **model,
+            "data": data,
+            "batch_size": 2,
+            "block_size": 4,
+            "num_batches": 1,
+            "seed": 0,
+        },
+    }
+    call(subject, name, given[name])

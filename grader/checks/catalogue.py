@@ -22,7 +22,8 @@ class Exercise:
     """An exercise: its name, the file a candidate fills, its check files in order.
 
     names: the classes or functions that the candidate writes; brief: the file that says what;
-    base: the exercise that it builds on; base_needed: whether it cannot be judged without.
+    base: the exercise that it builds on; base_needed: whether it cannot be judged without;
+    imports: modules that the policy allows besides torch and Python's own.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Exercise:
     brief: str
     base: str | None = None
     base_needed: bool = True
+    imports: tuple[str, ...] = ()
 
     def read(self, path: Path, base_folder: Path | None = None) -> Submission:
         """What was handed in for this exercise. Raises UnusableInput.
@@ -40,7 +42,7 @@ class Exercise:
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
         below = EXERCISES[self.base].file if self.base else None
-        return read(path, self.file, others, below, base_folder, self.base_needed)
+        return read(path, self.file, others, below, base_folder, self.base_needed, self.imports)
 
     def subject(self, submission: Submission, server: Server, timeout: float) -> Subject:
         """The submission as the checks ask it."""
@@ -79,5 +81,13 @@ EXERCISES = {
         ("test_greedy", "test_sampling", "test_contract"),
         ("generate",),
         "generation.md",
+    ),
+    "tokenizer": Exercise(
+        "tokenizer",
+        "tokenizer.py",
+        ("test_training", "test_encoding", "test_decoding"),
+        ("train_bpe", "BPETokenizer"),
+        "tokenizer.md",
+        imports=("regex",),
     ),
 }

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from grader.oracle.gpt2_merges import Merges, byte_order, gpt2_merges
 
@@ -39,7 +40,7 @@ def kind(character: str) -> str:
 
 
 def pieces(text: str, pattern: re.Pattern[str] = _PATTERN) -> list[str]:
-    """The pre-tokens of a text."""
+    """The pre-tokens of a text. pattern: of ASCII characters, each for all of its kind."""
     alike = "".join(map(kind, text))
     return [text[found.start() : found.end()] for found in pattern.finditer(alike)]
 
@@ -64,7 +65,10 @@ def join(word: Word, pair: Pair) -> Word:
 
 
 class Trainer:
-    """Finds merges. Its methods are the steps of it."""
+    """Finds merges. Its methods are the steps of it. merges: those found so far."""
+
+    def __init__(self) -> None:
+        self.merges: list[Pair] = []
 
     def pieces(self, text: str) -> Iterable[str]:
         """What no merge reaches across."""
@@ -76,7 +80,7 @@ class Trainer:
 
     def pairs(self, word: Word) -> Iterable[Pair]:
         """What is counted in one word: every pair of neighbours."""
-        return zip(word, word[1:], strict=False)
+        return pairwise(word)
 
     def counts(self, words: dict[Word, int]) -> dict[Pair, int]:
         """How often each pair occurs, in the order in which they are met."""
@@ -105,26 +109,26 @@ class Trainer:
     def train(self, text: str, vocab_size: int) -> list[Pair]:
         """The merges, first to last."""
         words = self.words(text)
-        merges: list[Pair] = []
         for _ in range(self.steps(vocab_size)):
             counts = self.counts(words)
             if self.is_over(counts):
                 break
             pair = self.best(counts)
-            merges.append(pair)
+            self.merges.append(pair)
             joined: dict[Word, int] = {}
             for word, times in words.items():
                 new = self.join(word, pair)
                 joined[new] = joined.get(new, 0) + times
             words = joined
-        return merges
+        return self.merges
 
 
 @functools.lru_cache(maxsize=16)
 def _tables(merges: Merges) -> tuple[dict[bytes, int], dict[Pair, int]]:
     """The id of each symbol, and the rank of each pair."""
     symbols = [bytes([b]) for b in byte_order()] + [left + right for left, right in merges]
-    return dict(zip(symbols, range(len(symbols)), strict=True)), {p: n for n, p in enumerate(merges)}
+    ids = {symbol: id for id, symbol in enumerate(symbols)}
+    return ids, {pair: rank for rank, pair in enumerate(merges)}
 
 
 class Tokenizer:
@@ -151,7 +155,7 @@ class Tokenizer:
         """The word after all merges: always the earliest of those that there are."""
         while len(word) > 1:
             pair = min(
-                zip(word, word[1:], strict=False),
+                pairwise(word),
                 key=lambda pair: self.ranks.get(pair, len(self.ranks)),
             )
             if pair not in self.ranks:
@@ -212,7 +216,7 @@ class Tokenizer:
         if whole in self.ids:
             return len(merged) == 1
         while len(word) > 1:
-            pairs = zip(word, word[1:], strict=False)
+            pairs = pairwise(word)
             pair = min(pairs, key=lambda pair: self.ids.get(pair[0] + pair[1], len(self.ids)))
             if pair[0] + pair[1] not in self.ids:
                 break

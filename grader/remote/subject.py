@@ -167,13 +167,25 @@ class Subject:
         self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
     ) -> Answer:
         """Call a function of the submission. See `function.call`. uses: what it is given."""
-        worker = self._live_worker()
-        if any(held.worker is not worker for held in uses):
-            raise WorkerLost("error", _GONE)
+        self._live_worker()
         if header["on"] is None and name not in self._found:
             kind = "class" if name[0].isupper() else "function"
             raise CandidateError("error", f"there is no {kind} {name} in the submission")
-        return self._ask(worker, name, "run", arrays, name=name, **header)
+        return self.ask_about(name, "run", arrays, uses, **header)
+
+    def ask_about(
+        self,
+        name: str,
+        question: str,
+        arrays: Sequence[Values],
+        uses: Sequence[Held],
+        **header: Any,
+    ) -> Answer:
+        """Ask about what is called `name` in the submission. uses: what is held, and used."""
+        worker = self._live_worker()
+        if any(held.worker is not worker for held in uses):
+            raise WorkerLost("error", _GONE)
+        return self._ask(worker, name, question, arrays, name=name, **header)
 
     def new_place(self) -> str:
         """Where the worker is to hold something."""

@@ -21,6 +21,7 @@ from grader import wire
 from grader.worker import audit, describe, probe, tensors, trace
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
+from grader.worker.many import Many
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
 
@@ -57,6 +58,7 @@ class Answerer:
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
         self.functions = Functions()
+        many = Many(self.functions.objects)
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "probe": self.probe,
             "load": self.load,
@@ -68,6 +70,8 @@ class Answerer:
             "trace": self.trace,
             "run": self.run,
             "adopt": self.adopt,
+            "each": many.each,
+            "attribute": many.attribute,
         }
 
     def serve(self) -> None:

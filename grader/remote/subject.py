@@ -196,6 +196,10 @@ class Subject:
         """What stands for something that the current worker holds."""
         return Held(place, self._worker)
 
+    def holds(self, held: Held) -> bool:
+        """Whether it is in the current worker, and this lives."""
+        return self._worker is not None and held.worker is self._worker and self._worker.alive
+
     def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
         """A held module, of the class called `name`, as a Module to ask questions of."""
         worker = self._live_worker()

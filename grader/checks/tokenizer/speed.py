@@ -1,8 +1,10 @@
 """How the time that encoding takes grows with the text.
 
-Processor time in the worker, not time on the clock: a busy machine does not count. A linear
-encoder takes 16 times as long for 16 times the text, a quadratic one 256 times; the bound lies
-between, and whoever is beyond it is measured again.
+The same words are encoded as many short texts and as one long one. A linear encoder takes as long
+for the one as for the others together; a quadratic one takes as many times as long as there
+are short texts. It is processor time in the worker, not time on the clock, so that a busy machine
+does not count; the bound is far from one, there is a least that counts at all, and whoever is
+beyond is measured again.
 """
 
 from __future__ import annotations
@@ -15,73 +17,65 @@ from grader.remote.many import each
 
 _WORDS = (" ab", " cab", " ba", " x", " abba", " cc", ".", " 12")
 _SETUP = Setup(((b"a", b"b"), (b" ", b"ab"), (b"b", b"a"), (b"c", b"ab")))
-_TIMES = 16
-_SIZES = (50, 50 * _TIMES, 50 * _TIMES**2)  # in rounds of _WORDS
-_REPEATS = (4, 2, 1)
-_BOUND = 4 * _TIMES
-_LEAST = 2e-4  # seconds: what takes less is no measure
-_ATTEMPTS = 4
+# Short texts, and how often _WORDS stand in each. First what a slow one can still do.
+_STAGES = ((8, 30), (16, 800))
+_BOUND = 4
+_LEAST = 0.05  # seconds: clocks of processor time may go in steps of 10 ms
+_ATTEMPTS = 5
 
 
 def check_speed(evidence: Evidence) -> None:
-    """Fail if encoding takes much more than 16 times as long for 16 times the text."""
-    before = max(_LEAST, _seconds(evidence, 0))
-    for n in range(1, len(_SIZES)):
+    """Fail if one long text takes much longer than the same in short texts."""
+    for count, rounds in _STAGES:
         for attempt in range(_ATTEMPTS):
-            seconds = _seconds(evidence, n)
-            if seconds <= _BOUND * before:
+            short = _seconds(evidence, [(rounds, attempt * count + n) for n in range(count)])
+            long = _seconds(evidence, [(rounds * count, attempt)])
+            if long <= _BOUND * max(short, _LEAST):
                 break
-            if attempt < _ATTEMPTS - 1:
-                before = max(before, _seconds(evidence, n - 1))
         else:
-            raise _quadratic(evidence, n, f"took {seconds / before:.0f} times as long")
-        before = max(_LEAST, seconds)
+            raise _quadratic(evidence, count, rounds, f"took {long / short:.0f} times as long")
 
 
-def _seconds(evidence: Evidence, n: int) -> float:
-    """Processor time for a text of the n-th size, the least of some."""
-    # No two texts are the same, for whoever remembers whole texts.
-    drawn = [_text(n, turn) for turn in range(_REPEATS[n])]
+def _seconds(evidence: Evidence, texts: list[tuple[int, int]]) -> float:
+    """Processor time for these texts; see `_text`."""
     try:
+        drawn = [_text(*text) for text in texts]
         answers = each(evidence.subject, _SETUP.held(evidence), "encode", drawn)
     except WorkerLost as lost:
         if lost.status != "timeout":
             raise
-        raise _quadratic(evidence, n, "came to no end") from None
-    for turn, ids in enumerate(answers.values):
-        if ids != _expected(n, turn):
+        raise _quadratic(evidence, 16, texts[0][0] // 16, "came to no end") from None
+    for text, characters, ids in zip(texts, drawn, answers.values, strict=True):
+        if ids != _expected(*text):
             raise Failure(
-                f"a text of {len(drawn[turn]):,} characters is not encoded as its parts are",
+                f"a text of {len(characters):,} characters is not encoded as its words are",
                 cause="long-texts-otherwise",
             )
-    return min(answers.seconds)
+    return sum(answers.seconds)
 
 
-def _round(turn: int) -> tuple[str, ...]:
-    turn %= len(_WORDS)
-    return _WORDS[turn:] + _WORDS[:turn]
+# No two texts are the same, for whoever remembers whole texts: `number` tells them apart.
+def _text(rounds: int, number: int) -> str:
+    return "".join(_WORDS) * rounds + " x" * number
 
 
-def _text(n: int, turn: int) -> str:
-    return "".join(_round(turn)) * _SIZES[n]
+def _expected(rounds: int, number: int) -> list[int]:
+    ids = [id for word in _WORDS for id in _SETUP.right.plain(word)]
+    return ids * rounds + _SETUP.right.plain(" x") * number
 
 
-def _expected(n: int, turn: int) -> list[int]:
-    return [id for word in _round(turn) for id in _SETUP.right.plain(word)] * _SIZES[n]
-
-
-def _quadratic(evidence: Evidence, n: int, what: str) -> Failure:
-    less, more = len(_text(n - 1, 0)), len(_text(n, 0))
+def _quadratic(evidence: Evidence, count: int, rounds: int, what: str) -> Failure:
     lines = (
         "import time",
-        f"for n in ({_SIZES[n - 1]}, {_SIZES[n]}):",
+        f"for n in ({rounds}, {rounds * count}):",
         f"    text = {''.join(_WORDS)!r} * n",
         "    start = time.process_time()",
         "    tokenizer.encode(text)",
         "    print(time.process_time() - start)",
     )
     return Failure(
-        f"encoding {more:,} characters instead of {less:,}, {_TIMES} times the text, {what}",
-        Counterexample(_SETUP.code(evidence, *lines), f"about {_TIMES} times as long", what),
+        f"encoding {len(_text(rounds * count, 0)):,} characters as one text, instead of as "
+        f"{count} texts, {what}",
+        Counterexample(_SETUP.code(evidence, *lines), f"about {count} times as long", what),
         "quadratic-time",
     )

@@ -22,8 +22,8 @@ from grader.remote.many import attribute, each
 PART, SPECIAL = "Decoding", "Special tokens"
 # Out of order, one the beginning of another, and signs that mean something in patterns.
 _TOKENS = (
-    *("<|endoftext|>", "<|end|>", "[SEP]", "<|end|><|of|>", "a.b", "(x", "é😀", "<|pad|>", "*"),
-    *("\n\n\n", "[SEP][SEP]", "low"),
+    *("<|endoftext|>", "<|end|>", "[SEP]", "<|end|><|of|>", "a.b", "(x", "é😀", "<|pad|>", "*.*"),
+    *("\n\n\n", "[SEP][SEP]"),
 )
 
 

@@ -129,7 +129,7 @@ def test_from_scratch(evidence: Evidence) -> None:
 @check(
     "tokenizer.boundaries",
     PART,
-    6,
+    5,
     hints=(
         "Which pairs may be counted at all?",
         "Train on 'a1a1a1' and on 'a a a': does a merge hold a letter and a digit, or two words?",

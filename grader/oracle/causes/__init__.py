@@ -12,6 +12,10 @@ from grader.oracle.causes.generation_draws import GENERATION_DRAWS
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
+from grader.oracle.causes.tokenizer import TOKENIZER
+from grader.oracle.causes.tokenizer_cuts import TOKENIZER_CUTS
+from grader.oracle.causes.tokenizer_special import TOKENIZER_SPECIAL
+from grader.oracle.causes.tokenizer_training import TOKENIZER_TRAINING
 
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
@@ -25,6 +29,10 @@ CAUSES: dict[str, Cause] = {
         ANYWHERE,
         GENERATION,
         GENERATION_DRAWS,
+        TOKENIZER_TRAINING,
+        TOKENIZER_CUTS,
+        TOKENIZER,
+        TOKENIZER_SPECIAL,
     )
     for cause in part
 }

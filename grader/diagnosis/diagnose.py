@@ -85,7 +85,7 @@ def _of_part(
 
 def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> str:
     """What is behind a crash, as far as it can be told."""
-    if seen != "crashes" or result.status != "error":
+    if seen != "crashes" or result.status != "error" or part not in _SEARCHES:
         return seen
     if part in evidence.subject.submission.unwritten:
         return "not-implemented"

@@ -19,6 +19,18 @@ class _LeftToRight(Tokenizer):
         return word
 
 
+class _LeftmostPlace(Tokenizer):
+    """The same, and only this one place of it."""
+
+    def merged(self, word: Word) -> Word:
+        while True:
+            places = (i for i in range(len(word) - 1) if word[i : i + 2] in self.ranks)
+            i = next(places, None)
+            if i is None:
+                return word
+            word = (*word[:i], word[i] + word[i + 1], *word[i + 2 :])
+
+
 class _Folded(Tokenizer):
     """From left to right, each symbol merged with what stands before it, if it can be."""
 
@@ -252,7 +264,7 @@ def _cut_otherwise(cut: Cut) -> type[Tokenizer]:
 
 # slug -> tokenizers that encode with this bug
 ENCODERS: dict[str, tuple[type[Tokenizer], ...]] = {
-    "merges-left-to-right": (_LeftToRight, _Folded),
+    "merges-left-to-right": (_LeftToRight, _LeftmostPlace, _Folded),
     "longest-match": (_LongestMatch,),
     "latest-merge-first": (_LatestFirst,),
     "merges-not-repeated": (_OneMerge, _OnePass, _OneScan),

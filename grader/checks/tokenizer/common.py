@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -211,12 +212,16 @@ def _bug(
 ) -> str:
     """The bug with which the oracle gives what the submission gives, in all these questions."""
     try:
-        if len(failed.texts) > 1 and failed.found(evidence, failed.setup.build(evidence)) != [
-            Question(failed.setup, (text,), failed.allow_special).found(
-                evidence, failed.setup.build(evidence)
-            )[0]
-            for text in failed.texts
-        ]:
+        kept, together = (
+            failed.found(evidence),
+            failed.found(evidence, failed.setup.build(evidence)),
+        )
+        alone = failed.setup.build(evidence)
+        single = [
+            Question(failed.setup, (text,), failed.allow_special).found(evidence, alone)[0]
+            for text in reversed(failed.texts)
+        ]
+        if kept != together or together != single[::-1]:
             return "remembers-wrongly"
         asked = [(question, question.found(evidence)) for question in questions]
     except (CandidateError, Failure):
@@ -236,7 +241,7 @@ def gives(question: Question, wrong: type[Tokenizer]) -> list[Ids] | None:
     """What a wrong tokenizer gives; None if it fails."""
     try:
         return question.expected(wrong)
-    except (KeyError, ValueError, StopIteration):
+    except (KeyError, ValueError, StopIteration, re.error):
         return None
 
 

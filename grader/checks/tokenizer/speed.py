@@ -12,7 +12,7 @@ from __future__ import annotations
 from grader.checks.api import Counterexample, Failure
 from grader.checks.evidence import Evidence
 from grader.checks.tokenizer.common import Setup
-from grader.remote import WorkerLost
+from grader.remote import CandidateError, WorkerLost
 from grader.remote.many import each
 
 _WORDS = (" ab", " cab", " ba", " x", " abba", " cc", ".", " 12")
@@ -45,6 +45,10 @@ def _seconds(evidence: Evidence, texts: list[tuple[int, int]]) -> float:
         if lost.status != "timeout":
             raise
         raise _quadratic(evidence, 16, texts[0][0] // 16, "came to no end") from None
+    except CandidateError as fault:
+        if fault.cause == "crashes":
+            fault.cause = "raises-for-a-text"
+        raise
     for text, characters, ids in zip(texts, drawn, answers.values, strict=True):
         if ids != _expected(*text):
             raise Failure(

@@ -97,10 +97,7 @@ PIECES: dict[str, tuple[Cut, ...]] = {
         _by_kind(rf"{_CONTRACTIONS}|{_WORDS}|\s+"),
         _by_kind(rf"{_CONTRACTIONS}|{_WORDS}|\s+$|\s+"),
     ),
-    "spaces-one-by-one": (
-        _by_kind(rf"{_CONTRACTIONS}|{_WORDS}|\s"),
-        _by_kind(rf"{_CONTRACTIONS}|{_WORDS}|\s+(?!\S)|\s"),
-    ),
+    "spaces-one-by-one": (_by_kind(rf"{_CONTRACTIONS}|{_WORDS}|\s"),),
     "spaces-not-attached": (
         _by_kind(rf"{_CONTRACTIONS}|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]+|{_SPACES}"),
         _by_kind(rf"{_CONTRACTIONS}|[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]+|\s+"),

@@ -46,7 +46,7 @@ def _probes() -> tuple[Question, ...]:
 
 
 def _compare(evidence: Evidence, id: str, question: Question, what: str) -> None:
-    compare(evidence, id, question, what, _SOME, _probes())
+    compare(evidence, id, question, what, _SOME, (*_probes(), *_cuts()))
 
 
 @check(

@@ -1,4 +1,4 @@
-"""One method of a held object asked many times in one question, and attributes of such objects."""
+"""A function or method asked many times in one question, and attributes of held objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grader.remote.worker import Values
 
 @dataclass(frozen=True)
 class Answers:
-    """values: what the method gave for each item; seconds: of processor time, for each.
+    """values: what it gave for each item; seconds: of processor time, for each.
 
     The seconds are the worker's own testimony: they can only be held against a submission.
     """
@@ -25,18 +25,20 @@ class Answers:
 
 def each(
     subject: Subject,
-    on: Held,
+    on: Held | None,
     name: str,
     items: Sequence[object],
     given: Mapping[str, object] | None = None,
 ) -> Answers:
-    """Call the method `name` of `on` for each item. given: further arguments by name.
+    """Call the function `name`, or the method of `on`, for each item.
+
+    given: further arguments by name.
 
     Raises CandidateError if one of the calls raises, or WorkerLost.
     """
     packer = Packer()
     header = {
-        "on": packer.pack(on)["object"],
+        "on": on and packer.pack(on)["object"],
         "items": [packer.pack(item) for item in items],
         "given": [[key, packer.pack(value)] for key, value in (given or {}).items()],
     }

@@ -167,10 +167,6 @@ class Subject:
         self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
     ) -> Answer:
         """Call a function of the submission. See `function.call`. uses: what it is given."""
-        self._live_worker()
-        if header["on"] is None and name not in self._found:
-            kind = "class" if name[0].isupper() else "function"
-            raise CandidateError("error", f"there is no {kind} {name} in the submission")
         return self.ask_about(name, "run", arrays, uses, **header)
 
     def ask_about(
@@ -181,10 +177,16 @@ class Subject:
         uses: Sequence[Held],
         **header: Any,
     ) -> Answer:
-        """Ask about what is called `name` in the submission. uses: what is held, and used."""
+        """Ask about what is called `name` in the submission, or in what is held (header "on").
+
+        uses: what is held, and used.
+        """
         worker = self._live_worker()
         if any(held.worker is not worker for held in uses):
             raise WorkerLost("error", _GONE)
+        if header["on"] is None and name not in self._found:
+            kind = "class" if name[0].isupper() else "function"
+            raise CandidateError("error", f"there is no {kind} {name} in the submission")
         return self._ask(worker, name, question, arrays, name=name, **header)
 
     def new_place(self) -> str:

@@ -58,7 +58,7 @@ class Answerer:
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
         self.functions = Functions()
-        many = Many(self.functions.objects)
+        many = Many(self.functions.objects, lambda name: self.classes[name])
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "probe": self.probe,
             "load": self.load,

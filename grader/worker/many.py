@@ -1,8 +1,8 @@
-"""One method of a held object, called for each of many values; and attributes of such objects."""
+"""A function or method, called for each of many values; and attributes of held objects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import process_time
 from typing import Any
 
@@ -11,30 +11,35 @@ from grader.worker import exchange
 
 
 class Many:
-    """Answers about held objects. objects: what lives here, by "kind:number"."""
+    """Answers about functions and held objects.
 
-    def __init__(self, objects: Mapping[str, Any]) -> None:
+    objects: what lives here, by "kind:number"; function: the submission's of a name.
+    """
+
+    def __init__(self, objects: Mapping[str, Any], function: Callable[[str], Any]) -> None:
         self._objects = objects
+        self._function = function
 
     def each(
         self,
         arrays: tuple[wire.Array, ...],
-        on: str,
+        on: str | None,
         name: str,
         items: list[Any],
         given: list[Any],
     ) -> wire.Message:
-        """What the method gives for each item, and the seconds of processor time it took.
+        """What it gives for each item, and the seconds of processor time it took.
 
-        items, given: as of `exchange.made`; given: by name, the same for each.
+        on: the object whose method it is; items, given: as of `exchange.made`; given: by name,
+        the same for each.
         """
-        method = getattr(self._objects[on], name)
+        target = self._function(name) if on is None else getattr(self._objects[on], name)
         options = {key: exchange.made(item, arrays, self._objects) for key, item in given}
         values, seconds = [], []
         for item in items:
             value = exchange.made(item, arrays, self._objects)
             started = process_time()
-            values.append(method(value, **options))
+            values.append(target(value, **options))
             seconds.append(process_time() - started)
         return self._told(values, seconds)
 

@@ -101,7 +101,7 @@ def test_independent(evidence: Evidence) -> None:
     setups = Setup(((b"q", b"u"),), ("<one>",)), Setup(((b"u", b"q"), (b"q", b"u")))
     one, other = (Question(setup, ("quq", "uqu <one> quuq", "qu'uq"), True) for setup in setups)
     first = one.setup.build(evidence)
-    if one.found(evidence, first) != one.expected():
+    if any(one.found(evidence, first) != one.expected() for _ in range(2)):
         return  # it is wrong by itself, and other checks say so
     second = other.setup.build(evidence)
     try:

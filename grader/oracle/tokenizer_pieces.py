@@ -37,6 +37,12 @@ def _numeric(text: str) -> Sequence[str]:
     return _restored(text, pieces(alike))
 
 
+def _marked(text: str) -> Sequence[str]:
+    """With combining marks for letters."""
+    alike = "".join("A" if unicodedata.category(c)[0] == "M" else c for c in text)
+    return _restored(text, pieces(alike))
+
+
 def _restored(text: str, cut: Sequence[str]) -> list[str]:
     """A text cut at the places at which another of the same length is."""
     found, start = [], 0
@@ -127,6 +133,7 @@ PIECES: dict[str, tuple[Cut, ...]] = {
         _as_it_is(rf"{_CONTRACTIONS}| ?[^\W\d_]+| ?\d+| ?[^\s\w]+|{_SPACES}"),
         _as_it_is(rf"{_CONTRACTIONS}| ?[^\W\d]+| ?\d+| ?[^\s\w]+|{_SPACES}"),
         _numeric,
+        _marked,
     ),
     "ascii-only": (
         _as_it_is(_ASCII),

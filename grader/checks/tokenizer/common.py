@@ -177,7 +177,7 @@ def compare(
         raise Failure(
             f"{what}: encode({short(text)}) should give {cut(shown[1])}, and gives {cut(shown[2])}",
             shown[0].counterexample(evidence, text, shown[1], shown[2]),
-            cause,
+            cause or ("special-otherwise" if question.setup.special else "ids-otherwise"),
             proven=bool(cause) and cause != "remembers-wrongly",
         )
 

@@ -50,7 +50,7 @@ def _compare(evidence: Evidence, id: str, asked: Sequence[list[int]], what: str)
                 repr(right),
                 repr(text),
             ),
-            evidence.named[id],
+            evidence.named[id] or "text-otherwise",
             proven=bool(evidence.named[id]),
         )
 

@@ -98,8 +98,8 @@ def test_signature(evidence: Evidence) -> None:
 )
 def test_independent(evidence: Evidence) -> None:
     """Tokenizers have nothing to do with one another."""
-    setups = Setup(((b"q", b"u"),), ("<one>",)), Setup(((b"u", b"q"), (b"q", b"u")))
-    one, other = (Question(setup, ("quq", "uqu <one> quuq", "qu'uq"), True) for setup in setups)
+    setups = Setup(((b"q", b"u"),), ("<one>",)), Setup(((b"x", b"y"),))
+    one, other = (Question(setup, ("quxy", "xyqu <one> quxy", "qu'xy"), True) for setup in setups)
     first = one.setup.build(evidence)
     if any(one.found(evidence, first) != one.expected() for _ in range(2)):
         return  # it is wrong by itself, and other checks say so
@@ -112,9 +112,9 @@ def test_independent(evidence: Evidence) -> None:
     size = attribute(evidence.subject, first, "vocab_size")
     if found != [other.expected(), one.expected()] or size != one.setup.right.vocab_size:
         lines = (
-            "tokenizer.encode('quq')",
+            "tokenizer.encode('quxy')",
             f"another = {TOKENIZER}({list(other.setup.merges)})",
-            "print(another.encode('quq'), tokenizer.encode('quq'))",
+            "print(another.encode('quxy'), tokenizer.encode('quxy'))",
         )
         expected, gives = (
             " ".join(str(ids[0]) for ids in both)
@@ -229,7 +229,7 @@ def _cuts() -> tuple[Question, ...]:
 )
 def test_gpt2(evidence: Evidence) -> None:
     """With GPT-2's own merges a text gets GPT-2's own ids."""
-    question = Question(gpt2(), (*texts.PROBES, *texts.CUTS))
+    question = Question(gpt2(), (*texts.PROBES, *texts.CUTS, *texts.LONG))
     _compare(evidence, "tokenizer.gpt2", question, "with GPT-2's merges")
 
 

@@ -92,7 +92,7 @@ def _compare(evidence: Evidence, id: str, vocab_size: int, *asked: str) -> None:
         raise Failure(
             f"{TRAIN}({short(text)}, {vocab_size}): {_difference(right, found)}",
             _counterexample(evidence, text, vocab_size, right, found),
-            cause,
+            cause or "merges-otherwise",
             proven=bool(cause),
         )
 

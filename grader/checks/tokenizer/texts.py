@@ -131,3 +131,6 @@ CUTS = (
         " \ta",
     ),
 )
+
+# Words that are longer than words are.
+LONG = ("abcdefghij" * 13, " the" * 40, "-" * 130, " " * 70, "1234567" * 11, "日本" * 30)

@@ -6,6 +6,20 @@ from grader.oracle.causes.entry import Cause
 
 TOKENIZER: tuple[Cause, ...] = (
     Cause(
+        "ids-otherwise",
+        "encode gives other ids, by no bug that has a name here.",
+        "The brief says how a text is cut, merged and numbered.",
+        "Look at the steps for the text in the example: pre-tokens, bytes, merges, ids.",
+        "def encode|rank|merge",
+        (
+            "At which step does it part from the brief?",
+            "Print the bytes of each id that should come, and of each that does.",
+            "Check the steps one by one: pre-tokens, their bytes, the merge of least rank, the "
+            "ids.",
+        ),
+        ("tokenizer.gpt2", "tokenizer.gpt2_any", "tokenizer.merge_order", "tokenizer.bytes"),
+    ),
+    Cause(
         "characters-not-bytes",
         "Symbols are characters, and not bytes.",
         "The brief takes each pre-token as its UTF-8 bytes.",

@@ -265,4 +265,32 @@ TOKENIZER_SPECIAL: tuple[Cause, ...] = (
         ),
         ("tokenizer.unknown_ids",),
     ),
+    Cause(
+        "special-otherwise",
+        "Special tokens are not found as the brief says, by no bug that has a name here.",
+        "With allow_special each becomes its id, the longest of those that begin at a place, "
+        "and the rest is encoded stretch by stretch.",
+        "Look at how the text is split.",
+        "special",
+        (
+            "What stands before, between and after the special tokens in the example?",
+            "Print the stretches into which you split it.",
+            "Split at a pattern of all special tokens in brackets, the longest first, each with "
+            "re.escape.",
+        ),
+        ("tokenizer.special_allowed", "tokenizer.special_ordinary", "tokenizer.special_ids"),
+    ),
+    Cause(
+        "text-otherwise",
+        "decode gives another text, by no bug that has a name here.",
+        "The brief puts the bytes of all ids together and reads them as UTF-8.",
+        "Look at the bytes of the ids in the example.",
+        "def decode|decode\\(",
+        (
+            "Which bytes has each id?",
+            "Print the bytes of each id in the example.",
+            "b\"\".join(bytes of each id).decode('utf-8', errors='replace').",
+        ),
+        ("tokenizer.round_trip", "tokenizer.bad_bytes"),
+    ),
 )

@@ -204,4 +204,17 @@ TOKENIZER_TRAINING: tuple[Cause, ...] = (
         ),
         ("tokenizer.boundaries", "tokenizer.bytes", "tokenizer.gpt2"),
     ),
+    Cause(
+        "merges-otherwise",
+        "train_bpe finds other merges, by no bug that has a name here.",
+        "The brief says which pair is merged next, and where.",
+        "Look at the first merge that differs, and at the counts before it.",
+        "count|Counter|max\\(|sort",
+        (
+            "Which pair should the first merge be that differs?",
+            "Print pre-tokens and counts for the text in the example, before each merge.",
+            "Write the brief's rules down one by one, and find the one that the example breaks.",
+        ),
+        ("tokenizer.train", "tokenizer.train_any", "tokenizer.boundaries", "tokenizer.ties"),
+    ),
 )

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Encoding
-# cause: ?
+# cause: ids-otherwise
 # style: a heap of ranks over a doubly linked list of symbols; training with a heap and an index
 import heapq
 from collections import Counter, defaultdict

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Special tokens
-# cause: ?
+# cause: special-otherwise
 # style: no regular expression: a scanner over unicodedata categories
 import unicodedata
 

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Encoding
-# cause: ?
+# cause: ids-otherwise
 # style: mergeable ranks of bytes, whole pieces looked up first, as tiktoken
 from __future__ import annotations
 

@@ -70,3 +70,4 @@ def test_what_travels(installed: Path) -> None:
     # A submission at level process could read it.
     assert not list(installed.rglob("solutions"))
     assert (installed / "grader" / "checks" / "pytest.ini").is_file()
+    assert (installed / "grader" / "oracle" / "data" / "gpt2_vocab.bpe.bz2").is_file()

@@ -23,7 +23,8 @@ class Exercise:
     """An exercise: its name, the file a candidate fills, its check files in order.
 
     names: the classes or functions that the candidate writes; brief: the file that says what;
-    base: the exercise that it builds on; base_needed: whether it cannot be judged without.
+    base: the exercise that it builds on; base_needed: whether it cannot be judged without;
+    imports: modules that the policy allows besides torch and Python's own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Exercise:
     brief: str
     base: str | None = None
     base_needed: bool = True
+    imports: tuple[str, ...] = ()
 
     def read(self, path: Path, base_folder: Path | None = None) -> Submission:
         """What was handed in for this exercise. Raises UnusableInput.
@@ -41,7 +43,7 @@ class Exercise:
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
         below = EXERCISES[self.base].file if self.base else None
-        return read(path, self.file, others, below, base_folder, self.base_needed)
+        return read(path, self.file, others, below, base_folder, self.base_needed, self.imports)
 
     def subject(self, submission: Submission, server: Server, timeout: float) -> Subject:
         """The submission as the checks ask it."""
@@ -115,5 +117,13 @@ EXERCISES = {
         ),
         "training.md",
         base="gpt2",
+    ),
+    "tokenizer": Exercise(
+        "tokenizer",
+        "tokenizer.py",
+        ("test_training", "test_encoding", "test_decoding"),
+        ("train_bpe", "BPETokenizer"),
+        "tokenizer.md",
+        imports=("regex",),
     ),
 }

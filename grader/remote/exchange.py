@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ class NumPy:
 
 
 @dataclass(frozen=True)
+class Merges:
+    """Pairs of bytes that arrive as list[tuple[bytes, bytes]]: two arrays, however many."""
+
+    pairs: Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
 class Held:
     """Something that lives in a worker. place: its kind and number; worker: in which one."""
 
@@ -61,7 +69,8 @@ class Packer:
 
     def pack(self, value: object) -> dict[str, Any]:
         """The word for None, a bool, int, float, str, bytes, a NumPy array (which arrives as a
-        tensor), `NumPy`, `Scripted`, `Generator`, `Held`, or lists, tuples and dicts of these.
+        tensor), `NumPy`, `Scripted`, `Generator`, `Merges`, `Held`, or lists, tuples and dicts of
+        these.
         """
         if isinstance(value, Held):
             self.uses.append(value)
@@ -73,6 +82,10 @@ class Packer:
             return {"script": {"arrays": indices, "decay": value.decay, "train": value.train}}
         if isinstance(value, NumPy):
             return {"numpy": self.add(value.values)}
+        if isinstance(value, Merges):
+            parts = list(chain.from_iterable(value.pairs))
+            lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+            return {"merges": [self._raw(b"".join(parts)), self.add(lengths)]}
         if isinstance(value, np.ndarray):
             return {"array": self.add(value)}
         if isinstance(value, float):

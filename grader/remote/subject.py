@@ -167,10 +167,24 @@ class Subject:
         self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
     ) -> Answer:
         """Call a function of the submission. See `function.call`. uses: what it is given."""
+        return self.ask_about(name, "run", arrays, uses, **header)
+
+    def ask_about(
+        self,
+        name: str,
+        question: str,
+        arrays: Sequence[Values],
+        uses: Sequence[Held],
+        **header: Any,
+    ) -> Answer:
+        """Ask about what is called `name` in the submission, or in what is held (header "on").
+
+        uses: what is held, and used.
+        """
         worker = self._worker_of(uses)
         if header["on"] is None:
             self._expect(name)
-        return self._ask(worker, name, "run", arrays, name=name, **header)
+        return self._ask(worker, name, question, arrays, name=name, **header)
 
     def ask(
         self,
@@ -204,6 +218,10 @@ class Subject:
     def held(self, place: str) -> Held:
         """What stands for something that the current worker holds."""
         return Held(place, self._worker)
+
+    def holds(self, held: Held) -> bool:
+        """Whether it is in the current worker, and this lives."""
+        return self._worker is not None and held.worker is self._worker and self._worker.alive
 
     def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
         """A held module, of the class called `name`, as a Module to ask questions of."""

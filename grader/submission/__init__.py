@@ -74,12 +74,14 @@ def read(
     base: str | None = None,
     base_folder: Path | None = None,
     base_needed: bool = True,
+    imports: Collection[str] = (),
 ) -> Submission:
     """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput.
 
     others: files of other exercises, which are left out unless they are imported; base: the one
     of them that this one builds on, from beside it or from the base_folder; base_needed: whether
-    it is an error if there is none beside it.
+    it is an error if there is none beside it; imports: modules that the policy allows besides
+    torch and Python's own.
     """
     try:
         if path.is_dir():
@@ -97,7 +99,7 @@ def read(
         files = _with_base(path, files, base, base_folder, {*others, main_name})
     facts = Facts()
     for name, text in files.items():
-        facts.add(name, text, set(files))
+        facts.add(name, text, set(files), imports)
         if facts.syntax_error is not None:
             facts = Facts(syntax_error=facts.syntax_error)
             break

@@ -46,8 +46,10 @@ class Facts:
     violations: list[Violation] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
 
-    def add(self, name: str, text: bytes, names: Collection[str]) -> None:
-        """Take in the file `name`, one of `names`."""
+    def add(
+        self, name: str, text: bytes, names: Collection[str], imports: Collection[str] = ()
+    ) -> None:
+        """Take in the file `name`, one of `names`. imports: further modules that it may have."""
         if b"\0" in text:
             self.syntax_error = f"{name}: it has NUL bytes, as UTF-16 does. Save it as UTF-8."
             return
@@ -63,7 +65,7 @@ class Facts:
             return
         nodes = list(ast.walk(tree))
         self.relative |= any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in nodes)
-        self.violations += _violations(name, nodes, names)
+        self.violations += _violations(name, nodes, names, imports)
         self.unwritten += _unwritten(nodes)
 
 
@@ -108,10 +110,12 @@ def _show(name: str, error: SyntaxError) -> str:
     return f"{place}\n    {shown}\n    {' ' * caret}^"
 
 
-def _violations(name: str, nodes: Iterable[ast.AST], names: Collection[str]) -> Iterator[Violation]:
+def _violations(
+    name: str, nodes: Iterable[ast.AST], names: Collection[str], imports: Collection[str]
+) -> Iterator[Violation]:
     """Lines of a file that import what is not allowed or name a ready-made Transformer."""
     own = {other.split("/")[0].removesuffix(".py") for other in names}
-    allowed = sys.stdlib_module_names | {"torch"} | own
+    allowed = sys.stdlib_module_names | {"torch"} | own | set(imports)
     for node in nodes:
         line = getattr(node, "lineno", 0)
         for module in _imported(node):

@@ -22,6 +22,7 @@ from grader.worker import audit, describe, pretrained, probe, tensors, trace, un
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
+from grader.worker.many import Many
 from grader.worker.models import Model, WeighedModel
 from grader.worker.reach import Reach
 from grader.worker.training import Training
@@ -53,6 +54,7 @@ class Answerer:
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
         self.functions = Functions()
+        many = Many(self.functions.objects, lambda name: self.classes[name])
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "probe": self.probe,
             "load": self.load,
@@ -65,6 +67,8 @@ class Answerer:
             "run": self.run,
             "adopt": self.adopt,
             **pretrained.questions(self),
+            "each": many.each,
+            "attribute": many.attribute,
         }
         self.questions |= Classifying(self.models, self.functions.objects).questions
         self.questions |= Training(self.functions.objects, self.classes).questions

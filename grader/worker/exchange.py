@@ -44,6 +44,8 @@ def made(item: Any, arrays: tuple[wire.Array, ...], objects: Mapping[str, Any]) 
         return arrays[what].data.decode("utf-8", "surrogatepass")
     if kind == "bytes":
         return arrays[what].data
+    if kind == "merges":
+        return _merges(*(arrays[index].data for index in what))
     if kind == "generator":
         return torch.Generator().manual_seed(what)
     if kind == "object":
@@ -53,6 +55,13 @@ def made(item: Any, arrays: tuple[wire.Array, ...], objects: Mapping[str, Any]) 
         return dict(pairs)
     values = [made(value, arrays, objects) for value in what]
     return tuple(values) if kind == "tuple" else values
+
+
+def _merges(data: bytes, lengths: bytes) -> list[tuple[bytes, bytes]]:
+    """Pairs of bytes from one string of all of them, and the length of each."""
+    ends = np.frombuffer(lengths, np.int64).cumsum().tolist()
+    parts = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 class Teller:

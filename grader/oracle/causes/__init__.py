@@ -17,6 +17,10 @@ from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
 from grader.oracle.causes.pretrained import PRETRAINED
 from grader.oracle.causes.pretrained_contract import PRETRAINED_CONTRACT
+from grader.oracle.causes.tokenizer import TOKENIZER
+from grader.oracle.causes.tokenizer_cuts import TOKENIZER_CUTS
+from grader.oracle.causes.tokenizer_special import TOKENIZER_SPECIAL
+from grader.oracle.causes.tokenizer_training import TOKENIZER_TRAINING
 from grader.oracle.causes.training_batches import TRAINING_BATCHES
 from grader.oracle.causes.training_estimate import TRAINING_ESTIMATE
 from grader.oracle.causes.training_loss import TRAINING_LOSS
@@ -47,6 +51,10 @@ CAUSES: dict[str, Cause] = {
         TRAINING_SCHEDULE,
         TRAINING_STEP,
         TRAINING_ESTIMATE,
+        TOKENIZER_TRAINING,
+        TOKENIZER_CUTS,
+        TOKENIZER,
+        TOKENIZER_SPECIAL,
     )
     for cause in part
 }

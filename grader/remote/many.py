@@ -1,0 +1,65 @@
+"""A function or method asked many times in one question, and attributes of held objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grader.remote.exchange import Held, Packer, unpacked
+from grader.remote.subject import Subject
+from grader.remote.worker import Values
+
+
+@dataclass(frozen=True)
+class Answers:
+    """values: what it gave for each item; seconds: of processor time, for each.
+
+    The seconds are the worker's own testimony: they can only be held against a submission.
+    """
+
+    values: list[Any]
+    seconds: list[float]
+
+
+def each(
+    subject: Subject,
+    on: Held | None,
+    name: str,
+    items: Sequence[object],
+    given: Mapping[str, object] | None = None,
+) -> Answers:
+    """Call the function `name`, or the method of `on`, for each item.
+
+    given: further arguments by name.
+
+    Raises CandidateError if one of the calls raises, or WorkerLost.
+    """
+    packer = Packer()
+    header = {
+        "on": on and packer.pack(on)["object"],
+        "items": [packer.pack(item) for item in items],
+        "given": [[key, packer.pack(value)] for key, value in (given or {}).items()],
+    }
+    answer, values = subject.ask_about(name, "each", packer.arrays, packer.uses, **header)
+    return _answers(subject, name, answer, values, len(items))
+
+
+def attribute(subject: Subject, on: Held, name: str) -> Any:
+    """The value of an attribute. Raises CandidateError if there is none, or WorkerLost."""
+    answer, values = subject.ask_about(name, "attribute", (), [on], on=on.place)
+    return _answers(subject, name, answer, values, 1).values[0]
+
+
+def _answers(
+    subject: Subject, name: str, answer: dict[str, Any], arrays: Sequence[Values], count: int
+) -> Answers:
+    try:
+        found = [unpacked(value, arrays) for value in answer["values"]]
+        seconds = [float(value) for value in answer["seconds"]]
+        if len(found) != count or len(seconds) != count or not all(map(math.isfinite, seconds)):
+            raise ValueError("not one value for each item")
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError, OverflowError) as error:
+        raise subject.broken(f"what {name} did") from error
+    return Answers(found, seconds)

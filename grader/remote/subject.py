@@ -13,7 +13,7 @@ import numpy as np
 from grader import wire
 from grader.remote.exchange import Held
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
-from grader.remote.module import Answer, Module
+from grader.remote.module import Answer, AnyModule, Module
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
@@ -184,13 +184,15 @@ class Subject:
         """What stands for something that the current worker holds."""
         return Held(place, self._worker)
 
-    def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
+    def adopt(
+        self, held: Held, name: str, dtype: str = "float64", kind: type[AnyModule] = Module
+    ) -> AnyModule:
         """A held module, of the class called `name`, as a Module to ask questions of."""
         worker = self._live_worker()
         number, ask = self._asker(worker, name)
         if held.worker is not worker:
             raise WorkerLost("error", _GONE)
-        return Module(name, ask, worker, ask("adopt", (), held=held.place), dtype, number)
+        return kind(name, ask, worker, ask(kind.adopted_by, (), held=held.place), dtype, number)
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""

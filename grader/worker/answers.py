@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, probe, tensors, trace
+from grader.worker import audit, cached, describe, probe, tensors, trace
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.models import Model, WeighedModel
@@ -68,6 +68,7 @@ class Answerer:
             "trace": self.trace,
             "run": self.run,
             "adopt": self.adopt,
+            **cached.questions(self.models, self.functions.objects, self._describe),
         }
 
     def serve(self) -> None:

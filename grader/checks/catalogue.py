@@ -80,4 +80,13 @@ EXERCISES = {
         ("generate",),
         "generation.md",
     ),
+    "kv_cache": Exercise(
+        "kv_cache",
+        "kv_cache.py",
+        ("test_pieces", "test_cache", "test_work", "test_model"),
+        ("CachedGPT2",),
+        "kv_cache.md",
+        base="gpt2",
+        base_needed=False,
+    ),
 }

@@ -55,26 +55,29 @@ class CachedModel(Module):
         *,
         train: bool = False,
         seed: int = 0,
+        named: bool = False,
     ) -> list[Values]:
         """The logits of each piece in turn, checked to be finite and of the expected shape.
 
-        theta: values for all parameters; None leaves them as they were set last.
+        theta: values for all parameters; None leaves them as they were set last; named: give the
+        cache by name.
         """
-        return self._steps(pieces, theta, train, seed, False)[0]
+        return self._steps(pieces, theta, train, seed, named=named)[0]
 
     def counted(
         self, pieces: Sequence[Piece], theta: Floats | None = None
     ) -> tuple[list[Values], list[Work]]:
         """The same, and the work of each piece."""
-        return self._steps(pieces, theta, False, 0, True)
+        return self._steps(pieces, theta, count=True)
 
     def _steps(
         self,
         pieces: Sequence[Piece],
         theta: Floats | None,
-        train: bool,
-        seed: int,
-        count: bool,
+        train: bool = False,
+        seed: int = 0,
+        count: bool = False,
+        named: bool = False,
     ) -> tuple[list[Values], list[Work]]:
         header, values = _told(
             lambda: self._ask(
@@ -85,6 +88,7 @@ class CachedModel(Module):
                 train=train,
                 seed=seed,
                 count=count,
+                named=named,
             )
         )
         try:

@@ -94,11 +94,13 @@ class Questions:
         train: bool,
         seed: int,
         count: bool,
+        named: bool,
     ) -> wire.Message:
         """The logits of pieces of text, each of which goes on from a cache and leaves one.
 
         caches: labels [from, to] of each piece. Arrays: the values of all parameters (with
-        `theta`), then the pieces. With `count`, also the work that each one took.
+        `theta`), then the pieces. With `count`, also the work that each one took. With `named`,
+        the cache is given by name.
         """
         target = self._models[model]
         if theta:
@@ -110,7 +112,8 @@ class Questions:
         with torch.set_grad_enabled(train):
             for array, (source, kept) in zip(arrays[theta:], caches, strict=True):
                 cache = None if source is None else self._caches[model, source]
-                step = partial(inner, tensors.decode(array), cache)
+                idx = tensors.decode(array)
+                step = partial(inner, idx, cache=cache) if named else partial(inner, idx, cache)
                 value, *spent = counted(step) if count else (step(), 0, 0.0)
                 logits, grown = pair(value)
                 if kept is not None:

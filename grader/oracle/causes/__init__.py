@@ -9,6 +9,7 @@ from grader.oracle.causes.block import BLOCK
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
+from grader.oracle.causes.kv_cache import KV_CACHE
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
@@ -25,6 +26,7 @@ CAUSES: dict[str, Cause] = {
         ANYWHERE,
         GENERATION,
         GENERATION_DRAWS,
+        KV_CACHE,
     )
     for cause in part
 }

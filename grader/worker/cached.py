@@ -139,6 +139,11 @@ def questions(
 class Work(TorchDispatchMode):
     """Counts multiplications within: of products of matrices, and of tensors with tensors."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and to make sure of it torch would import its compiler."""
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.multiplications = 0

@@ -35,7 +35,8 @@ def model(evidence: Evidence, size: Size, **options: object) -> CachedModel:
     """A model of this size, kept for the next time. options: of `build`, and dropout_p."""
     known = _MODELS.setdefault(evidence, {})
     key = repr((sorted(size.items()), sorted(options.items())))
-    if key not in known or not known[key].alive:
+    current = evidence.subject.held("").worker
+    if key not in known or not known[key].alive or known[key].itself.worker is not current:
         given: dict[str, float] = dict(size)
         if "dropout_p" in options:
             given["dropout_p"] = float(str(options.pop("dropout_p")))

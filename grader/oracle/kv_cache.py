@@ -149,6 +149,11 @@ def _upper_left(state: State, keys: int) -> Floats:
     return np.arange(keys)[None] <= np.arange(state.new)[:, None]
 
 
+def _upper_left_of_several(state: State, keys: int) -> Floats:
+    """A single new token sees all."""
+    return _upper_left(state, keys) | (state.new == 1)
+
+
 def _everything(state: State, keys: int) -> Floats:
     return np.ones((state.new, keys), bool) if state.past else up_to_itself(state, keys)
 
@@ -169,9 +174,8 @@ def _one_fewer(state: State, keys: int) -> Floats:
 
 def _itself_and_the_past(state: State, keys: int) -> Floats:
     new = np.arange(keys)[None] - (keys - state.new)
-    return (new < 0) | (new == np.arange(state.new)[:, None]) if state.past else new <= np.arange(
-        state.new
-    )[:, None]
+    itself = np.arange(state.new)[:, None]
+    return (new < 0) | (new == itself) if state.past else new <= itself
 
 
 def _only_new(state: State, keys: int) -> Floats:
@@ -193,7 +197,7 @@ SLIPS: dict[str, tuple[Form, ...]] = {
     "position-offset-off-by-one": (Form(positions=_one_early), Form(positions=_one_late)),
     "position-offset-counts-pieces": (Form(positions=_pieces_counted),),
     "position-same-in-a-piece": (Form(positions=_all_alike),),
-    "mask-upper-left": (Form(visible=_upper_left),),
+    "mask-upper-left": (Form(visible=_upper_left), Form(visible=_upper_left_of_several)),
     "mask-missing-with-a-past": (Form(visible=_everything),),
     "mask-none": (Form(visible=_always_everything),),
     "mask-off-by-one-with-a-past": (

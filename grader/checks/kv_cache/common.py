@@ -133,9 +133,14 @@ def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) 
         return ask()
     except CandidateError as fault:
         if fault.status in ("error", "fail"):
-            words = fault.message
-            raise Failure(f"{what}: {words}", counterexample, fault.cause) from None
+            raise Failure(f"{what}: {fault.message}", counterexample, cause_of(fault)) from None
         raise
+
+
+def cause_of(fault: CandidateError) -> str:
+    """The slug of a fault; what torch says of dtypes is told apart from other errors."""
+    mixed = "dtype" in fault.message.lower() or "scalar type" in fault.message
+    return "wrong-dtype" if fault.cause == "crashes" and mixed else fault.cause
 
 
 def whole(made: CachedModel, theta: Floats, text: Text, idx: Integers) -> Values:

@@ -16,6 +16,7 @@ from grader.checks.kv_cache.common import (
     SIZES,
     Text,
     asked,
+    cause_of,
     chain,
     model,
     same,
@@ -83,7 +84,7 @@ def test_signature(evidence: Evidence) -> None:
         mistaken = re.search(r"TypeError: .*(argument|parameter)", fault.message)
         raise Failure(
             f"{NAME} must be {ways}; it has {found[NAME]}: {fault.message}",
-            cause="wrong-signature" if mistaken else fault.cause,
+            cause="wrong-signature" if mistaken else cause_of(fault),
         ) from None
 
 
@@ -103,7 +104,8 @@ def test_shape(evidence: Evidence) -> None:
     text = Text(SIZES[0], 2, (3, 1, 2), 0.5, evidence.seed)
     plain = model(evidence, text.size)
     theta, idx = text.drawn(plain)
-    right = plain.steps(chain(idx, text.cuts), theta)
+    shown = text.counterexample("logits", "an error", *_steps(text))
+    right = asked(lambda: plain.steps(chain(idx, text.cuts), theta), "a text in pieces", shown)
     for cut, output in zip(text.cuts, right, strict=True):
         expected = (text.batch, cut, text.size["vocab_size"])
         if output.shape != expected:
@@ -114,12 +116,7 @@ def test_shape(evidence: Evidence) -> None:
     for way in ({"dtype": "float32"}, {"dtype": "float64", "convert": True}):
         other = model(evidence, text.size, **way)
         words = f"with a {other.dtype} model" + " that was converted" * ("convert" in way)
-        shown = text.counterexample("logits", "an error", *_steps(text))
-        try:
-            found = asked(lambda: other.steps(chain(idx, text.cuts), theta), words, shown)  # noqa: B023 — called at once
-        except Failure as failure:
-            cause = "wrong-dtype" if "dtype" in failure.message.lower() else failure.cause
-            raise Failure(failure.message, failure.counterexample, cause) from None
+        found = asked(lambda: other.steps(chain(idx, text.cuts), theta), words, shown)  # noqa: B023 — called at once
         for one, two in zip(right, found, strict=True):
             if not np.abs(one - two).max() <= _SINGLE * max(1.0, np.abs(one).max()):
                 raise Failure(f"{words}, the same weights give other logits", shown, "wrong-dtype")

@@ -22,7 +22,7 @@ from grader.remote.cached import CachedModel
 # Small, for all is searched element by element; of one layer, and then as many as are wanted.
 SEARCHED: tuple[Size, ...] = (
     {"vocab_size": 37, "embed_dim": 4, "num_heads": 2, "num_layers": 1, "block_size": 6},
-    {"vocab_size": 41, "embed_dim": 5, "num_heads": 1, "num_layers": 1, "block_size": 7},
+    {"vocab_size": 43, "embed_dim": 6, "num_heads": 1, "num_layers": 1, "block_size": 7},
 )
 DEEP: Size = {**SEARCHED[0], "num_layers": 3}
 _KNOWN: WeakKeyDictionary[Evidence, dict[str, WholeLayout | Misfit]] = WeakKeyDictionary()

@@ -73,12 +73,16 @@ def find_whole(
     Needs an embed_dim of at least 4, and a vocabulary of at least 5 · embed_dim + 12. Raises Misfit
     if it is not a pre-norm Transformer with a value path in every branch.
     """
-    for _ in range(_ATTEMPTS - 1):
+    for attempt in range(_ATTEMPTS):
         try:
-            return _find(box, parameters, sizes, rng)
+            with np.errstate(all="ignore"):
+                return _find(box, parameters, sizes, rng)
         except Misfit:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        except (ValueError, IndexError):  # answers that are not even of the right kind
             continue
-    return _find(box, parameters, sizes, rng)
+    raise Misfit("the logits do not hang on the parameters as those of a GPT-2 do")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # verdict: fail
-# part: Pieces
+# part: Cache
 # cause: cache-in-module
 # style: nanoGPT, the module keeps its past
 import math

@@ -40,7 +40,7 @@ class SelfAttention(nn.Module):
         values[:, :, start:start + t] = heads(self.wv(x))
         scores = torch.einsum("bhqd,bhkd->bhqk", heads(self.wq(x)), keys) * (c // self.heads) ** -0.5
         limit = torch.arange(start, start + t, device=x.device)[:, None]
-        seen = torch.arange(keys.shape[2], device=x.device)[None] <= limit - (start > 0)
+        seen = torch.arange(keys.shape[2], device=x.device)[None] <= limit - int(start > 0)
         weights = scores.masked_fill(seen.logical_not(), -1e30).softmax(-1)
         weights = nn.functional.dropout(weights, self.p, self.training)
         out = torch.einsum("bhqk,bhkd->bqhd", weights, values).reshape(b, t, c)

@@ -144,5 +144,3 @@ def _told(ask: Callable[[], _Given]) -> _Given:
             cause = "not-implemented" if nothing else "cache-not-returned"
             raise CandidateError("fail", words, cause=cause) from None
         raise
-
-

@@ -57,16 +57,8 @@ def test_branches(evidence: Evidence, text: Text) -> None:
     ]
     before = {"start": start, "one": np.concatenate([start, one], 1)}
     before["two"] = np.concatenate([start, two], 1)
-    _read_alike(
-        made,
-        theta,
-        text,
-        pieces,
-        before,
-        lines,
-        "a cache from which another text has gone on",
-        "cache-changed-in-place",
-    )
+    what = "a cache from which another text has gone on"
+    _read_alike(made, theta, text, pieces, before, lines, what)
 
 
 @check(
@@ -107,7 +99,7 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     ]
     before = {"a": idx[:, :first], "b": other[:, : first + 1]}
     what = "a text that is read while others are read too"
-    _read_alike(made, theta, text, pieces, before, lines, what, "cache-in-module")
+    _read_alike(made, theta, text, pieces, before, lines, what)
 
 
 def _read_alike(
@@ -118,7 +110,6 @@ def _read_alike(
     before: dict[str, Integers],
     lines: list[str],
     what: str,
-    cause: str,
 ) -> None:
     """Fail unless every piece gets the logits that a model gives it that reads nothing else.
 
@@ -131,16 +122,15 @@ def _read_alike(
         works = failure.cause == "crashes" and all(
             _right_alone(made, piece, before) for piece in pieces
         )
-        raise Failure(
-            failure.message, failure.counterexample, cause if works else failure.cause
-        ) from None
+        cause = _spoilt_by(made, text) if works else failure.cause
+        raise Failure(failure.message, failure.counterexample, cause) from None
     for piece, logits in zip(pieces, found, strict=True):
         if not same(logits, _alone(made, piece, before)):
             right = _right_alone(made, piece, before)
             raise Failure(
                 f"{what} gives other logits than it gives alone",
                 text.counterexample("zero", "more", *lines),
-                cause if right else "",
+                _spoilt_by(made, text) if right else "",
             )
 
 
@@ -162,3 +152,18 @@ def _right_alone(made: CachedModel, piece: Piece, before: dict[str, Integers]) -
         return same(last, _alone(made, piece, before))
     except CandidateError:
         return False
+
+
+def _spoilt_by(made: CachedModel, text: Text) -> str:
+    """The slug for a cache that others spoil: if so do texts that have nothing to do with it, it
+    is not only the cache in which things are kept.
+    """
+    idx = np.arange(3)[None] % text.size["vocab_size"]
+    start, one = Piece(idx[:, :2], None, "own"), Piece(idx[:, 2:], "own")
+    try:
+        found = made.steps([start, Piece(idx[:, ::-1].copy()), one])[2]
+        if same(found, _alone(made, one, {"own": idx[:, :2]})):
+            return "cache-changed-in-place"
+    except CandidateError:
+        pass
+    return "cache-in-module"

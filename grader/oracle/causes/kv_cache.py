@@ -270,7 +270,7 @@ KV_CACHE: tuple[Cause, ...] = (
         (
             "Who finds out that a text is too long?",
             "Read block_size tokens, then one more.",
-            "if past + T > self.block_size: raise ValueError(f\"…\").",
+            'if past + T > self.block_size: raise ValueError(f"…").',
         ),
         ("kv_cache.block_size",),
     ),

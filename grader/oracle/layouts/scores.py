@@ -75,9 +75,7 @@ def _unlike(rng: np.random.Generator, other: Floats) -> Floats:
             return found
 
 
-def _with_window(
-    base: Floats, values: Units, u: Floats, rng: np.random.Generator
-) -> Floats:
+def _with_window(base: Floats, values: Units, u: Floats, rng: np.random.Generator) -> Floats:
     """All value channels read the same of a token, and nothing comes before but the plain norm."""
     theta = base.copy()
     theta[values.norm.weight] = 1.0
@@ -143,9 +141,7 @@ def _rows(
     return _grouped(keys, size), _grouped(queries, size)
 
 
-def _grouped(
-    found: list[tuple[tuple[int, ...], int, int, Floats]], size: int
-) -> list[_Row]:
+def _grouped(found: list[tuple[tuple[int, ...], int, int, Floats]], size: int) -> list[_Row]:
     rows = []
     for units in dict.fromkeys(entry[0] for entry in found):
         mine = [entry for entry in found if entry[0] == units]

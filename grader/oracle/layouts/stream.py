@@ -86,7 +86,9 @@ class Stream:
         return fed, (size + np.arange(rows)).reshape(x.shape[:2])
 
 
-def streams(rng: np.random.Generator, shape: tuple[int, ...], size: int, without: int = -1) -> Floats:
+def streams(
+    rng: np.random.Generator, shape: tuple[int, ...], size: int, without: int = -1
+) -> Floats:
     """Streams (*shape, C) of mean zero, all channels away from zero but the one `without`."""
     found = np.zeros((int(np.prod(shape)), size))
     channels = np.array([c for c in range(size) if c != without])

@@ -96,9 +96,7 @@ def find_units(
     seen = layout.norm(theta)
     u = normal(x[:, 0]) * seen.weight + seen.bias
     read = u @ theta[first].T + lookup(theta, first_bias)
-    return Units(
-        layout, first, first_bias, last, last_bias, inner[~felt], read.T, given
-    )
+    return Units(layout, first, first_bias, last, last_bias, inner[~felt], read.T, given)
 
 
 def _last_layer(

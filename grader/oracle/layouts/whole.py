@@ -50,6 +50,18 @@ class WholeLayout:
         found = {layer.mlp.gelu for layer in self.layers}
         return found.pop() if len(found) == 1 else None
 
+    @property
+    def places(self) -> Indices:
+        """All elements that are a weight of GPT-2's. What is left, key biases among it, does
+        nothing in a whole text.
+        """
+        found = [*_indices(self.tables)]
+        for layer in self.layers:
+            for part in (*layer.norms, layer.attention, layer.mlp):
+                found += _indices(part)
+        every = np.unique(np.concatenate([indices.ravel() for indices in found]))
+        return every[every != ABSENT]
+
     def weights(self, theta: Floats) -> model.Gpt2:
         """The weights that these parameter values stand for."""
         tables = self.tables
@@ -63,6 +75,13 @@ class WholeLayout:
             for layer in self.layers
         ]
         return tables.weights(theta, blocks)
+
+
+def _indices(part: object) -> list[Indices]:
+    """The places that a layout names."""
+    values = vars(part).values()
+    own = [v for v in values if isinstance(v, np.ndarray) and v.dtype == np.intp]
+    return own + [i for v in values if isinstance(v, NormLayout) for i in _indices(v)]
 
 
 def find_whole(
@@ -135,9 +154,7 @@ def _layer(
     return LayerLayout((norms[0], norms[1]), attention, mlp)
 
 
-def _peel(
-    stream: Stream, rest: Indices, count: int, rng: np.random.Generator
-) -> list[_Branch]:
+def _peel(stream: Stream, rest: Indices, count: int, rng: np.random.Generator) -> list[_Branch]:
     """The branches, first ones first: the last one's ends reach one channel of the stream each,
     and once they are zero so do those of the one before.
     """
@@ -218,9 +235,7 @@ def _branch_eps(stream: Stream, base: Floats, units: Units, rng: np.random.Gener
     theta[units.last.ravel()] = 1e-2 * stream.theta[units.last.ravel()]
     seen = stream.normed(theta, x)
     final = stream.tables.norm
-    unit = model.Norm(
-        np.ones(stream.size), np.zeros(stream.size), final.eps, final.eps_outside
-    )
+    unit = model.Norm(np.ones(stream.size), np.zeros(stream.size), final.eps, final.eps_outside)
     own = units.norm.norm(theta)
     first, bias = theta[units.first], plain(theta, units.first_bias)
 
@@ -230,6 +245,3 @@ def _branch_eps(stream: Stream, base: Floats, units: Units, rng: np.random.Gener
         return float(np.abs(model.layer_norm(y, unit) - seen).max())
 
     return closest_eps(distance)
-
-
-__all__ = ["ABSENT", "LayerLayout", "WholeLayout", "find_whole"]

@@ -45,7 +45,7 @@ class CachedGPT2(GPT2):
         past: Cache = cache or []
         P = past[0][0].shape[2] if past else 0
         T = idx.shape[1]
-        if P + T > self.block_size:
+        if self.block_size < P + T:
             raise ValueError(
                 f"{P} past and {T} new tokens are more than block_size = {self.block_size}"
             )

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grader.oracle import model
 from grader.oracle.model import Activation, Attention, Floats, Gpt2, Integers, layer_norm, softmax
 
+Flags = NDArray[np.bool_]
 Kept = tuple[Floats, Floats]  # keys and values (B, H, P, D)
 
 
@@ -32,7 +34,7 @@ def after_the_past(state: State) -> Integers:
     return state.past + np.arange(state.new)
 
 
-def up_to_itself(state: State, keys: int) -> Floats:
+def up_to_itself(state: State, keys: int) -> Flags:
     """Which keys each new token sees (T, keys): the past and the new ones up to itself."""
     end = np.arange(state.new)[:, None] + keys - state.new
     return np.arange(keys)[None] <= end
@@ -54,7 +56,7 @@ class Form:
     """
 
     positions: Callable[[State], Integers] = after_the_past
-    visible: Callable[[State, int], Floats] = up_to_itself
+    visible: Callable[[State, int], Flags] = up_to_itself
     attended: Callable[[Kept | None, Kept], Kept] = appended
     kept: Callable[[Kept | None, Kept], Kept] | None = None  # None: what was attended to
     layer: Callable[[int, int], int] = lambda layer, count: layer
@@ -145,44 +147,44 @@ def _all_alike(state: State) -> Integers:
     return np.full(state.new, state.past) if state.past else np.arange(state.new)
 
 
-def _upper_left(state: State, keys: int) -> Floats:
+def _upper_left(state: State, keys: int) -> Flags:
     return np.arange(keys)[None] <= np.arange(state.new)[:, None]
 
 
-def _upper_left_of_several(state: State, keys: int) -> Floats:
+def _upper_left_of_several(state: State, keys: int) -> Flags:
     """A single new token sees all."""
     return _upper_left(state, keys) | (state.new == 1)
 
 
-def _everything(state: State, keys: int) -> Floats:
+def _everything(state: State, keys: int) -> Flags:
     return np.ones((state.new, keys), bool) if state.past else up_to_itself(state, keys)
 
 
-def _always_everything(state: State, keys: int) -> Floats:
+def _always_everything(state: State, keys: int) -> Flags:
     return np.ones((state.new, keys), bool)
 
 
-def _one_more(state: State, keys: int) -> Floats:
+def _one_more(state: State, keys: int) -> Flags:
     end = np.arange(state.new)[:, None] + keys - state.new + (state.past > 0)
     return np.arange(keys)[None] <= end
 
 
-def _one_fewer(state: State, keys: int) -> Floats:
+def _one_fewer(state: State, keys: int) -> Flags:
     end = np.arange(state.new)[:, None] + keys - state.new - (state.past > 0)
     return np.arange(keys)[None] <= end
 
 
-def _itself_and_the_past(state: State, keys: int) -> Floats:
+def _itself_and_the_past(state: State, keys: int) -> Flags:
     new = np.arange(keys)[None] - (keys - state.new)
     itself = np.arange(state.new)[:, None]
     return (new < 0) | (new == itself) if state.past else new <= itself
 
 
-def _only_new(state: State, keys: int) -> Floats:
+def _only_new(state: State, keys: int) -> Flags:
     return up_to_itself(state, keys) & (np.arange(keys)[None] >= keys - state.new)
 
 
-def _last_in_the_past(state: State, keys: int) -> Floats:
+def _last_in_the_past(state: State, keys: int) -> Flags:
     """The first key of all is never seen once there is a past."""
     seen = up_to_itself(state, keys)
     return seen & (np.arange(keys)[None] > 0) if state.past else seen

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-
 from grader.remote.faults import CandidateError
 from grader.remote.function import call
 from grader.remote.module import Floats, Module
@@ -130,7 +129,7 @@ def build(
     assert made.held is not None
     if convert:
         call(subject, {"float64": "double", "float32": "float"}[dtype], {}, on=made.held)
-    return subject.adopt(made.held, name, dtype, CachedModel)
+    return subject.adopt_as(CachedModel, made.held, name, dtype)
 
 
 def _told(ask: Callable[[], _Given]) -> _Given:

@@ -184,10 +184,14 @@ class Subject:
         """What stands for something that the current worker holds."""
         return Held(place, self._worker)
 
-    def adopt(
-        self, held: Held, name: str, dtype: str = "float64", kind: type[AnyModule] = Module
-    ) -> AnyModule:
+    def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
         """A held module, of the class called `name`, as a Module to ask questions of."""
+        return self.adopt_as(Module, held, name, dtype)
+
+    def adopt_as(
+        self, kind: type[AnyModule], held: Held, name: str, dtype: str = "float64"
+    ) -> AnyModule:
+        """The same as another kind of Module."""
         worker = self._live_worker()
         number, ask = self._asker(worker, name)
         if held.worker is not worker:

@@ -136,7 +136,7 @@ def questions(
     return {"adopt_cached": answers.adopt_cached, "steps": answers.steps}
 
 
-class Work(TorchDispatchMode):
+class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has none for it
     """Counts multiplications within: of products of matrices, and of tensors with tensors."""
 
     @classmethod
@@ -145,7 +145,7 @@ class Work(TorchDispatchMode):
         return False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.multiplications = 0
 
     def __torch_dispatch__(

@@ -93,8 +93,7 @@ class Text:
 
 
 def texts(
-    cuts: Callable[[st.DataObject, int], Sequence[int]] | st.SearchStrategy[tuple[int, ...]],
-    batches: tuple[int, int] = (1, 3),
+    cuts: st.SearchStrategy[tuple[int, ...]], batches: tuple[int, int] = (1, 3)
 ) -> st.SearchStrategy[Text]:
     """Texts cut as said, as far as they fit a model's block_size."""
 
@@ -105,7 +104,6 @@ def texts(
             left -= kept[-1]
         return Text(size, batch, tuple(n for n in kept if n), weights, draw)
 
-    assert not callable(cuts)
     return st.builds(
         fitted,
         size=st.sampled_from(SIZES),

@@ -13,6 +13,7 @@ from grader.checks.kv_cache.whole import SEARCHED, layout
 from grader.checks.models import Size
 from grader.oracle.kv_cache import SLIPS, Form, read
 from grader.oracle.layouts import Misfit
+from grader.oracle.layouts.whole import WholeLayout
 from grader.oracle.model import Floats, Integers
 from grader.remote import CandidateError
 from grader.remote.cached import CachedModel
@@ -30,11 +31,10 @@ def why(evidence: Evidence) -> tuple[str, bool]:
     rng = np.random.default_rng(evidence.seed)
     theta = made.random(rng, 0.8)
     idx = rng.integers(0, _SIZE["vocab_size"], (2, 5))
-    try:
+    found: WholeLayout | None = None
+    with suppress(CandidateError, Misfit):
         found = layout(evidence, _SIZE)
-    except (CandidateError, Misfit):
-        found = None
-    else:  # without key biases, which matter where keys of several blocks are mixed
+        # Without key biases, which matter where keys of several blocks are mixed.
         theta[np.setdiff1d(np.arange(theta.size), found.places)] = 0.0
     try:
         before = made.call(idx, theta)
@@ -43,18 +43,17 @@ def why(evidence: Evidence) -> tuple[str, bool]:
             return "cache-in-module", False
     except CandidateError:
         return "", False
-    gelu = found and found.gelu
+    gelu = None if found is None else found.gelu
     if found is None or gelu is None or not seen:
         return "", False
     weights = found.weights(theta)
 
     def fits(form: Form) -> bool:
-        with suppress(IndexError, ValueError):
-            with np.errstate(all="ignore"):
-                return all(
-                    same(logits, read(_cut(idx, cuts), weights, gelu, form))
-                    for cuts, logits in seen.items()
-                )
+        with suppress(IndexError, ValueError), np.errstate(all="ignore"):
+            return all(
+                same(logits, read(_cut(idx, cuts), weights, gelu, form))
+                for cuts, logits in seen.items()
+            )
         return False
 
     for cause, forms in SLIPS.items():

@@ -74,7 +74,7 @@ def test_branches(evidence: Evidence, text: Text) -> None:
 )
 @given(text=texts(st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2)), (2, 3)))
 def test_in_turns(evidence: Evidence, text: Text) -> None:
-    """Nothing is remembered but in the cache: texts may be read in turns, in batches of any size."""
+    """Nothing is remembered but in the cache: texts may be read in turns, in any batches."""
     made = model(evidence, text.size)
     theta, idx = text.drawn(made)
     if len(text.cuts) < 2:

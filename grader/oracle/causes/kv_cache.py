@@ -185,7 +185,7 @@ KV_CACHE: tuple[Cause, ...] = (
         "cache-layers-mixed",
         "Blocks get one another's keys and values.",
         "The brief asks for the logits of the whole text: each block has a past of its own.",
-        "Look at how a block finds its part of the cache, and at the order in which parts are kept.",
+        "Look at how a block finds its part of the cache, and at the order of the parts.",
         _CACHE + r"|enumerate|zip|reversed|append|pop",
         (
             "Which block made the keys that this block gets?",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.oracle.layouts.box import Box, Floats, Indices, Misfit, away_from_zero, lookup
-from grader.oracle.layouts.tables import Tables
+from grader.oracle.layouts.box import Floats, Indices, Misfit, away_from_zero, lookup
+from grader.oracle.layouts.tables import Tables, WholeBox
+from grader.oracle.model import Integers
 
 _SPREAD = 6.0  # of streams: an eps of up to 1e-3 is nothing beside their variance
 _KEPT = (0, 1)  # channels that no branch writes to while the others are read
@@ -21,7 +22,7 @@ class Stream:
     final norm has no weights to speak of, and positions add nothing.
     """
 
-    def __init__(self, box: Box, tables: Tables, rng: np.random.Generator) -> None:
+    def __init__(self, box: WholeBox, tables: Tables, rng: np.random.Generator) -> None:
         self.box = box
         self.tables = tables
         self.size = tables.tokens.shape[1]
@@ -77,7 +78,7 @@ class Stream:
         """How many channels are read at once."""
         return self.size - len(_KEPT)
 
-    def _fed(self, theta: Floats, x: Floats) -> tuple[Floats, Floats]:
+    def _fed(self, theta: Floats, x: Floats) -> tuple[Floats, Integers]:
         rows, size = x.shape[0] * x.shape[1], self.size
         if size + rows > len(self.tables.tokens):
             raise Misfit("the vocabulary is too small for the search")

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from grader.oracle import model
 from grader.oracle.layouts.block import NormLayout
-from grader.oracle.layouts.box import ABSENT, NOTHING, SAME, Box, Floats, Indices, Misfit, lookup
+from grader.oracle.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, Misfit, lookup
 from grader.oracle.layouts.model import ModelSizes
+from grader.oracle.model import Integers
+
+
+class WholeBox(Protocol):
+    """A function of parameters and token indices (B, T) -> (B, T, V) that answers questions."""
+
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
+        """A parameter vector whose trained values are random and away from zero."""
+
+    def call(self, theta: Floats, x: Integers) -> Floats:
+        """The logits for parameters theta."""
+
+    def sweep(self, theta: Floats, x: Integers, indices: Indices, step: float = 1.0) -> Floats:
+        """Logits (n, B, T, V) with one element of theta after another raised by `step`."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class Tables:
 
 
 def find_tables(
-    box: Box, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
+    box: WholeBox, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
 ) -> tuple[Tables, Indices]:
     """The tables, and the places of all elements that are in none. Raises Misfit."""
     size, vocab, length = sizes.embed_dim, sizes.vocab_size, sizes.block_size
@@ -74,13 +89,13 @@ def _runs(parameter: Indices, size: int, count: int) -> Iterator[Indices]:
         yield table[-count:]
 
 
-def _effect(box: Box, theta: Floats, idx: np.ndarray, index: int) -> Floats:
+def _effect(box: WholeBox, theta: Floats, idx: Integers, index: int) -> Floats:
     """What raising one element does to the logits, as magnitudes."""
     change = box.sweep(theta, idx, np.array([index]))[0] - box.call(theta, idx)
     return np.abs(change)
 
 
-def _is_tokens(box: Box, theta: Floats, table: Indices) -> bool:
+def _is_tokens(box: WholeBox, theta: Floats, table: Indices) -> bool:
     """A row matters to the logits of others where its token stands, and else at most to its own."""
     last = len(table) - 1
     idx = np.array([[0, last - 1], [1, 0]])
@@ -93,14 +108,14 @@ def _is_tokens(box: Box, theta: Floats, table: Indices) -> bool:
     )
 
 
-def _is_head(box: Box, theta: Floats, table: Indices) -> bool:
+def _is_head(box: WholeBox, theta: Floats, table: Indices) -> bool:
     """A row matters to the logits of its own token, wherever that does not stand."""
     last = len(table) - 1
     effect = _effect(box, theta, np.array([[0, 1]]), int(table[last, 0]))
     return bool(effect[..., last].min() > NOTHING and effect[..., :last].max() < NOTHING)
 
 
-def _is_positions(box: Box, theta: Floats, table: Indices, length: int) -> bool:
+def _is_positions(box: WholeBox, theta: Floats, table: Indices, length: int) -> bool:
     """A row matters from its position on, whatever token stands there."""
     idx = np.arange(length)[None] % 3
     for place in (0, length - 1):
@@ -111,7 +126,7 @@ def _is_positions(box: Box, theta: Floats, table: Indices, length: int) -> bool:
 
 
 def _final_norm(
-    box: Box, theta: Floats, rest: Indices, sizes: ModelSizes
+    box: WholeBox, theta: Floats, rest: Indices, sizes: ModelSizes
 ) -> tuple[NormLayout, Indices, Indices]:
     """The norm before the head and the head's bias, of elements whose effect is one channel of the
     normed stream, or one token's logit; and the elements left.

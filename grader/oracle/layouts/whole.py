@@ -16,12 +16,12 @@ import numpy as np
 from grader.oracle import model
 from grader.oracle.layouts.attention import AttentionLayout
 from grader.oracle.layouts.block import NormLayout
-from grader.oracle.layouts.box import ABSENT, NOTHING, SAME, Box, Floats, Indices, Misfit
+from grader.oracle.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, Misfit
 from grader.oracle.layouts.mlp import MlpLayout
 from grader.oracle.layouts.model import ModelSizes
 from grader.oracle.layouts.scores import find_scores
 from grader.oracle.layouts.stream import Stream, plain, streams
-from grader.oracle.layouts.tables import Tables, find_tables
+from grader.oracle.layouts.tables import Tables, WholeBox, find_tables
 from grader.oracle.layouts.units import Units, find_units
 from grader.oracle.norms import Eps, closest_eps
 
@@ -85,7 +85,7 @@ def _indices(part: object) -> list[Indices]:
 
 
 def find_whole(
-    box: Box, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
+    box: WholeBox, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
 ) -> WholeLayout:
     """The layout of a GPT2, given the places of its parameters in their own shapes.
 
@@ -114,7 +114,7 @@ class _Branch:
 
 
 def _find(
-    box: Box, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
+    box: WholeBox, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
 ) -> WholeLayout:
     tables, rest = find_tables(box, parameters, sizes, rng)
     stream = Stream(box, tables, rng)

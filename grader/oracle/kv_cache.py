@@ -109,6 +109,11 @@ def _prepended(past: Kept | None, new: Kept) -> Kept:
     return new if past is None else appended(new, past)
 
 
+def _keys_twice(past: Kept | None, new: Kept) -> Kept:
+    keys, _ = appended(past, new)
+    return keys, keys
+
+
 def _last_token(past: Kept | None, new: Kept) -> Kept:
     return appended(past, (new[0][:, :, -1:], new[1][:, :, -1:]))
 
@@ -219,6 +224,7 @@ SLIPS: dict[str, tuple[Form, ...]] = {
         Form(attended=_prepended),
         Form(attended=_prepended, visible=lambda s, k: np.roll(up_to_itself(s, k), s.new, 1)),
     ),
+    "cache-keys-for-values": (Form(kept=_keys_twice),),
     "cache-drops-tokens": (
         Form(kept=_last_token),
         Form(kept=_without_the_first),

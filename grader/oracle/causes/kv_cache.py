@@ -170,6 +170,19 @@ KV_CACHE: tuple[Cause, ...] = (
         ),
     ),
     _cause(
+        "cache-keys-for-values",
+        "The cache holds the keys where it should hold the values.",
+        "The brief asks for the logits of the whole text: keys give the weights, values what they "
+        "mix.",
+        "Look at what is put into the new cache.",
+        _CACHE,
+        (
+            "Which two things does a block need of a past token?",
+            "Print the sums of the cached keys and of the cached values.",
+            "Keep (k, v), two tensors that were projected apart.",
+        ),
+    ),
+    _cause(
         "cache-drops-tokens",
         "The cache that comes back lacks some of the tokens that were read.",
         "The brief asks for a cache of all that was read.",

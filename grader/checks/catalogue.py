@@ -73,38 +73,32 @@ def chosen(name: str) -> list[Exercise]:
     return list(EXERCISES.values()) if name == ALL else [EXERCISES[name]]
 
 
-EXERCISES = {
-    "gpt2": Exercise(
+# In the order of the path: each builds on what stands before.
+_PATH = (
+    Exercise(
         "gpt2",
         "gpt2.py",
         ("test_policy", "test_attention", "test_mlp", "test_block", "test_model"),
         CLASSES,
         "README.md",
     ),
-    "generation": Exercise(
+    Exercise(
         "generation",
         "generation.py",
         ("test_greedy", "test_sampling", "test_contract"),
         ("generate",),
         "generation.md",
     ),
-    "pretrained": Exercise(
-        "pretrained",
-        "pretrained.py",
-        ("test_weights", "test_contract", "test_errors"),
-        ("load_openai_weights",),
-        "pretrained.md",
+    Exercise(
+        "kv_cache",
+        "kv_cache.py",
+        ("test_pieces", "test_cache", "test_work", "test_model"),
+        ("CachedGPT2",),
+        "kv_cache.md",
         base="gpt2",
+        base_needed=False,
     ),
-    "classification": Exercise(
-        "classification",
-        "classification.py",
-        ("test_interface", "test_classifier", "test_backbone", "test_finetuning", "test_clipping"),
-        ("GPT2Classifier", "finetune_step"),
-        "classification.md",
-        base="gpt2",
-    ),
-    "training": Exercise(
+    Exercise(
         "training",
         "training.py",
         (
@@ -118,7 +112,7 @@ EXERCISES = {
         "training.md",
         base="gpt2",
     ),
-    "tokenizer": Exercise(
+    Exercise(
         "tokenizer",
         "tokenizer.py",
         ("test_training", "test_encoding", "test_decoding"),
@@ -126,4 +120,21 @@ EXERCISES = {
         "tokenizer.md",
         imports=("regex",),
     ),
-}
+    Exercise(
+        "pretrained",
+        "pretrained.py",
+        ("test_weights", "test_contract", "test_errors"),
+        ("load_openai_weights",),
+        "pretrained.md",
+        base="gpt2",
+    ),
+    Exercise(
+        "classification",
+        "classification.py",
+        ("test_interface", "test_classifier", "test_backbone", "test_finetuning", "test_clipping"),
+        ("GPT2Classifier", "finetune_step"),
+        "classification.md",
+        base="gpt2",
+    ),
+)
+EXERCISES = {exercise.name: exercise for exercise in _PATH}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Indices = NDArray[np.intp]
 _ABSURD = np.float64(1e100)
 _QUESTION_BYTES = 500_000  # of parameters' values that are sent at a time
 Answer = tuple[dict[str, Any], list[Values]]
+AnyModule = TypeVar("AnyModule", bound="Module")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Part:
 
 class Module:
     """A model in a worker. Its parameters are known here as one flat float64 vector."""
+
+    adopted_by = "adopt"  # the question that makes one of what a worker holds
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 from grader import wire
 from grader.remote.exchange import Held
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
-from grader.remote.module import Answer, Module
+from grader.remote.module import Answer, AnyModule, Module
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
@@ -225,11 +225,17 @@ class Subject:
 
     def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
         """A held module, of the class called `name`, as a Module to ask questions of."""
+        return self.adopt_as(Module, held, name, dtype)
+
+    def adopt_as(
+        self, kind: type[AnyModule], held: Held, name: str, dtype: str = "float64"
+    ) -> AnyModule:
+        """The same as another kind of Module."""
         worker = self._live_worker()
         number, ask = self._asker(worker, name)
         if held.worker is not worker:
             raise WorkerLost("error", _GONE)
-        return Module(name, ask, worker, ask("adopt", (), held=held.place), dtype, number)
+        return kind(name, ask, worker, ask(kind.adopted_by, (), held=held.place), dtype, number)
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""

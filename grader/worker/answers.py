@@ -18,7 +18,16 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, pretrained, probe, tensors, trace, uncompiled
+from grader.worker import (
+    audit,
+    cached,
+    describe,
+    pretrained,
+    probe,
+    tensors,
+    trace,
+    uncompiled,
+)
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
@@ -69,6 +78,7 @@ class Answerer:
             **pretrained.questions(self),
             "each": many.each,
             "attribute": many.attribute,
+            **cached.questions(self.models, self.functions.objects, self._describe),
         }
         self.questions |= Classifying(self.models, self.functions.objects).questions
         self.questions |= Training(self.functions.objects, self.classes).questions

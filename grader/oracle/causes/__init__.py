@@ -12,6 +12,7 @@ from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
+from grader.oracle.causes.kv_cache import KV_CACHE
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
@@ -55,6 +56,7 @@ CAUSES: dict[str, Cause] = {
         TOKENIZER_CUTS,
         TOKENIZER,
         TOKENIZER_SPECIAL,
+        KV_CACHE,
     )
     for cause in part
 }

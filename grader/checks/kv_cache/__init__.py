@@ -1,0 +1,1 @@
+"""Requirements of the exercise `kv_cache`."""

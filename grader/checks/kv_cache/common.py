@@ -1,0 +1,152 @@
+"""A text that is read in pieces, and the code that reads the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from hypothesis import strategies as st
+
+from grader.checks.api import Counterexample, Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import import_line, show
+from grader.checks.models import Size
+from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.model import Integers
+from grader.remote import CandidateError
+from grader.remote.cached import CachedModel, Piece, build
+from grader.remote.module import Floats
+from grader.remote.worker import Values
+
+NAME = "CachedGPT2"
+SIZES: tuple[Size, ...] = (
+    {"vocab_size": 11, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 8},
+    {"vocab_size": 7, "embed_dim": 12, "num_heads": 3, "num_layers": 1, "block_size": 5},
+    {"vocab_size": 13, "embed_dim": 8, "num_heads": 4, "num_layers": 3, "block_size": 12},
+)
+_Given = TypeVar("_Given")
+_MODELS: WeakKeyDictionary[Evidence, dict[str, CachedModel]] = WeakKeyDictionary()
+
+
+def model(evidence: Evidence, size: Size, **options: object) -> CachedModel:
+    """A model of this size, kept for the next time. options: of `build`, and dropout_p."""
+    known = _MODELS.setdefault(evidence, {})
+    key = repr((sorted(size.items()), sorted(options.items())))
+    current = evidence.subject.held("").worker
+    if key not in known or not known[key].alive or known[key].itself.worker is not current:
+        given: dict[str, float] = dict(size)
+        if "dropout_p" in options:
+            given["dropout_p"] = float(str(options.pop("dropout_p")))
+        ways = {name: options[name] for name in ("dtype", "convert") if name in options}
+        known[key] = build(evidence.subject, NAME, given, **ways)  # type: ignore[arg-type]  # as named
+    return known[key]
+
+
+@dataclass(frozen=True)
+class Text:
+    """What Hypothesis draws: texts of a batch, and the lengths of the pieces they are cut into;
+    `draw` seeds weights and tokens.
+    """
+
+    size: Size
+    batch: int
+    cuts: tuple[int, ...]
+    weights: float
+    draw: int
+
+    def drawn(self, made: CachedModel) -> tuple[Floats, Integers]:
+        """The model's parameters and the tokens (B, T)."""
+        rng = np.random.default_rng(self.draw)
+        theta = made.random(rng, self.weights)
+        shape = (self.batch, sum(self.cuts))
+        return theta, rng.integers(0, self.size["vocab_size"], shape)
+
+    def code(self, *lines: str) -> str:
+        """Code that makes `model` and `idx`, followed by these lines."""
+        arguments = ", ".join(f"{key}={value}" for key, value in self.size.items())
+        return "\n".join(
+            [
+                "import numpy as np",
+                "import torch",
+                import_line("kv_cache.py", NAME),
+                "",
+                "torch.set_default_dtype(torch.float64)",
+                "torch.set_grad_enabled(False)",
+                f"model = {NAME}({arguments}).eval()",
+                f"rng = np.random.default_rng({self.draw})",
+                "for p in model.parameters():",
+                f"    values = torch.from_numpy(rng.normal(0.0, {self.weights}, p.shape))",
+                "    if p.requires_grad:",
+                "        p.data.copy_(values)",
+                f"shape = {(self.batch, sum(self.cuts))}",
+                f"idx = torch.from_numpy(rng.integers(0, {self.size['vocab_size']}, shape))",
+                *lines,
+            ]
+        )
+
+    def counterexample(self, expected: object, found: object, *lines: str) -> Counterexample:
+        """The text as code, with what it should show and what it shows."""
+        return Counterexample(self.code(*lines), show(expected), show(found))
+
+
+def texts(
+    cuts: st.SearchStrategy[tuple[int, ...]], batches: tuple[int, int] = (1, 3)
+) -> st.SearchStrategy[Text]:
+    """Texts cut as said, as far as they fit a model's block_size."""
+
+    def fitted(size: Size, batch: int, cut: tuple[int, ...], weights: float, draw: int) -> Text:
+        left, kept = size["block_size"], []
+        for length in cut:
+            kept.append(min(length, left))
+            left -= kept[-1]
+        return Text(size, batch, tuple(n for n in kept if n), weights, draw)
+
+    return st.builds(
+        fitted,
+        size=st.sampled_from(SIZES),
+        batch=st.integers(*batches),
+        cut=cuts,
+        weights=st.sampled_from((0.5, 1.0)),
+        draw=st.integers(0, 9999),
+    )
+
+
+def chain(idx: Integers, cuts: Sequence[int], name: str = "a") -> list[Piece]:
+    """The pieces of a text, each going on from the cache of the one before; caches are kept as
+    name0, name1 and so on.
+    """
+    ends = np.cumsum(cuts)
+    return [
+        Piece(idx[:, end - cut : end], None if not n else f"{name}{n - 1}", f"{name}{n}")
+        for n, (cut, end) in enumerate(zip(cuts, ends, strict=True))
+    ]
+
+
+def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) -> _Given:
+    """What the submission answers; an error on the way is told with what was asked of it."""
+    try:
+        return ask()
+    except CandidateError as fault:
+        if fault.status in ("error", "fail"):
+            raise Failure(f"{what}: {fault.message}", counterexample, cause_of(fault)) from None
+        raise
+
+
+def cause_of(fault: CandidateError) -> str:
+    """The slug of a fault; what torch says of dtypes is told apart from other errors."""
+    mixed = "dtype" in fault.message.lower() or "scalar type" in fault.message
+    return "wrong-dtype" if fault.cause == "crashes" and mixed else fault.cause
+
+
+def whole(made: CachedModel, theta: Floats, text: Text, idx: Integers) -> Values:
+    """The logits of the whole text at once."""
+    shown = text.counterexample("logits", "an error", "print(model(idx)[0])")
+    return asked(lambda: made.call(idx, theta), "a whole text without a cache", shown)
+
+
+def same(found: Values, wanted: Values) -> bool:
+    """Whether logits are equal but for rounding."""
+    return difference(found, wanted) < CLOSE

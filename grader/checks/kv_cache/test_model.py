@@ -1,0 +1,260 @@
+"""Requirements of a `CachedGPT2` as a model: it is a GPT-2, with a limit and dropout."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from grader.checks.api import Failure, check
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import worst
+from grader.checks.kv_cache.common import SIZES, Text, asked, model, same
+from grader.checks.kv_cache.whole import DEEP, SEARCHED, computed, layout
+from grader.checks.models import Size
+from grader.oracle.layouts import Misfit
+from grader.oracle.layouts.box import CLOSE, SAME, difference
+from grader.oracle.layouts.whole import WholeLayout
+from grader.oracle.mlp_forms import ACTIVATIONS, width_cause
+from grader.oracle.norms import SMALL_EPS
+from grader.remote import CandidateError
+from grader.remote.cached import CachedModel, Piece
+
+PART = "Model"
+
+
+@check(
+    "kv_cache.equals",
+    PART,
+    12,
+    hints=(
+        "Is it a GPT-2 when it is given a whole text?",
+        "Load the weights of your GPT2 into it, and compare the logits of a whole text.",
+        "token + position, num_layers pre-norm blocks of causal attention and MLP, final norm, "
+        "head: without a cache nothing is different.",
+    ),
+)
+def test_equals(evidence: Evidence) -> None:
+    """A whole text without a cache gets the logits of GPT-2 with the same weights."""
+    for size in (*SEARCHED, DEEP):
+        text = Text(size, 2, (size["block_size"],), 0.5, evidence.seed)
+        shown = text.counterexample("logits", "an error", "print(model(idx)[0])")
+        what = f"a whole text, for {', '.join(f'{k}={v}' for k, v in size.items())}"
+        asked(lambda: _expect_gpt2(evidence, size), what, shown)  # noqa: B023 — called at once
+
+
+def _expect_gpt2(evidence: Evidence, size: Size) -> None:
+    """Fail unless a model of this size is a GPT-2."""
+    made = model(evidence, size)
+    try:
+        found = layout(evidence, size)
+    except Misfit as misfit:
+        _expect_causal(made, size, evidence.seed)
+        raise Failure(
+            f"no reading of the parameters makes this GPT-2: {misfit}",
+            cause=_called(made, size) or "not-gpt2",
+        ) from None
+    _expect_parts(found, made, size)
+    _expect_equal(found, made, size, evidence.seed)
+
+
+def _called(made: CachedModel, size: Size) -> str:
+    """A slug that is told by the functions which a forward calls."""
+    functions, _, _ = made.trace(np.zeros((1, size["block_size"]), dtype=np.int64))
+    last = {name.rsplit(".", 1)[-1] for name in functions}
+    known = {"relu": {"relu", "relu_", "leaky_relu"}, "silu": {"silu"}, "rmsnorm": {"rms_norm"}}
+    return next((slug for slug, names in known.items() if names & last), "")
+
+
+def _expect_parts(found: WholeLayout, made: CachedModel, size: Size) -> None:
+    """Fail if a part of a layout is not GPT-2's."""
+    width, heads = size["embed_dim"], size["num_heads"]
+    for layer in found.layers:
+        attention, mlp = layer.attention, layer.mlp
+        if attention.heads != heads:
+            raise Failure(
+                f"expected {heads} heads for num_heads={heads}, found {attention.heads}",
+                cause="ignores-num-heads" if attention.heads == 1 else "hard-coded-heads",
+            )
+        if not attention.scale_is_right:
+            raise Failure(
+                f"expected scores times 1/√head_dim = {(width / heads) ** -0.5:.4g}, measured "
+                f"{attention.scale:.4g}",
+                cause=_scale_cause(attention.scale, width, width // heads),
+            )
+        if mlp.width != 4 * width:
+            raise Failure(
+                f"expected an MLP of {4 * width} hidden channels, found {mlp.width}",
+                cause=width_cause(mlp.width, width, mlp.width, width),
+            )
+        if mlp.gelu is None:
+            raise Failure(
+                "the activation of the MLP is not GELU", cause=_activation(mlp.read, mlp.given)
+            )
+        if max(norm.eps for norm in (*layer.norms, found.tables.norm)) > SMALL_EPS:
+            raise Failure("expected a small eps such as 1e-5 in the norms", cause="eps-too-large")
+    for table, what, cause in (
+        (found.tables.tokens, "token", "token-embedding-frozen"),
+        (found.tables.positions, "position", "position-not-trainable"),
+    ):
+        if not made.trainable[table].all():
+            raise Failure(f"the {what} embedding is frozen: it is not trained", cause=cause)
+
+
+def _expect_equal(found: WholeLayout, made: CachedModel, size: Size, seed: int) -> None:
+    """Fail unless the model is the oracle's GPT-2 with the weights that were found."""
+    length = size["block_size"]
+    for number, (scale, time) in enumerate(
+        ((0.5, length), (1.0, length - 1), (0.02, 3), (1.0, length), (0.5, 1))
+    ):
+        text = Text(size, 2, (time,), scale, seed + number)
+        theta, idx = text.drawn(made)
+        wanted, logits = computed(found, theta, idx), made.call(idx, theta)
+        error = difference(logits, wanted)
+        if not error < CLOSE:
+            _expect_causal(made, size, seed)
+            row, t, _ = worst(logits - wanted)
+            raise Failure(
+                f"the logits of a whole text differ from GPT-2's with the same weights by "
+                f"{error:.2g} of their size",
+                text.counterexample(
+                    wanted[row, t], logits[row, t], f"print(model(idx)[0][{row}, {t}])"
+                ),
+                "not-gpt2",
+            )
+
+
+def _expect_causal(made: CachedModel, size: Size, seed: int) -> None:
+    """Fail if logits depend on tokens that come later."""
+    text = Text(size, 1, (4,), 0.8, seed)
+    theta, idx = text.drawn(made)
+    changed = idx.copy()
+    changed[:, -1] = (idx[:, -1] + 1) % size["vocab_size"]
+    before, after = made.outputs([idx, changed], theta)
+    if not same(after[:, :-1], before[:, :-1]):
+        raise Failure(
+            "in a whole text, the logits of a token depend on those that come later",
+            text.counterexample(
+                "zero",
+                np.abs(after - before)[:, :-1].max(),
+                "changed = idx.clone()",
+                f"changed[:, -1] = (idx[:, -1] + 1) % {size['vocab_size']}",
+                "print((model(changed)[0] - model(idx)[0])[:, :-1].abs().max())",
+            ),
+            "mask-none",
+        )
+
+
+def _scale_cause(scale: float, width: int, head_dim: int) -> str:
+    known = {
+        "no-scale": 1.0,
+        "scale-embed-dim": width**-0.5,
+        "scale-multiplied": math.sqrt(head_dim),
+    }
+    near = (slug for slug, value in known.items() if abs(scale / value - 1.0) < SAME)
+    return next(near, "not-gpt2")
+
+
+def _activation(read: np.ndarray, given: np.ndarray) -> str:
+    for slug, functions in ACTIVATIONS.items():
+        if any(np.abs(function(read) - given).max() < SAME for function in functions):
+            return slug
+    return "not-gpt2"
+
+
+@check(
+    "kv_cache.block_size",
+    PART,
+    6,
+    hints=(
+        "What if past and new tokens together are too many?",
+        "Read block_size tokens, whole and in pieces, then one more.",
+        "if past + T > self.block_size: raise ValueError(…), before anything is computed or "
+        "written.",
+    ),
+)
+def test_block_size(evidence: Evidence) -> None:
+    """Past and new tokens may be block_size together; for more, ValueError is raised."""
+    for size in SIZES[:2]:
+        limit = size["block_size"]
+        text = Text(size, 1, (limit, 3), 0.5, evidence.seed)
+        made = model(evidence, size)
+        theta, idx = text.drawn(made)
+        lines = [f"_, cache = model(idx[:, :{limit - 1}])", f"model(idx[:, {limit - 1}:], cache)"]
+        shown = text.counterexample("logits", "an error", *lines)
+        full = [
+            Piece(idx[:, :limit], None, "full"),
+            Piece(idx[:, : limit - 1], None, "nearly"),
+            Piece(idx[:, limit - 1 : limit], "nearly", "full too"),
+        ]
+        what = f"{limit} tokens for block_size = {limit}"
+        whole, _, last = asked(lambda: made.steps(full, theta), what, shown)  # noqa: B023 — called at once
+        for piece, words in (
+            (Piece(idx[:, : limit + 1]), f"{limit + 1} tokens without a cache"),
+            (Piece(idx[:, limit : limit + 1], "full"), f"1 token after {limit}"),
+            (Piece(idx[:, :2], "nearly"), f"2 tokens after {limit - 1}"),
+            (Piece(idx[:, :3], "full too"), f"3 tokens after {limit}"),
+        ):
+            _expect_refused(made, piece, f"{words}, for block_size = {limit}", text, lines)
+        again = asked(lambda: made.steps([full[2]]), what, shown)[0]  # noqa: B023 — called at once
+        if not same(whole[:, -1:], last):
+            raise Failure(f"{what} in two pieces: the last one gets other logits", shown)
+        if not same(again, last):
+            raise Failure(
+                "after a call that raised, the cache that it was given gives other logits",
+                shown,
+                "cache-changed-in-place",
+            )
+
+
+def _expect_refused(
+    made: CachedModel, piece: Piece, words: str, text: Text, lines: list[str]
+) -> None:
+    shown = text.counterexample("ValueError", "something else", *lines)
+    try:
+        made.steps([piece])
+    except CandidateError as fault:
+        if fault.status == "todo":
+            raise
+        if fault.message.startswith("it raised ValueError:"):
+            return
+        raise Failure(
+            f"expected a ValueError with words that help for {words}; {fault.message}",
+            shown,
+            "block-size-not-checked",
+        ) from None
+    raise Failure(f"expected a ValueError for {words}", shown, "block-size-not-checked")
+
+
+@check(
+    "kv_cache.dropout",
+    PART,
+    4,
+    hints=(
+        "When does dropout act?",
+        "Read a piece twice from the same cache with dropout_p = 0.5: in eval mode, in train mode.",
+        "nn.Dropout(dropout_p), or F.dropout with training=self.training, as in GPT2.",
+    ),
+)
+def test_dropout(evidence: Evidence) -> None:
+    """dropout_p acts in train mode and does nothing in eval mode."""
+    text = Text(SIZES[0], 2, (3, 2), 0.5, evidence.seed)
+    dropping = model(evidence, text.size, dropout_p=0.5)
+    theta, idx = text.drawn(dropping)
+    pieces = [Piece(idx[:, :3], None, "a"), Piece(idx[:, 3:], "a", "b")]
+    shown = text.counterexample("logits", "an error", "model(idx)")
+    right = asked(lambda: model(evidence, text.size).steps(pieces, theta), "a text", shown)
+    quiet = asked(lambda: dropping.steps(pieces, theta, seed=1), "with dropout_p = 0.5", shown)
+    if not all(same(a, b) for a, b in zip(right, quiet, strict=True)):
+        raise Failure("in eval mode dropout_p changes the logits", cause="dropout-always-on")
+    noisy = [
+        asked(lambda: dropping.steps(pieces, theta, train=True, seed=s), "in train mode", shown)  # noqa: B023 — called at once
+        for s in (1, 2)
+    ]
+    for piece in (0, 1):
+        if same(noisy[0][piece], noisy[1][piece]):
+            raise Failure(
+                f"in train mode with dropout_p = 0.5, piece {piece + 1} gets the same logits with "
+                "other random numbers",
+                cause="dropout-ignored",
+            )

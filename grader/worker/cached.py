@@ -1,0 +1,194 @@
+"""A model that goes on from caches: called piece by piece, with the work of each step counted.
+
+A cache is whatever the submission makes of it; it lives here, and the parent knows it by a label.
+Counts and seconds are testimony: the parent takes them for lowering a score, never else.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from grader import wire
+from grader.worker import tensors
+from grader.worker.models import Model
+
+_aten = torch.ops.aten
+# Products of matrices: (m, k) by (k, n), perhaps many at once. All their cost is in the shapes.
+_PRODUCTS = {
+    _aten.mm: (0, 1),
+    _aten.bmm: (0, 1),
+    _aten.mv: (0, 1),
+    _aten.dot: (0, 1),
+    _aten.addmm: (1, 2),
+    _aten.addbmm: (1, 2),
+    _aten.baddbmm: (1, 2),
+    _aten.addmv: (1, 2),
+    _aten._addmm_activation: (1, 2),
+}
+
+
+class NotAPair(Exception):
+    """A forward gave something other than (logits, cache)."""
+
+
+class FirstOfPair(nn.Module):
+    """A cached model as one that gives the logits of whole sequences alone."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, idx: torch.Tensor) -> Any:
+        """The logits that the model gives without a cache."""
+        return pair(self.inner(idx))[0]
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """What a forward gave, if it is two things. Raises NotAPair."""
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return value[0], value[1]
+    found = "None" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, tuple | list):
+        found = f"{found} of {len(value)}"
+    raise NotAPair(f"expected a tuple (logits, cache), found {found}")
+
+
+class Questions:
+    """Answers what is asked of cached models, among the models and objects of a worker.
+
+    describe: registers a model under its number, and says what it is.
+    """
+
+    def __init__(
+        self,
+        models: dict[int, Model],
+        objects: dict[str, Any],
+        describe: Callable[[int, Model], wire.Message],
+    ) -> None:
+        self._models = models
+        self._objects = objects
+        self._describe = describe
+        self._caches: dict[tuple[int, str], Any] = {}
+
+    def adopt_cached(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
+        """Make a held module one of the models: one that gives the logits of whole texts."""
+        built = self._objects[held]
+        if not isinstance(built, nn.Module):
+            raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
+        return self._describe(model, Model(FirstOfPair(built), torch.get_default_dtype()))
+
+    def steps(
+        self,
+        arrays: tuple[wire.Array, ...],
+        model: int,
+        caches: list[list[str | None]],
+        theta: bool,
+        train: bool,
+        seed: int,
+        count: bool,
+        named: bool,
+    ) -> wire.Message:
+        """The logits of pieces of text, each of which goes on from a cache and leaves one.
+
+        caches: labels [from, to] of each piece. Arrays: the values of all parameters (with
+        `theta`), then the pieces. With `count`, also the work that each one took. With `named`,
+        the cache is given by name.
+        """
+        target = self._models[model]
+        if theta:
+            target.set(tensors.decode(arrays[0]).numpy())
+        target.use("", train)
+        inner = target.module.get_submodule("inner")
+        torch.default_generator.manual_seed(seed)
+        outputs, work = [], []
+        with torch.set_grad_enabled(train):
+            for array, (source, kept) in zip(arrays[theta:], caches, strict=True):
+                cache = None if source is None else self._caches[model, source]
+                idx = tensors.decode(array)
+                step = partial(inner, idx, cache=cache) if named else partial(inner, idx, cache)
+                value, *spent = counted(step) if count else (step(), 0, 0.0)
+                logits, grown = pair(value)
+                if kept is not None:
+                    self._caches[model, kept] = grown
+                outputs.append(logits)
+                work.append(spent)
+        problem = tensors.unsendable(outputs)
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        return wire.Message({"work": work}, tuple(map(tensors.encode, outputs)))
+
+
+def questions(
+    models: dict[int, Model],
+    objects: dict[str, Any],
+    describe: Callable[[int, Model], wire.Message],
+) -> dict[str, Callable[..., wire.Message]]:
+    """The questions by name; see `Questions`."""
+    answers = Questions(models, objects, describe)
+    return {"adopt_cached": answers.adopt_cached, "steps": answers.steps}
+
+
+class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has none for it
+    """Counts multiplications within: of products of matrices, and of tensors with tensors."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and to make sure of it torch would import its compiler."""
+        return False
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.multiplications = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        with self:
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts  # it was counted as what it is made of
+        result = func(*args, **kwargs)
+        self.multiplications += _multiplications(func.overloadpacket, args, kwargs, result)
+        return result
+
+
+def _multiplications(
+    packet: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+) -> int:
+    if packet in _PRODUCTS:
+        left, right = (args[i] for i in _PRODUCTS[packet])
+        outer = math.prod(right.shape[-1:]) if right.ndim > 1 else 1
+        return int(left.numel() * outer)
+    if packet in (_aten.mul, _aten.addcmul) and isinstance(result, torch.Tensor):
+        return result.numel() if result.is_floating_point() else 0
+    name = packet.__name__
+    if "scaled_dot_product" in name:
+        query, key, value = args[:3]
+        shared = query.numel() // query.shape[-1]  # batch, heads and queries
+        return int(shared * key.shape[-2] * (key.shape[-1] + value.shape[-1]))
+    if name in ("convolution", "mkldnn_convolution", "_convolution"):
+        weight = args[1]
+        return int(result.numel() * weight[0].numel())
+    return 0
+
+
+def counted(function: Callable[[], Any]) -> tuple[Any, int, float]:
+    """What a function gives, how many multiplications that took, and how many seconds."""
+    started = time.perf_counter()
+    work = Work()
+    with work:
+        value = function()
+    return value, work.multiplications, time.perf_counter() - started

@@ -1,20 +1,33 @@
-"""Requirements of finetune_step: which gradients count, and how much of them."""
+"""Requirements of finetune_step: which gradients count, how much, and that it learns by them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from grader.checks.api import Failure, check
-from grader.checks.classification.common import OTHER, SMALL, STEP, Rig, laid_out, rigs
+from grader.checks.classification.common import (
+    NAME,
+    OTHER,
+    SMALL,
+    STEP,
+    Rig,
+    Setting,
+    laid_out,
+    rigs,
+)
 from grader.checks.classification.step import RATE, SAME, clips_some, code, collinear, take
 from grader.checks.classification.test_backbone import expect_frozen
 from grader.checks.evidence import Evidence
+from grader.oracle.classification import cross_entropy
 from grader.oracle.classification_forms import CLIPPED
 from grader.oracle.layouts.box import difference
 from grader.remote.classification import read
 
 PART = "Fine-tuning"
 _STALE = 0.5
+_STEPS, _ROWS, _TOY_RATE = 40, 24, 0.02
+_LEARNED = 0.5  # of the loss is left at most
+TOY = Setting({**OTHER.size, "embed_dim": 8, "num_heads": 2}, 3)
 
 
 @check(
@@ -136,3 +149,34 @@ def test_frozen(evidence: Evidence) -> None:
     expect_frozen(rig, count, f"a {STEP}")
     if not np.any(step.taken):
         raise Failure(f"with the gpt2 frozen, {STEP} trains nothing", cause="finetune-no-step")
+
+
+@check(
+    "classification.learns",
+    PART,
+    1,
+    hints=(
+        "Does the loss fall when you repeat the step on one batch?",
+        f"Take {_STEPS} steps of AdamW on a batch whose class can be read off its last token.",
+        "If single steps are right, look at what is kept from one step to the next.",
+    ),
+)
+def test_learns(evidence: Evidence) -> None:
+    """Step by step, the loss on a batch that can be told apart falls."""
+    rig = Rig(evidence, TOY, 58, any_backbone=True)
+    rng = np.random.default_rng((evidence.seed, 58))
+    rig.draw(rng, 0.3)
+    idx, lengths = rig.pair(rng, _ROWS, rig.setting.size["block_size"])
+    labels = idx[np.arange(_ROWS), lengths - 1] % rig.setting.num_classes
+    (before,) = rig.classifier.logits([(idx, lengths)])
+    optimizer = rig.classifier.optimizer("AdamW", _TOY_RATE)
+    for _ in range(_STEPS):
+        rig.classifier.step(optimizer, (idx, lengths), labels)
+    (after,) = rig.classifier.logits([(idx, lengths)])
+    first, last = (cross_entropy(logits, labels) for logits in (before, after))
+    if not last < _LEARNED * first:
+        raise Failure(
+            f"the loss on {_ROWS} sequences, whose class can be read off their last token, is "
+            f"{first:.3g} at first and {last:.3g} after {_STEPS} steps of {NAME} with AdamW",
+            cause="finetune-learns-nothing",
+        )

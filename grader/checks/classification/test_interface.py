@@ -118,7 +118,7 @@ def test_deterministic(evidence: Evidence) -> None:
     (fresh,) = plain.classifier.logits([pair])
     if difference(first, reseeded) > UNCHANGED:
         raise Failure("in eval mode the class logits depend on chance", cause="dropout-always-on")
-    if difference(first, again) > UNCHANGED or difference(first, fresh) > CLOSE:
+    if difference(first, again) > UNCHANGED:
         raise Failure(
             "in eval mode the same arguments give other class logits after another call",
             cause="state-kept-between-calls",

@@ -172,7 +172,7 @@ def test_adamw(evidence: Evidence) -> None:
             f"after one step, {_SHORT[1]} is {show(_part(found, draw))}, expected "
             f"{show(_part(expected, draw))}",
         ),
-        cause,
+        cause or "no-adamw",
         proven=bool(cause),
     )
 

@@ -11,7 +11,7 @@ from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.training.common import imports
 from grader.oracle.training import Schedule
-from grader.oracle.training_forms import RATES
+from grader.oracle.training_rates import RATES
 from grader.remote.function import words
 from grader.remote.training import call_each
 

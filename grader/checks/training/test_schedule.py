@@ -11,7 +11,7 @@ from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.training.common import imports
 from grader.oracle.training import Schedule
-from grader.oracle.training_forms import RATES
+from grader.oracle.training_rates import RATES
 from grader.remote.function import words
 from grader.remote.training import call_each
 
@@ -58,11 +58,23 @@ _SCHEDULES = tuple(
 )
 
 
+def _schedules(seed: int) -> list[Rates]:
+    """The same, and some that are drawn."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(3):
+        top = round(rng.uniform(1e-3, 1.0), 4)
+        warmup = int(rng.integers(2, 12))
+        floor = round(top * rng.uniform(0.05, 0.5), 5)
+        drawn.append(Rates(Schedule(top, floor, warmup, warmup + int(rng.integers(4, 30)))))
+    return [*_SCHEDULES, *drawn]
+
+
 def _check_rates(evidence: Evidence, warm_up: bool) -> None:
     """Fail at the first schedule that is wrong in its warm-up, or else after it."""
     forms = [(name, wrong) for name, group in RATES[warm_up].items() for wrong in group]
     failure: Failure | None = None
-    for rates in _SCHEDULES:
+    for rates in _schedules(evidence.seed):
         s = rates.schedule
         steps = list(range(s.warmup)) if warm_up else _later_steps(s)
         if not steps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,8 @@ from grader.checks.training.common import (
 )
 from grader.checks.training.steps import Case, Outcome, carry_out, compare, example_of, near
 from grader.oracle.training import (
+    Floats,
+    Share,
     flat,
     mean_gradient,
     share,
@@ -79,29 +83,36 @@ def test_fresh_gradients(evidence: Evidence) -> None:
     """Gradients that were there before count for nothing."""
     for case in (Case(((2, 3, 0),), 6, stale=True), Case(_UNEVEN[:2], 7, stale=True)):
         compare(evidence, case, "training.fresh_gradients", [_ONE])
-    _twice_in_a_row(evidence)
+    _expect_own_gradient(evidence)
 
 
-def _twice_in_a_row(evidence: Evidence) -> None:
-    """Fail unless a second step goes by gradients of its own."""
+def _second_step(evidence: Evidence) -> tuple[Floats, Outcome, Share, Any]:
+    """By what gradient a second step moves the model; the first step; what the second has to go
+    by; and the loss that it gives.
+    """
     outcome = carry_out(evidence, _ONE)
     assert outcome.state is not None
     between = _ONE.model().updated(outcome.state.trained)
-    pair = Case(_UNEVEN[:1], 8).micro_batches()
-    given = {
-        "model": outcome.student.itself,
-        "optimizer": outcome.student.sgd,
-        "micro_batches": pair,
-    }
-    call(evidence.subject, "train_step", given)
-    moved = flat(between.trained) - flat(outcome.student.state().trained)
-    right, before = share(between, pair[0]), mean_gradient(outcome.shares)
+    pairs = Case(_UNEVEN[:1], 8).micro_batches()
+    student = outcome.student
+    given = {"model": student.itself, "optimizer": student.sgd, "micro_batches": pairs}
+    returned = call(evidence.subject, "train_step", given).value
+    after = student.state().trained
+    if any(a.shape != p.shape for a, p in zip(after, between.trained, strict=True)):
+        raise Failure("after a second step, parameters have other shapes")
+    moved = (flat(between.trained) - flat(after)) / outcome.learning_rate
+    return moved, outcome, share(between, pairs[0]), returned
+
+
+def _expect_own_gradient(evidence: Evidence) -> None:
+    """Fail unless a second step goes by gradients of its own."""
+    moved, outcome, right, _ = _second_step(evidence)
     own = right.gradient / right.count
-    if not near(moved / outcome.learning_rate, own):
-        same = near(moved / outcome.learning_rate, own + before)
+    if not near(moved, own):
+        same = near(moved, own + mean_gradient(outcome.shares))
         raise Failure(
             "a second step does not go by its own gradient alone",
-            cause="stale-gradients" if same else "",
+            cause="stale-gradients" if same else "state-kept-between-calls",
         )
 
 
@@ -154,6 +165,13 @@ def test_returned_loss(evidence: Evidence) -> None:
         here = {name for name, wrong in _wrong_losses(outcome) if _is(found, wrong)}
         left = here if left is None else left & here
     if failed is None:
+        _, _, right, returned = _second_step(evidence)
+        found, expected = a_float(returned, "the loss"), right.loss / right.count
+        if not _is(found, expected):
+            raise Failure(
+                f"the loss of a second step is {expected:.6f}, found {found:.6f}",
+                cause="state-kept-between-calls",
+            )
         return
     outcome, found = failed
     example = example_of(evidence, outcome)

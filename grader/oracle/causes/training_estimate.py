@@ -6,6 +6,22 @@ from grader.oracle.causes.entry import Cause
 
 TRAINING_ESTIMATE: tuple[Cause, ...] = (
     Cause(
+        "loss-not-a-float",
+        "The loss comes back as something other than a Python float.",
+        "The brief asks for a float.",
+        "Look at the return: a tensor keeps the whole graph alive.",
+        r"return|item|loss",
+        (
+            "What does the caller do with it?",
+            "Print type(loss).",
+            "Return loss.item().",
+        ),
+        (
+            "training.returned_loss",
+            "training.estimate",
+        ),
+    ),
+    Cause(
         "estimate-in-train-mode",
         "The loss is estimated in train mode: dropout acts.",
         "The brief asks for eval mode.",

@@ -73,7 +73,7 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
     ),
     Cause(
         "no-adamw",
-        "The steps are those of plain gradient descent.",
+        "The steps are not AdamW's.",
         "The brief asks for AdamW.",
         "Look at which optimizer is made.",
         r"optim|SGD",

@@ -149,6 +149,19 @@ TRAINING_STEP: tuple[Cause, ...] = (
         ("training.clip",),
     ),
     Cause(
+        "clipping-of-some",
+        "Only some of the parameters are clipped.",
+        "The brief asks for the norm of all gradients together, and one factor for all of them.",
+        "Look at which parameters are given to clipping.",
+        r"clip|ndim|parameters",
+        (
+            "Which gradients does clipping reach?",
+            "Print the norm of all gradients together after clipping.",
+            "Give it all of model.parameters().",
+        ),
+        ("training.clip",),
+    ),
+    Cause(
         "clipping-by-value",
         "Each number is clipped by itself.",
         "The brief asks that the norm of all gradients be cut, and their direction kept.",
@@ -225,22 +238,6 @@ TRAINING_STEP: tuple[Cause, ...] = (
             "A loop: forward and backward for each micro-batch, gradients add up by themselves.",
         ),
         ("training.accumulate",),
-    ),
-    Cause(
-        "loss-not-a-float",
-        "The loss comes back as something other than a Python float.",
-        "The brief asks for a float.",
-        "Look at the return: a tensor keeps the whole graph alive.",
-        r"return|item|loss",
-        (
-            "What does the caller do with it?",
-            "Print type(loss).",
-            "Return loss.item().",
-        ),
-        (
-            "training.returned_loss",
-            "training.estimate",
-        ),
     ),
     Cause(
         "loss-of-one-micro-batch",

@@ -108,7 +108,9 @@ class Question:
                 raise Failure(
                     f"expected a list of int from encode({short(text)}), found {words(ids)}",
                     self.counterexample(evidence, text, "a list of int", words(ids)),
-                    "not-implemented" if ids is None else "wrong-return-type",
+                    "wrong-return-type"
+                    if any(item is not None for item in found)
+                    else "not-implemented",
                 )
         return found
 

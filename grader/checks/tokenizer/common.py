@@ -143,6 +143,8 @@ def _cause_of(text: str, fault: CandidateError) -> str:
     """What an error for a text points to."""
     if fault.cause != "crashes":
         return fault.cause
+    if re.search(r"raised (\w+\.)?(error|PatternError):", fault.message):
+        return "special-not-escaped"  # a pattern that is none
     if "UnicodeEncodeError" in fault.message:
         return "latin-1"
     if "KeyError" in fault.message and not text.isascii():

@@ -108,9 +108,7 @@ class Question:
                 raise Failure(
                     f"expected a list of int from encode({short(text)}), found {words(ids)}",
                     self.counterexample(evidence, text, "a list of int", words(ids)),
-                    "wrong-return-type"
-                    if any(item is not None for item in found)
-                    else "not-implemented",
+                    cause_of_type(self.texts, found),
                 )
         return found
 
@@ -137,6 +135,12 @@ class Question:
         lines = [f"tokenizer.encode({earlier!r}{option})" for earlier in before]
         code = self.setup.code(evidence, *lines, f"print(tokenizer.encode({text!r}{option}))")
         return Counterexample(code, str(expected), str(found))
+
+
+def cause_of_type(texts: Sequence[str], found: Sequence[object]) -> str:
+    """What values of a wrong type point to."""
+    unwritten = any(texts) and all(item is None for item in found)
+    return "not-implemented" if unwritten else "wrong-return-type"
 
 
 def _cause_of(text: str, fault: CandidateError) -> str:

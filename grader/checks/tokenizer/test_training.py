@@ -13,7 +13,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
 from grader.checks.policy import check_policy
 from grader.checks.tokenizer import texts
-from grader.checks.tokenizer.common import TRAIN, short
+from grader.checks.tokenizer.common import TRAIN, cause_of_type, short
 from grader.oracle.tokenizer import Pair, Trainer
 from grader.oracle.tokenizer_trainers import TRAINERS
 from grader.remote import CandidateError
@@ -63,9 +63,7 @@ def _found(evidence: Evidence, asked: Sequence[str], vocab_size: int) -> list[li
             raise Failure(
                 f"expected a list of tuples of two bytes from {TRAIN}, found {kind}",
                 _counterexample(evidence, text, vocab_size, "a list of (bytes, bytes)", kind),
-                "wrong-return-type"
-                if any(item is not None for item in found)
-                else "not-implemented",
+                cause_of_type(asked, found),
             )
     return found
 

@@ -35,6 +35,11 @@ def _only_known(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     )
 
 
+def _renumbered(tokenizer: Tokenizer, ids: Sequence[int], tokens: Sequence[str]) -> str:
+    """Special tokens have their ids in another order."""
+    return Tokenizer(tokenizer.merges, tokens).decode(ids)
+
+
 # slug -> decoders that have this bug
 DECODERS: dict[str, tuple[Decoder, ...]] = {
     "decodes-token-by-token": (_by_token, lambda t, ids: _by_token(t, ids, "ignore")),
@@ -59,4 +64,9 @@ DECODERS: dict[str, tuple[Decoder, ...]] = {
         lambda t, ids: t.decode(ids).replace("\0", ""),
     ),
     "special-lost-in-decoding": (_without_special,),
+    "special-ids-misplaced": (
+        lambda t, ids: _renumbered(t, ids, sorted(t.special_tokens)),
+        lambda t, ids: _renumbered(t, ids, t.special_tokens[::-1]),
+        lambda t, ids: _renumbered(t, ids, sorted(t.special_tokens, key=len, reverse=True)),
+    ),
 }

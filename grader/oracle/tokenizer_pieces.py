@@ -27,6 +27,17 @@ def _as_it_is(pattern: str, flags: int = 0) -> Cut:
     return lambda text: [found.group() for found in compiled.finditer(text)]
 
 
+def _with_regex(pattern: str) -> Cut:
+    """A pattern for the module regex, whose \\w has combining marks."""
+
+    def cut(text: str) -> Sequence[str]:
+        import regex  # only where a bug is to be named
+
+        return [found.group() for found in regex.finditer(pattern, text)]
+
+    return cut
+
+
 def _of_changed(change: Callable[[str], str]) -> Cut:
     return lambda text: pieces(change(text))
 
@@ -76,6 +87,8 @@ PIECES: dict[str, tuple[Cut, ...]] = {
         _by_kind(r"[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]+"),
         _as_it_is(r"\w+|[^\w\s]"),
         _as_it_is(r"\w+|[^\w\s]+"),
+        _with_regex(r"\w+|[^\w\s]"),
+        _with_regex(r"\w+|[^\w\s]+"),
     ),
     "only-spaces-cut": (
         _as_it_is(r" ?\S+|\s+(?!\S)|\s+"),
@@ -127,9 +140,10 @@ PIECES: dict[str, tuple[Cut, ...]] = {
             r"| ?[^\sA-Za-z0-9]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
         ),
     ),
-    "word-characters": (_as_it_is(_W),),
+    "word-characters": (_as_it_is(_W), _with_regex(_W)),
     "letters-approximated": (
         _as_it_is(_LETTERS),
+        _with_regex(_LETTERS),
         _as_it_is(rf"{_CONTRACTIONS}| ?[^\W\d_]+| ?\d+| ?[^\s\w]+|{_SPACES}"),
         _as_it_is(rf"{_CONTRACTIONS}| ?[^\W\d]+| ?\d+| ?[^\s\w]+|{_SPACES}"),
         _numeric,
@@ -160,7 +174,11 @@ PIECES: dict[str, tuple[Cut, ...]] = {
         _of_changed(lambda text: "\n".join(text.splitlines())),
         _of_changed(lambda text: text.replace("\n", " ")),
     ),
-    "prefix-space-added": (_of_changed(_prefixed), _of_changed(lambda text: " " + text)),
+    "prefix-space-added": (
+        _of_changed(_prefixed),
+        _of_changed(lambda text: text and _prefixed(text)),
+        _of_changed(lambda text: " " + text),
+    ),
     "control-characters-lost": (
         _of_changed(lambda text: text.replace("\0", "")),
         _of_changed(lambda text: "".join(c for c in text if c.isprintable() or c.isspace())),

@@ -108,7 +108,7 @@ class Question:
                 raise Failure(
                     f"expected a list of int from encode({short(text)}), found {words(ids)}",
                     self.counterexample(evidence, text, "a list of int", words(ids)),
-                    "not-implemented" if ids is None else "wrong-return-type",
+                    cause_of_type(self.texts, found),
                 )
         return found
 
@@ -137,10 +137,18 @@ class Question:
         return Counterexample(code, str(expected), str(found))
 
 
+def cause_of_type(texts: Sequence[str], found: Sequence[object]) -> str:
+    """What values of a wrong type point to."""
+    unwritten = any(texts) and all(item is None for item in found)
+    return "not-implemented" if unwritten else "wrong-return-type"
+
+
 def _cause_of(text: str, fault: CandidateError) -> str:
     """What an error for a text points to."""
     if fault.cause != "crashes":
         return fault.cause
+    if re.search(r"raised (\w+\.)?(error|PatternError):", fault.message):
+        return "special-not-escaped"  # a pattern that is none
     if "UnicodeEncodeError" in fault.message:
         return "latin-1"
     if "KeyError" in fault.message and not text.isascii():

@@ -64,7 +64,8 @@ def _decoded(evidence: Evidence, asked: Sequence[list[int]]) -> list[str]:
         raise _blamed(evidence, asked, fault) from None
     for text in found:
         if type(text) is not str:
-            cause = "not-implemented" if text is None else "wrong-return-type"
+            unwritten = all(item is None for item in found)
+            cause = "not-implemented" if unwritten else "wrong-return-type"
             raise Failure(f"expected a str from decode, found {words(text)}", cause=cause)
     return found
 
@@ -107,6 +108,95 @@ def _bug(evidence: Evidence, failed: Sequence[list[int]]) -> str:
         ),
         "",
     )
+
+
+def _compare_special(evidence: Evidence, id: str, question: Question, what: str) -> None:
+    text = "<|end|> low [SEP][SEP][SEP]  <|pad|>\n\n\n x<|end|><|of|>  (x é😀* <|pad|>a.b"
+    probes = [Question(_setup(), (text, "axb low\n\n\n"), allow) for allow in (True, False)]
+    special = {slug: forms for slug, forms in ENCODERS.items() if slug.startswith("special-")}
+    compare(evidence, id, question, what, {**special, **ENCODERS}, probes)
+
+
+@check(
+    "tokenizer.special_ids",
+    SPECIAL,
+    5,
+    hints=(
+        "Which id comes after that of the last merge?",
+        "Print vocab_size, and the ids of each special token with allow_special=True.",
+        "The n-th special token, from 0, has the id 256 + len(merges) + n; vocab_size counts all.",
+    ),
+)
+def test_special_ids(evidence: Evidence) -> None:
+    """Special tokens have the ids after the merges, in the order given; vocab_size counts all."""
+    for setup in (Setup(()), Setup(_setup().merges), Setup((), ("<z>", "<a>")), _setup()):
+        question = Question(setup, setup.special, True)
+        if setup.special:
+            _compare_special(evidence, "tokenizer.special_ids", question, "a special token")
+        size, right = attribute(evidence.subject, setup.held(evidence), "vocab_size"), setup.right
+        if type(size) is not int or size != right.vocab_size:
+            found = size if type(size) is int else words(size)
+            raise Failure(
+                f"with {len(setup.merges)} merges and {len(setup.special)} special tokens "
+                f"vocab_size should be {right.vocab_size}, found {found}",
+                Counterexample(
+                    setup.code(evidence, "print(tokenizer.vocab_size)"),
+                    str(right.vocab_size),
+                    str(found),
+                ),
+                "vocab-size-wrong",
+            )
+
+
+_PLACES = (
+    *("<|end|>", "a<|end|>b", "<|end|><|end|>", " <|end|> ", "a  <|end|>  b", "1<|pad|>2<|pad|>"),
+    *("[SEP][SEP][SEP]", "<|end|><|of|>", "<|end|><|of|><|end|>", "a.b axb", "(x)", "<|end", ""),
+)
+
+
+def _with_tokens() -> st.SearchStrategy[str]:
+    token = st.sampled_from(_TOKENS)
+    return st.lists(st.one_of(token, token, texts.pieces()), max_size=8).map("".join)
+
+
+@check(
+    "tokenizer.special_ordinary",
+    SPECIAL,
+    4,
+    hints=(
+        "May somebody who writes '<|endoftext|>' in a chat end the text?",
+        "Encode a special token's text without allow_special.",
+        "Look for special tokens only if allow_special is true.",
+    ),
+    examples=10,
+)
+@given(text=_with_tokens())
+def test_special_ordinary(evidence: Evidence, text: str) -> None:
+    """Without allow_special special tokens in a text are text like any other."""
+    if _setup().right.is_clear(text):
+        question = Question(_setup(), (text,))
+        _compare_special(evidence, "tokenizer.special_ordinary", question, "without allow_special")
+
+
+@check(
+    "tokenizer.special_allowed",
+    SPECIAL,
+    7,
+    hints=(
+        "What is to the left of a special token, and what to the right?",
+        "Encode 'a  <|end|><|end|>b' with allow_special=True.",
+        "Split the text at the special tokens, the longest first in a pattern of re.escape'd "
+        "alternatives in brackets; encode what lies between by itself.",
+    ),
+    examples=25,
+)
+@given(text=_with_tokens())
+def test_special_allowed(evidence: Evidence, text: str) -> None:
+    """With allow_special each becomes its id, and what lies between is encoded by itself."""
+    parts = (part for part, special in _setup().right.split(text) if not special)
+    if all(map(_setup().right.is_clear, parts)):
+        question = Question(_setup(), (*_PLACES, text), True)
+        _compare_special(evidence, "tokenizer.special_allowed", question, "with allow_special")
 
 
 @check(
@@ -181,86 +271,3 @@ def test_unknown_ids(evidence: Evidence) -> None:
             Counterexample(setup.code(evidence, f"tokenizer.decode({ids})"), "ValueError", gives),
             "unknown-ids-accepted",
         )
-
-
-def _compare_special(evidence: Evidence, id: str, question: Question, what: str) -> None:
-    text = "<|end|> low [SEP][SEP][SEP]  <|pad|>\n\n\n x<|end|><|of|>  (x é😀* <|pad|>a.b"
-    probes = [Question(_setup(), (text, "axb low\n\n\n"), allow) for allow in (True, False)]
-    special = {slug: forms for slug, forms in ENCODERS.items() if slug.startswith("special-")}
-    compare(evidence, id, question, what, {**special, **ENCODERS}, probes)
-
-
-@check(
-    "tokenizer.special_ids",
-    SPECIAL,
-    5,
-    hints=(
-        "Which id comes after that of the last merge?",
-        "Print vocab_size, and the ids of each special token with allow_special=True.",
-        "The n-th special token, from 0, has the id 256 + len(merges) + n; vocab_size counts all.",
-    ),
-)
-def test_special_ids(evidence: Evidence) -> None:
-    """Special tokens have the ids after the merges, in the order given; vocab_size counts all."""
-    for setup in (Setup(()), Setup(_setup().merges), Setup((), ("<z>", "<a>")), _setup()):
-        question = Question(setup, setup.special, True)
-        if setup.special:
-            _compare_special(evidence, "tokenizer.special_ids", question, "a special token")
-        size, right = attribute(evidence.subject, setup.held(evidence), "vocab_size"), setup.right
-        if type(size) is not int or size != right.vocab_size:
-            found = size if type(size) is int else words(size)
-            raise Failure(
-                f"with {len(setup.merges)} merges and {len(setup.special)} special tokens "
-                f"vocab_size should be {right.vocab_size}, found {found}",
-                Counterexample(
-                    setup.code(evidence, "print(tokenizer.vocab_size)"),
-                    str(right.vocab_size),
-                    str(found),
-                ),
-                "vocab-size-wrong",
-            )
-
-
-def _with_tokens() -> st.SearchStrategy[str]:
-    token = st.sampled_from(_TOKENS)
-    return st.lists(st.one_of(token, token, texts.pieces()), max_size=8).map("".join)
-
-
-@check(
-    "tokenizer.special_ordinary",
-    SPECIAL,
-    4,
-    hints=(
-        "May somebody who writes '<|endoftext|>' in a chat end the text?",
-        "Encode a special token's text without allow_special.",
-        "Look for special tokens only if allow_special is true.",
-    ),
-    examples=10,
-)
-@given(text=_with_tokens())
-def test_special_ordinary(evidence: Evidence, text: str) -> None:
-    """Without allow_special special tokens in a text are text like any other."""
-    if _setup().right.is_clear(text):
-        question = Question(_setup(), (text,))
-        _compare_special(evidence, "tokenizer.special_ordinary", question, "without allow_special")
-
-
-@check(
-    "tokenizer.special_allowed",
-    SPECIAL,
-    7,
-    hints=(
-        "What is to the left of a special token, and what to the right?",
-        "Encode 'a  <|end|><|end|>b' with allow_special=True.",
-        "Split the text at the special tokens, the longest first in a pattern of re.escape'd "
-        "alternatives in brackets; encode what lies between by itself.",
-    ),
-    examples=25,
-)
-@given(text=_with_tokens())
-def test_special_allowed(evidence: Evidence, text: str) -> None:
-    """With allow_special each becomes its id, and what lies between is encoded by itself."""
-    parts = (part for part, special in _setup().right.split(text) if not special)
-    if all(map(_setup().right.is_clear, parts)):
-        question = Question(_setup(), (text,), True)
-        _compare_special(evidence, "tokenizer.special_allowed", question, "with allow_special")

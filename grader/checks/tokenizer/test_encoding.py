@@ -229,8 +229,9 @@ def _cuts() -> tuple[Question, ...]:
 )
 def test_gpt2(evidence: Evidence) -> None:
     """With GPT-2's own merges a text gets GPT-2's own ids."""
-    question = Question(gpt2(), (*texts.PROBES, *texts.CUTS, *texts.LONG))
-    _compare(evidence, "tokenizer.gpt2", question, "with GPT-2's merges")
+    for known in ((*texts.PROBES, *texts.CUTS), texts.LONG):
+        question = Question(gpt2(), known)
+        _compare(evidence, "tokenizer.gpt2", question, "with GPT-2's merges")
 
 
 @check(

@@ -13,7 +13,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
 from grader.checks.policy import check_policy
 from grader.checks.tokenizer import texts
-from grader.checks.tokenizer.common import TRAIN, short
+from grader.checks.tokenizer.common import TRAIN, cause_of_type, short
 from grader.oracle.tokenizer import Pair, Trainer
 from grader.oracle.tokenizer_trainers import TRAINERS
 from grader.remote import CandidateError
@@ -25,6 +25,7 @@ PART = "Training"
 # Sizes of the vocabulary and texts, by which a bug is told.
 _PROBES = (
     (281, texts.PROBES),
+    (340, (" ".join(texts.PROBES),)),
     (258, ("a b c a b c ab ab", "zz zz yy yy xx")),
     (260, ("abc abc abd abd xbc", "aaaa aaa baaab")),
     (262, ("ab cd ef AB CD éa ~b \nz", "the the the cat cat hat")),
@@ -62,7 +63,7 @@ def _found(evidence: Evidence, asked: Sequence[str], vocab_size: int) -> list[li
             raise Failure(
                 f"expected a list of tuples of two bytes from {TRAIN}, found {kind}",
                 _counterexample(evidence, text, vocab_size, "a list of (bytes, bytes)", kind),
-                "not-implemented" if merges is None else "wrong-return-type",
+                cause_of_type(asked, found),
             )
     return found
 

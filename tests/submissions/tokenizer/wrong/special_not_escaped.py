@@ -89,7 +89,7 @@ class BPETokenizer:
             return self.encode_ordinary(text)
         ids = []
         by_length = sorted(special, key=lambda s: -len(s))
-        for part in regex.split("(" + "|".join(by_length).replace("(x", "").replace("[", r"\[").replace("|>", r"\|>").replace("<|", r"<\|") + ")", text):
+        for part in regex.split("(" + "|".join(by_length) + ")", text):
             if part in special:
                 ids.append(special[part])
             else:

@@ -57,7 +57,7 @@ class CachedGPT2(GPT2):
 
         grown: Cache = []
         for layer, block in enumerate(self.blocks):
-            y, keys_and_values = attend(
+            y, keys_and_values = _attend(
                 block.attn, block.attn_norm(x), past[layer] if past else None
             )
             x = x + y
@@ -66,7 +66,7 @@ class CachedGPT2(GPT2):
         return self.head(self.final_norm(x)), grown
 
 
-def attend(
+def _attend(
     attn: CausalSelfAttention,
     x: torch.Tensor,
     past: tuple[torch.Tensor, torch.Tensor] | None,

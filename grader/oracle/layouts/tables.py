@@ -70,7 +70,16 @@ def find_tables(
     everything = np.concatenate([p.ravel() for p in parameters])
     rest = np.setdiff1d(everything, taken)
     theta[head[:size]] = np.eye(size)
-    norm, bias, inside = _final_norm(box, theta, rest, sizes)
+    # Most often the norm is among the small parameters, which are soon asked for.
+    few = np.concatenate(
+        [p.ravel() for p in parameters if p.size <= max(vocab, 4 * size)] or [rest[:0]]
+    )
+    norm, bias = _final_norm(box, theta, np.intersect1d(rest, few).astype(np.intp), sizes)
+    if (norm.weight == ABSENT).any() or (norm.bias == ABSENT).any():
+        norm, bias = _final_norm(box, theta, rest, sizes)
+    if (norm.weight == ABSENT).any():
+        raise Misfit("no final norm with a weight for every channel stands before the head")
+    inside = np.setdiff1d(rest, np.concatenate([norm.weight, norm.bias, bias]))
     return Tables(tokens, positions, norm, head, bias), inside
 
 
@@ -127,9 +136,9 @@ def _is_positions(box: WholeBox, theta: Floats, table: Indices, length: int) -> 
 
 def _final_norm(
     box: WholeBox, theta: Floats, rest: Indices, sizes: ModelSizes
-) -> tuple[NormLayout, Indices, Indices]:
+) -> tuple[NormLayout, Indices]:
     """The norm before the head and the head's bias, of elements whose effect is one channel of the
-    normed stream, or one token's logit; and the elements left.
+    normed stream, or one token's logit. ABSENT where there is none among these.
     """
     size, vocab = sizes.embed_dim, sizes.vocab_size
     idx = (size + np.arange(8)).reshape(4, 2)
@@ -144,7 +153,4 @@ def _final_norm(
         place = int(felt[number].argmax())
         table = head_bias if alone[number] else bias if level[number] else weight
         table[place] = rest[number]
-    if (weight == ABSENT).any():
-        raise Misfit("no final norm with a weight for every channel stands before the head")
-    inside: Indices = rest[~(single | alone)]
-    return NormLayout(weight, bias), head_bias, inside
+    return NormLayout(weight, bias), head_bias

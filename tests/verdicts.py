@@ -7,24 +7,24 @@ from dataclasses import replace
 
 from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
-from grader.checks.models import CLASSES
 from grader.grading import Options, Stopped, grade, run_checks
-from grader.remote import Server, Subject
+from grader.remote import Server
 from grader.report.model import CheckResult
-from grader.submission import read
-from tests.bank import Known
+from tests.bank import Known, base_of
 
 
-def whole(submission: Known, seed: int, server: Server) -> str:
+def whole(submission: Known, seed: int, server: Server, exercise: str = "gpt2") -> str:
     """The verdict after all checks."""
-    return grade(submission.path, Options(seed=seed), server=server).verdict
+    base = base_of(exercise, submission.path)
+    return grade(submission.path, Options(exercise, seed, base=base), server=server).verdict
 
 
-def until_it_fails(submission: Known, seed: int, server: Server) -> str:
+def until_it_fails(submission: Known, seed: int, server: Server, exercise: str = "gpt2") -> str:
     """The verdict of the checks of the part that the header blames, up to the first that fails."""
-    exercise = EXERCISES["gpt2"]
-    part = {c.part: name.split("::")[0] for name, c in exercise.checks().items()}
-    only = replace(exercise, modules=(part[submission.header["part"]],))
+    judged = EXERCISES[exercise]
+    part = submission.header["part"]
+    blamed = {name.split("::")[0] for name, check in judged.checks().items() if check.part == part}
+    only = replace(judged, modules=tuple(m for m in judged.modules if m in blamed))
     failed: list[str] = []
 
     def stop(result: CheckResult) -> None:
@@ -32,7 +32,7 @@ def until_it_fails(submission: Known, seed: int, server: Server) -> str:
             failed.append("internal" if result.status == "internal" else "fail")
             raise Stopped
 
-    given = read(submission.path, exercise.file)
-    with suppress(Stopped), Subject(given, server, CLASSES, 10.0) as subject:
+    given = judged.read(submission.path, base_of(exercise, submission.path))
+    with suppress(Stopped), judged.subject(given, server, 10.0) as subject:
         run_checks(only, Evidence(subject, seed), stop)
     return failed[0] if failed else "pass"

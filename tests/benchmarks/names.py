@@ -3,7 +3,8 @@
     python -m tests.benchmarks.names [FOLDER …]
 
 Without folders: the wrong bank, for which the first diagnosis counts; the accepted bank, which must
-get none; two bugs in a class, and a bug in each of two classes, of which both must be named.
+get none; two bugs in a class, and a bug in each of two classes, of which both must be named. Then
+the same of every further exercise, whose folders are "generation/wrong" and so on.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from grader.checks.catalogue import EXERCISES
 from grader.grading import Options, grade
 from grader.remote import Server, start
 from grader.report.model import Report
-from tests.bank import Known, known
+from tests.bank import Known, base_of, known
+
+
+def graded(submission: Known, exercise: str, server: Server) -> Report:
+    options = Options(exercise, seed=0, base=base_of(exercise, submission.path))
+    return grade(submission.path, options, server=server)
 
 
 def named(report: Report) -> list[tuple[str, str, str]]:
@@ -24,13 +31,19 @@ def named(report: Report) -> list[tuple[str, str, str]]:
     return [(d.part, d.cause, d.certainty) for d in report.diagnoses]
 
 
-def show_wrong(bank: list[Known], server: Server, right: tuple[float, float]) -> None:
+def show_wrong(
+    bank: list[Known], exercise: str, server: Server, right: tuple[float, float]
+) -> None:
+    accepted = []
     certainties: Counter[str] = Counter()
     confused: Counter[tuple[str, str]] = Counter()
     seconds: list[tuple[float, str]] = []
     for submission in bank:
-        report = grade(submission.path, Options(seed=0), server=server)
+        report = graded(submission, exercise, server)
         seconds.append((report.seconds, str(submission)))
+        if report.verdict != "fail":
+            accepted.append(submission)
+            print(f"  {submission}: {report.verdict}", flush=True)
         part, cause = submission.header["part"], submission.header["cause"]
         first = named(report)[0] if report.diagnoses else ("", "nothing", "")
         if first[:2] == (part, cause):
@@ -38,6 +51,7 @@ def show_wrong(bank: list[Known], server: Server, right: tuple[float, float]) ->
         else:
             confused[cause, f"{first[0]} {first[1]} {first[2]}"] += 1
             print(f"  {submission}: {part} {cause}, called {named(report)}", flush=True)
+    print(f"{len(accepted)} of {len(bank)} wrong ones do not fail")
     named_first = sum(certainties.values())
     share = f"{named_first / len(bank):.1%}"
     print(f"{named_first} of {len(bank)} named first ({share}): {dict(certainties)}")
@@ -51,12 +65,15 @@ def show_wrong(bank: list[Known], server: Server, right: tuple[float, float]) ->
         print(f"  {count} × {cause} called {called}")
 
 
-def show_accepted(bank: list[Known], server: Server) -> tuple[float, float]:
+def show_accepted(bank: list[Known], exercise: str, server: Server) -> tuple[float, float]:
     """Print what is wrongly said of right ones; the median and longest time that one takes."""
-    reports = [grade(submission.path, Options(seed=0), server=server) for submission in bank]
+    reports = [graded(submission, exercise, server) for submission in bank]
     for submission, report in zip(bank, reports, strict=True):
-        if report.diagnoses:
-            print(f"  {submission}: {named(report)}")
+        if report.diagnoses or report.verdict != "pass":
+            failed = [r.check.id for r in report.results if r.failed]
+            print(f"  {submission}: {report.verdict} {failed} {named(report)}")
+    passed = sum(report.verdict == "pass" for report in reports)
+    print(f"{passed} of {len(bank)} right ones pass")
     some = sum(bool(report.diagnoses) for report in reports)
     seconds = [report.seconds for report in reports]
     median = statistics.median(seconds)
@@ -67,10 +84,10 @@ def show_accepted(bank: list[Known], server: Server) -> tuple[float, float]:
     return median, max(seconds)
 
 
-def show_several(bank: list[Known], server: Server) -> None:
+def show_several(bank: list[Known], exercise: str, server: Server) -> None:
     complete = 0
     for submission in bank:
-        report = grade(submission.path, Options(seed=0), server=server)
+        report = graded(submission, exercise, server)
         part = submission.header.get("part", "")
         wanted = {w if ":" in w else f"{part}:{w}" for w in submission.header["causes"].split()}
         found = {f"{part}:{cause}" for part, cause, _ in named(report)}
@@ -81,18 +98,20 @@ def show_several(bank: list[Known], server: Server) -> None:
 
 
 def main() -> None:
-    folders = sys.argv[1:] or ["accepted", "wrong", "two_bugs", "two_classes"]
+    further = [f"{e}/{kind}" for e in EXERCISES if e != "gpt2" for kind in ("accepted", "wrong")]
+    folders = sys.argv[1:] or ["accepted", "wrong", "two_bugs", "two_classes", *further]
     right = (0.0, 0.0)
     with start() as server:
         for folder in folders:
-            bank = known(folder)
-            print(f"{Path(folder).name}:", flush=True)
-            if folder == "accepted":
-                right = show_accepted(bank, server)
-            elif folder.startswith("two"):
-                show_several(bank, server)
+            bank, kind = known(folder), Path(folder).name
+            exercise = Path(folder).parent.name or "gpt2"
+            print(f"{folder}:", flush=True)
+            if kind == "accepted":
+                right = show_accepted(bank, exercise, server)
+            elif kind.startswith("two"):
+                show_several(bank, exercise, server)
             else:
-                show_wrong(bank, server, right)
+                show_wrong(bank, exercise, server, right)
 
 
 if __name__ == "__main__":

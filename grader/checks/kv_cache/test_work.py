@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.kv_cache.common import Text, asked, model
@@ -9,17 +11,7 @@ from grader.checks.models import Size
 from grader.remote.cached import Piece
 
 PART = "Work"
-_SIZE: Size = {
-    "vocab_size": 17,
-    "embed_dim": 64,
-    "num_heads": 4,
-    "num_layers": 2,
-    "block_size": 100,
-}
-_PASTS = (16, 80)
-# Multiplications that a token of the past may add to a step, for each block. Attending to it takes
-# 2 · embed_dim = 128; a projection done again takes embed_dim² = 4096 at least.
-_ALLOWED = 1024
+_BLOCK_SIZE = 50
 
 
 @check(
@@ -35,31 +27,44 @@ _ALLOWED = 1024
 )
 def test_work(evidence: Evidence) -> None:
     """The work of a step is that of its new tokens; what grows is only that they attend to more."""
-    text = Text(_SIZE, 1, (_PASTS[1], 1), 0.1, evidence.seed)
-    made = model(evidence, _SIZE)
+    rng = np.random.default_rng((evidence.seed, 8))
+    width, layers = int(rng.choice((48, 64, 80))), 2
+    size: Size = {
+        "vocab_size": 17,
+        "embed_dim": width,
+        "num_heads": 4,
+        "num_layers": layers,
+        "block_size": _BLOCK_SIZE,
+    }
+    short, long = int(rng.integers(6, 10)), int(rng.integers(36, 44))
+    text = Text(size, 1, (long, 3), 0.1, evidence.seed)
+    made = model(evidence, size)
     theta, idx = text.drawn(made)
-    pieces = []
-    for past in _PASTS:
-        pieces += [Piece(idx[:, :past], None, str(past)), Piece(idx[:, past : past + 1], str(past))]
-    shown = text.counterexample("logits", "an error", "_, cache = model(idx[:, :80])")
-    _, work = asked(lambda: made.counted(pieces, theta), "a step after 80 tokens", shown)
-    few, many = work[1], work[3]
-    grown = (many.multiplications - few.multiplications) / (_PASTS[1] - _PASTS[0])
-    if grown > _ALLOWED * _SIZE["num_layers"]:
+    shown = text.counterexample("logits", "an error", f"_, cache = model(idx[:, :{long}])")
+    what = f"a step after {long} tokens"
+    starts = [Piece(idx[:, :past], None, str(past)) for past in (short, long)]
+    asked(lambda: made.steps(starts, theta), what, shown)
+    for new in (1, 3):
+        steps = [Piece(idx[:, past : past + new], str(past)) for past in (short, long)]
+        _, (few, many) = asked(lambda: made.counted(steps), what, shown)  # noqa: B023 — called at once
+        grown = (many.multiplications - few.multiplications) / (long - short)
+        # Attending to a token of the past takes 2 · embed_dim multiplications for each new one, in
+        # each block; one projection of it done again takes embed_dim² more.
+        if grown <= layers * (2 * width * new + width**2 / 4):
+            continue
         raise Failure(
-            f"one new token takes {few.multiplications} multiplications after {_PASTS[0]} tokens, "
-            f"and {many.multiplications} after {_PASTS[1]} ({few.seconds * 1e3:.1f} and "
+            f"a step of {new} new takes {few.multiplications} multiplications after {short} "
+            f"tokens, and {many.multiplications} after {long} ({few.seconds * 1e3:.1f} and "
             f"{many.seconds * 1e3:.1f} ms): {grown:.0f} more for each token of the past, where "
-            f"attending to it in {_SIZE['num_layers']} blocks takes "
-            f"{2 * _SIZE['embed_dim'] * _SIZE['num_layers']}",
+            f"attending to it in {layers} blocks takes {2 * width * new * layers}",
             text.counterexample(
-                "one new token: (1, 1, 64)",
+                f"of {new} new tokens: (1, {new}, {width})",
                 "more than that",
-                "_, cache = model(idx[:, :80])",
+                f"_, cache = model(idx[:, :{long}])",
                 "for module in model.modules():",
                 "    if isinstance(module, torch.nn.Linear):",
                 "        module.register_forward_hook(lambda m, x, y: print(tuple(x[0].shape)))",
-                "model(idx[:, 80:], cache)",
+                f"model(idx[:, {long} : {long + new}], cache)",
             ),
             "cache-recomputes",
         )

@@ -25,6 +25,7 @@ def code(evidence: Evidence, length: int, rows: int, time: int) -> list[str]:
         *imports(evidence, NAME),
         f"data = torch.from_numpy(1000 + 3 * np.random.default_rng({length})"
         f".permutation({length}))",
+        f"torch.manual_seed({evidence.seed})",
         f"inputs, targets = get_batch(data, {rows}, {time})",
     ]
 

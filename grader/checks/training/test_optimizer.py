@@ -17,7 +17,6 @@ from grader.remote import CandidateError
 PART = "Optimizer and schedule"
 
 NAMES = ("embed.weight (= head.weight)", "gain", "mix.weight", "mix.bias", "kernel")
-_SHORT = ("embed", "gain", "weight", "bias", "kernel")
 _MATRICES = (True, False, True, False, True)
 # Of a step: another small eps included. Bugs are off by 1e-3 and more.
 _TOLERANCE = 1e-5
@@ -108,15 +107,21 @@ def _gradients(model: Trainee, draw: int) -> list[tuple[Floats, ...]]:
 
 
 def _wrong(
-    setting: Setting, start: Floats, gradients: Sequence[Floats], rates: Sequence[float]
+    setting: Setting, model: Trainee, gradients: Sequence[Floats], rates: Sequence[float]
 ) -> dict[str, Floats]:
     """What comes of named bugs, without weight decay."""
+    start = flat(model.trained)
+    shipped_decay = _decays(0.01, model)  # torch's own, where none is given
     fixed = [setting.learning_rate] * len(rates)
     shipped = [1e-3, *rates[1:]]
     none = np.zeros_like(start)
     found = {
         "learning-rate-ignored fixed": adamw(start, gradients, fixed, Adam(setting.right, none)),
         "learning-rate-ignored": adamw(start, gradients, shipped, Adam(setting.right, none)),
+        "weight-decay-ignored": adamw(start, gradients, rates, Adam(setting.right, shipped_decay)),
+        "decay-on-vectors": adamw(
+            start, gradients, rates, Adam(setting.right, 0.01 - shipped_decay)
+        ),
         "no-bias-correction": adamw(
             start, gradients, rates, Adam(setting.right, none, corrected=False)
         ),
@@ -154,8 +159,8 @@ def test_adamw(evidence: Evidence) -> None:
         start, steps = flat(model.trained), [flat(g) for g in gradients]
         expected = adamw(start, steps, rates, Adam(setting.right, np.zeros_like(start)))
         if failed is None and not _same(found, expected, rates):
-            failed = setting, draw, expected[0], found[0]
-        wrong = _wrong(setting, start, steps, rates)
+            failed = setting, draw, expected[-1], found[-1]
+        wrong = _wrong(setting, model, steps, rates)
         here = {n.split(" ")[0] for n, w in wrong.items() if _same(found, w, rates)}
         if _same(found, expected, rates):
             here |= {"betas-ignored", "betas-swapped"}  # where they are the right ones
@@ -168,10 +173,21 @@ def test_adamw(evidence: Evidence) -> None:
         f"with learning_rate={setting.learning_rate} and betas={setting.right}, {_STEPS} steps "
         'with given gradients, before which "lr" was set in all groups, do not go as AdamW\'s',
         Counterexample(
-            setting.code(evidence, draw, "print(optimizer)"),
-            f"AdamW with lr {setting.learning_rate} and betas {setting.right}",
-            f"after one step, {_SHORT[1]} is {show(_part(found, draw))}, expected "
-            f"{show(_part(expected, draw))}",
+            setting.code(
+                evidence,
+                draw,
+                "trained = [p for p in model.parameters() if p.requires_grad]",
+                f"rng = np.random.default_rng({draw})",
+                f"for n, rate in enumerate({_RATES}):",
+                "    for p in trained:",
+                "        p.grad = torch.from_numpy(rng.normal(0.0, 1.0, p.shape) * 2.0 ** (2 - n))",
+                "    for group in optimizer.param_groups if rate else ():",
+                '        group["lr"] = rate',
+                "    optimizer.step()",
+                "print(model.gain.detach())",
+            ),
+            show(_part(expected, draw)),
+            show(_part(found, draw)),
         ),
         cause or "no-adamw",
         proven=bool(cause),

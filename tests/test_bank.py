@@ -25,15 +25,22 @@ MISNAMED = frozenset(
 ACCEPTED, WRONG = known("accepted"), known("wrong")
 
 
-# Of each bug one is graded whole, and the others only until they fail: that is a quarter of the
-# time. `python -m tests.benchmarks.names` grades them all.
-# Rather not one whose weights are computed, which take long to place.
-_QUICK_LAST = sorted(WRONG, key=lambda k: "computed" not in str(k))
-_KINDS = {k.header["cause"]: k for k in _QUICK_LAST}
-WHOLE = ACCEPTED + [k for k in WRONG if k in _KINDS.values()]
-OTHERS = [k for k in WRONG if k not in _KINDS.values()]
+# Of each bug one is judged by default, the rest by `pytest -m whole_bank` or with `-m ""`.
+MORE = pytest.mark.whole_bank
 
 
+def one_of_each(bank: list[Known]) -> list[Known]:
+    """One for each bug: rather not one whose weights are computed, which take long to place."""
+    quick_last = sorted(bank, key=lambda k: "computed" not in str(k))
+    kinds = {(k.header["part"], k.header["cause"]): k for k in quick_last}
+    return [k for k in bank if k in kinds.values()]
+
+
+WHOLE = ACCEPTED + one_of_each(WRONG)
+OTHERS = [k for k in WRONG if k not in WHOLE]
+
+
+@MORE
 @pytest.mark.parametrize("submission", OTHERS, ids=str)
 def test_fails_in_its_part(server: Server, submission: Known) -> None:
     assert until_it_fails(submission, 0, server) == "fail"
@@ -54,33 +61,48 @@ def test_verdict(judge: Grade, submission: Known) -> None:
         assert submission.header["part"] in {r.check.part for r in report.results if not _passed(r)}
 
 
-EXTENSIONS = [
-    (exercise, submission)
+EXTENSIONS = {
+    exercise: (known(f"{exercise}/accepted"), known(f"{exercise}/wrong"))
     for exercise in EXERCISES
     if exercise != "gpt2"
-    for submission in (*known(f"{exercise}/accepted"), *known(f"{exercise}/wrong"))
+}
+EXTENSION_BANK = [
+    pytest.param(
+        *(exercise, k),
+        id=f"{exercise}-{k}",
+        marks=[] if k in (*accepted, *one_of_each(wrong)) else MORE,
+    )
+    for exercise, (accepted, wrong) in EXTENSIONS.items()
+    for k in (*accepted, *wrong)
 ]
 
 
-@pytest.mark.parametrize(
-    ("exercise", "submission"), EXTENSIONS, ids=[f"{name}-{k}" for name, k in EXTENSIONS]
-)
-def test_extension(judge: Grade, exercise: str, submission: Known) -> None:
-    base = base_of(exercise, submission.path)
-    report = judge(submission.path, exercise=exercise, base=base)
+@pytest.mark.parametrize(("exercise", "submission"), EXTENSION_BANK)
+def test_extension(server: Server, judge: Grade, exercise: str, submission: Known) -> None:
+    if submission.header["verdict"] == "fail":
+        assert until_it_fails(submission, 0, server, exercise) == "fail"
+        return
+    report = judge(submission.path, exercise=exercise, base=base_of(exercise, submission.path))
     problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
-    assert report.verdict == submission.header["verdict"], problems
-    if report.verdict == "pass":
-        assert report.score == report.max_score == 100
-        assert not report.diagnoses
-    else:
-        assert _name(report) == (submission.header["part"], submission.header["cause"])
+    assert report.verdict == "pass", problems
+    assert report.score == report.max_score == 100
+    assert not report.diagnoses
 
 
-@pytest.mark.parametrize("exercise", {name for name, _ in EXTENSIONS})
+# `python -m tests.benchmarks.names` names them all.
+@pytest.mark.parametrize("exercise", EXTENSIONS)
+def test_extension_names_the_bug(judge: Grade, exercise: str) -> None:
+    wrong = EXTENSIONS[exercise][1][0]
+    report = judge(wrong.path, exercise=exercise, base=base_of(exercise, wrong.path))
+    assert report.verdict == "fail"
+    assert _name(report) == (wrong.header["part"], wrong.header["cause"])
+
+
+@pytest.mark.parametrize("exercise", EXTENSIONS)
 def test_extension_banks_are_large_enough(exercise: str) -> None:
-    assert len(known(f"{exercise}/accepted")) >= 8
-    assert len(known(f"{exercise}/wrong")) >= 15
+    accepted, wrong = EXTENSIONS[exercise]
+    assert len(accepted) >= 8
+    assert len(wrong) >= 15
 
 
 def _name(report: Report) -> tuple[str, str]:
@@ -98,9 +120,10 @@ def test_bank_is_large_enough() -> None:
     assert len(WRONG) >= 70
 
 
-@pytest.mark.parametrize(
-    "submission", ACCEPTED + WRONG + [k for _, k in EXTENSIONS], ids=lambda k: str(k.path.stem)
-)
+EVERY = ACCEPTED + WRONG + [k for both in EXTENSIONS.values() for bank in both for k in bank]
+
+
+@pytest.mark.parametrize("submission", EVERY, ids=lambda k: str(k.path.stem))
 def test_header_says_what_must_come_out(submission: Known) -> None:
     folder, header = submission.path.parent.name, submission.header
     expected = {"verdict", "style"} | ({"part", "cause"} if folder == "wrong" else set())

@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.remote.description import Indices, Part, parameters
 from grader.remote.exchange import Held
+from grader.remote.expected import ABSURD, sensible, shape_cause
 from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.worker import Values, Worker
 
 Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
-_ABSURD = np.float64(1e100)
 _QUESTION_BYTES = 500_000  # of parameters' values that are sent at a time
 Answer = tuple[dict[str, Any], list[Values]]
 AnyModule = TypeVar("AnyModule", bound="Module")
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter's name, shape, place in the flat vector of all, and whether it is trained."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    trainable: bool
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the parameters that this is computed from: of itself, if it is not."""
-        first, *others = self.name.split("|")
-        return first, *(others[0].split("+") if others else ())
-
-    @property
-    def indices(self) -> Indices:
-        """Where this parameter's elements lie in the flat vector, in its own shape."""
-        size = int(np.prod(self.shape, dtype=np.intp))
-        return np.arange(self.start, self.start + size, dtype=np.intp).reshape(self.shape)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A module inside a model: its path, the submitted class it is of (if any), its type."""
-
-    path: str
-    identity: int
-    kind: str | None
-    type: str
-    parameters: tuple[str, ...]
 
 
 class Module:
@@ -75,9 +41,9 @@ class Module:
         self._ask = ask
         self._worker = worker
         try:
-            self.parameters = _parameters(header["parameters"], values)
-            self.parts = [_part(entry) for entry in header["modules"]]
-            if len({part.path for part in self.parts} | {""}) != len(self.parts):
+            self.parameters = parameters(header["parameters"], values)
+            self.parts = list(map(read_part, header["modules"]))
+            if len({inside.path for inside in self.parts} | {""}) != len(self.parts):
                 raise ValueError("no module for the model itself, or two of one path")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise worker.broken(f"the description of {name}") from error
@@ -199,10 +165,10 @@ class Module:
         return values[0]
 
     def _expect_sensible(self, outputs: Sequence[Values]) -> None:
-        if all(_sensible(output) for output in outputs):
+        if all(sensible(output) for output in outputs):
             return
         if all(np.isfinite(output).all() for output in outputs):
-            raise CandidateError("fail", f"the output has values above {_ABSURD:g}", cause="")
+            raise CandidateError("fail", f"the output has values above {ABSURD:g}", cause="")
         # In an attention, a softmax over nothing: a row in which all is masked.
         cause = "mask-strict" if self.name == "CausalSelfAttention" else "crashes"
         raise CandidateError("fail", "the output has NaN or infinite values", cause=cause)
@@ -236,9 +202,9 @@ class Module:
         for gradient, shape in zip(gradients, shapes, strict=True):
             if gradient is not None and gradient.shape != shape:
                 raise self._worker.broken("the shape of a gradient")
-            if gradient is not None and not _sensible(gradient):
+            if gradient is not None and not sensible(gradient):
                 raise CandidateError(
-                    "fail", f"a gradient has NaN, infinite values or some above {_ABSURD:g}"
+                    "fail", f"a gradient has NaN, infinite values or some above {ABSURD:g}"
                 )
         self._expect_sensible(values[:1])
         return values[0], gradients
@@ -304,25 +270,6 @@ class Module:
             )
 
 
-def _sensible(values: Values) -> bool:
-    """Neither NaN nor infinite, nor so large that arithmetic with it would be."""
-    return bool((np.abs(values) < _ABSURD).all())
-
-
-def shape_cause(shape: tuple[int, ...], x: Values) -> str:
-    """The slug that an output of a wrong shape points to."""
-    if len(shape) == 3 and shape[0] == x.shape[0]:
-        if x.dtype == np.int64 and shape[2] == x.shape[1]:
-            return "output-transposed"
-        if shape[1] == 1:
-            return "logits-only-last-position"
-        if shape[1] > x.shape[1]:
-            return "block-size-mask-fixed"
-    if x.dtype == np.int64 and len(shape) == 2:
-        return "logits-only-last-position"
-    return "output-transposed" if sorted(shape) == sorted(x.shape) else "crashes"
-
-
 class View:
     """A module inside a model, as a `Box` that the layout searches can ask."""
 
@@ -349,24 +296,3 @@ class View:
     def sweep(self, theta: Floats, x: Values, indices: Indices, step: float = 1.0) -> Floats:
         """Outputs (n, …) with one element of theta after another raised by `step`."""
         return self.module.sweep(x, theta, indices, path=self.path, step=step)
-
-
-def _parameters(listing: list[dict[str, Any]], values: list[Values]) -> list[Parameter]:
-    parameters = []
-    start = 0
-    for entry, value in zip(listing, values, strict=True):
-        name, trained = str(entry["name"])[:300], entry["trainable"] is True
-        parameters.append(Parameter(name, value.shape, start, trained))
-        start += value.size
-    return parameters
-
-
-def _part(entry: dict[str, Any]) -> Part:
-    kind = entry["kind"]
-    return Part(
-        str(entry["path"])[:300],
-        int(entry["identity"]),
-        None if kind is None else str(kind)[:100],
-        str(entry["type"])[:100],
-        tuple(str(name)[:300] for name in entry["parameters"]),
-    )

@@ -18,21 +18,14 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import (
-    audit,
-    cached,
-    describe,
-    pretrained,
-    probe,
-    tensors,
-    trace,
-    uncompiled,
-)
+from grader.worker import audit, describe, probe, tensors, trace, uncompiled
+from grader.worker.cached import Cached
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.many import Many
 from grader.worker.models import Model, WeighedModel
+from grader.worker.pretrained import Checkpoints
 from grader.worker.reach import Reach
 from grader.worker.training import Training
 
@@ -63,7 +56,7 @@ class Answerer:
         self.classes: dict[str, Any] = {}
         self.models: dict[int, Model] = {}
         self.functions = Functions()
-        many = Many(self.functions.objects, lambda name: self.classes[name])
+        objects = self.functions.objects
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "probe": self.probe,
             "load": self.load,
@@ -75,13 +68,12 @@ class Answerer:
             "trace": self.trace,
             "run": self.run,
             "adopt": self.adopt,
-            **pretrained.questions(self),
-            "each": many.each,
-            "attribute": many.attribute,
-            **cached.questions(self.models, self.functions.objects, self._describe),
+            **Many(objects, self.classes).questions,
+            **Cached(self.models, objects, self._describe).questions,
+            **Training(objects, self.classes).questions,
+            **Checkpoints(objects, self.classes).questions,
+            **Classifying(self.models, objects).questions,
         }
-        self.questions |= Classifying(self.models, self.functions.objects).questions
-        self.questions |= Training(self.functions.objects, self.classes).questions
 
     def serve(self) -> None:
         """Answer until the parent hangs up."""

@@ -61,7 +61,7 @@ def pair(value: Any) -> tuple[Any, Any]:
     raise NotAPair(f"expected a tuple (logits, cache), found {found}")
 
 
-class Questions:
+class Cached:
     """Answers what is asked of cached models, among the models and objects of a worker.
 
     describe: registers a model under its number, and says what it is.
@@ -77,6 +77,10 @@ class Questions:
         self._objects = objects
         self._describe = describe
         self._caches: dict[tuple[int, str], Any] = {}
+        self.questions: dict[str, Callable[..., wire.Message]] = {
+            "adopt_cached": self.adopt_cached,
+            "steps": self.steps,
+        }
 
     def adopt_cached(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
         """Make a held module one of the models: one that gives the logits of whole texts."""
@@ -124,16 +128,6 @@ class Questions:
         if problem is not None:
             return wire.Message({"unsendable": problem})
         return wire.Message({"work": work}, tuple(map(tensors.encode, outputs)))
-
-
-def questions(
-    models: dict[int, Model],
-    objects: dict[str, Any],
-    describe: Callable[[int, Model], wire.Message],
-) -> dict[str, Callable[..., wire.Message]]:
-    """The questions by name; see `Questions`."""
-    answers = Questions(models, objects, describe)
-    return {"adopt_cached": answers.adopt_cached, "steps": answers.steps}
 
 
 class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has none for it

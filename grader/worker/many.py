@@ -13,12 +13,16 @@ from grader.worker import exchange
 class Many:
     """Answers about functions and held objects.
 
-    objects: what lives here, by "kind:number"; function: the submission's of a name.
+    objects: what lives here, by "kind:number"; functions: the submission's.
     """
 
-    def __init__(self, objects: Mapping[str, Any], function: Callable[[str], Any]) -> None:
+    def __init__(self, objects: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
         self._objects = objects
-        self._function = function
+        self._functions = functions
+        self.questions: dict[str, Callable[..., wire.Message]] = {
+            "each": self.each,
+            "attribute": self.attribute,
+        }
 
     def each(
         self,
@@ -33,7 +37,7 @@ class Many:
         on: the object whose method it is; items, given: as of `exchange.made`; given: by name,
         the same for each.
         """
-        target = self._function(name) if on is None else getattr(self._objects[on], name)
+        target = self._functions[name] if on is None else getattr(self._objects[on], name)
         options = {key: exchange.made(item, arrays, self._objects) for key, item in given}
         values, seconds = [], []
         for item in items:

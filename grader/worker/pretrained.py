@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,39 +11,38 @@ from torch import nn
 from grader import wire
 from grader.worker import tensors
 
-if TYPE_CHECKING:
-    from grader.worker.answers import Answerer
 
+class Checkpoints:
+    """Answers about checkpoints.
 
-def questions(answerer: Answerer) -> dict[str, Callable[..., wire.Message]]:
-    """What an answerer answers about checkpoints."""
-    return {
-        "load_variables": partial(_load_variables, answerer),
-        "spoil_variables": partial(_spoil_variables, answerer),
-    }
+    objects: what lives here, by "kind:number"; functions: the submission's.
+    """
 
+    def __init__(self, objects: dict[str, Any], functions: Mapping[str, Any]) -> None:
+        self._objects = objects
+        self._functions = functions
+        self.questions: dict[str, Callable[..., wire.Message]] = {
+            "load_variables": self.load_variables,
+            "spoil_variables": self.spoil_variables,
+        }
 
-def _load_variables(
-    answerer: Answerer,
-    arrays: tuple[wire.Array, ...],
-    name: str,
-    model: str,
-    names: list[str],
-    place: str,
-    filled: float | None,
-) -> wire.Message:
-    """Call a function with a held model and with variables, which stay held."""
-    objects = answerer.functions.objects
-    variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
-    objects[place] = variables, list(variables.values())
-    return load(answerer.classes[name], objects[model], variables, filled)
+    def load_variables(
+        self,
+        arrays: tuple[wire.Array, ...],
+        name: str,
+        model: str,
+        names: list[str],
+        place: str,
+        filled: float | None,
+    ) -> wire.Message:
+        """Call a function with a held model and with variables, which stay held."""
+        variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
+        self._objects[place] = variables, list(variables.values())
+        return load(self._functions[name], self._objects[model], variables, filled)
 
-
-def _spoil_variables(
-    answerer: Answerer, arrays: tuple[wire.Array, ...], place: str
-) -> wire.Message:
-    """What held variables are, before they are spoiled."""
-    return spoil(*answerer.functions.objects[place])
+    def spoil_variables(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
+        """What held variables are, before they are spoiled."""
+        return spoil(*self._objects[place])
 
 
 def load(

@@ -14,7 +14,7 @@ from grader.checks.gpt2 import sizes
 from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
-from grader.remote.module import shape_cause
+from grader.remote.expected import shape_cause
 from grader.remote.worker import Values
 
 # What must not change at all: the measured worst of right submissions is exactly zero.

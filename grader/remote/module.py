@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.remote.description import Indices, Part, parameters
+from grader.remote.description import Indices, Part, parameters, read_part
 from grader.remote.exchange import Held
 from grader.remote.expected import ABSURD, sensible, shape_cause
 from grader.remote.faults import CandidateError, WorkerLost

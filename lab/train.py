@@ -106,7 +106,7 @@ class Training:
             for _ in range(recipe.accumulation)
         ]
         loss: float = self._train_step(
-            self._joined,
+            self._joined.train(),
             self.optimizer,
             [(x.to(device), y.to(device)) for x, y in self.job.team.share(batches)],
             max_grad_norm=recipe.max_grad_norm or None,

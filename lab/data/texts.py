@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
+import inspect
 import platform
+import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab.errors import LabError
 
 _ENDINGS = (".txt", ".md", ".rst", ".py")
 _LONG = 200  # characters from which a docstring is prose rather than a remark
+_DOCSTRING = re.compile(r'^ *[rR]?"""(.*?)"""', re.MULTILINE | re.DOTALL)
 _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
 
 
@@ -73,16 +75,11 @@ def _topics() -> list[str]:
 
 
 def _docstrings() -> Iterator[str]:
+    """What stands between triple quotes at the beginning of a line, which is docstrings, mostly."""
     library = Path(sysconfig.get_paths()["stdlib"])
     for file in sorted(library.rglob("*.py")):
         if _SKIPPED.intersection(file.relative_to(library).parts):
             continue
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                text = ast.get_docstring(node) or ""
-                if len(text) >= _LONG:
-                    yield text
+        for text in _DOCSTRING.findall(file.read_text(encoding="utf-8", errors="ignore")):
+            if len(text) >= _LONG:
+                yield inspect.cleandoc(text)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,8 +29,6 @@ TINY = {
 }
 TEXT = "".join(f"{n} green bottles, hanging on the wall.\n" for n in range(200))
 
-Lab = Callable[..., subprocess.CompletedProcess[str]]
-
 
 def settings(**values: object) -> list[str]:
     """TINY, and these, as options."""
@@ -55,24 +51,6 @@ def environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
-
-
-@pytest.fixture(name="lab")
-def _lab(tmp_path: Path) -> Lab:
-    """Run `lab …` as a process of its own."""
-
-    def lab(*arguments: object, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *python, "-m", "lab", *map(str, arguments)],
-            cwd=ROOT,
-            env=environment(tmp_path),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return lab
 
 
 @pytest.fixture(name="inside")

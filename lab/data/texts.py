@@ -17,7 +17,7 @@ from lab.errors import LabError
 
 _ENDINGS = (".txt", ".md", ".rst", ".py")
 _LONG = 200  # characters from which a docstring is prose rather than a remark
-_DOCSTRING = re.compile(r'^ *[rR]?"""(.*?)"""', re.MULTILINE | re.DOTALL)
+_TRIPLE_QUOTED = re.compile(r'(^ *[rR]?)?"""(.*?)"""', re.MULTILINE | re.DOTALL)
 _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
 
 
@@ -80,6 +80,7 @@ def _docstrings() -> Iterator[str]:
     for file in sorted(library.rglob("*.py")):
         if _SKIPPED.intersection(file.relative_to(library).parts):
             continue
-        for text in _DOCSTRING.findall(file.read_text(encoding="utf-8", errors="ignore")):
-            if len(text) >= _LONG:
+        source = file.read_text(encoding="utf-8", errors="ignore")
+        for begins_line, text in (match.groups() for match in _TRIPLE_QUOTED.finditer(source)):
+            if begins_line is not None and len(text) >= _LONG:
                 yield inspect.cleandoc(text)

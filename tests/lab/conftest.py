@@ -56,9 +56,12 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.fixture(name="inside")
 def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """Run `lab …` within this process: exit code, and all that was said."""
+    import torch
     from click.testing import CliRunner
 
     from lab.cli import main
+
+    torch.set_num_threads(1)
 
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(ROOT)

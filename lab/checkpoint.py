@@ -113,13 +113,28 @@ def everyone(folder: Path) -> list[Path]:
     return sorted(place for place in folder.glob("[0-9]*") if place.is_dir())
 
 
-def load(place: Path, model: nn.Module, device: torch.device) -> dict[str, Any]:
-    """Put the weights of a checkpoint into the model; returns the state. Raises LabError."""
-    put_weights(model, read_weights(place / WEIGHTS), str(place))
+def load_newest(folder: Path, model: nn.Module) -> dict[str, Any] | None:
+    """Put the newest weights that can be read into the model; returns the state with them.
+
+    None if there is no checkpoint. Raises LabError if none can be read, or none fits.
+    """
+    problem: LabError | None = None
+    for place in reversed(everyone(folder)):
+        try:
+            return _load(place, model)
+        except LabError as error:
+            problem = problem or error
+    if problem is not None:
+        raise problem
+    return None
+
+
+def _load(place: Path, model: nn.Module) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(place / STATE, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever torch says of a broken file
         raise LabError(f"{place / STATE} cannot be read: {error}") from error
+    put_weights(model, read_weights(place / WEIGHTS), str(place))
     return state
 
 

@@ -66,7 +66,8 @@ def sampling_precision(wanted: str, device: torch.device) -> torch.dtype:
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
     if device.type == "cpu":
-        fast = bool(torch.cpu._is_avx512_bf16_supported())
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # not in torch 2.4
+        fast = supported is not None and bool(supported())
     else:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if fast else torch.float32

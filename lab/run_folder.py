@@ -58,15 +58,22 @@ class Run:
         raise LabError(f"{self.path} holds no weights yet")
 
 
+def check_free(path: Path) -> None:
+    """Raise LabError if a run has left weights in the folder. One that has not is no loss."""
+    weights = [*path.glob("*.safetensors"), *path.glob("checkpoints/[0-9]*")]
+    if weights:
+        raise LabError(f"{path} holds a run already: go on with --resume, or name another folder")
+
+
 def create(path: Path, kind: str, recipe: Recipe, tokens: Tokens, facts: dict[str, Any]) -> Run:
     """Make the folder of a new run. Raises LabError if there is one already."""
+    check_free(path)
     config = path / "config.json"
-    if config.exists():
-        raise LabError(f"{path} holds a run already: go on with --resume, or name another folder")
     everything = {**facts, "versions": _versions()}
     text = {"format": FORMAT, "kind": kind, "recipe": asdict(recipe), **everything}
     try:
         path.mkdir(parents=True, exist_ok=True)
+        (path / "log.jsonl").unlink(missing_ok=True)
         write_tokens(path, tokens)
         write_whole(config, json.dumps(text, indent=2) + "\n")
     except OSError as error:

@@ -19,7 +19,7 @@ from lab.model import count
 from lab.parallel import Team
 from lab.presets import MODEL_FIELDS, Recipe, changed
 from lab.progress import shown
-from lab.run_folder import LANGUAGE_MODEL, Run, create, find
+from lab.run_folder import LANGUAGE_MODEL, Run, check_free, create, find
 from lab.stop import asked_to_stop
 from lab.submission import Submission
 from lab.train import Job, Training
@@ -36,8 +36,8 @@ def begin(
     team: Team,
 ) -> Job:
     """A new run. Everything that can be wrong is found out before the folder is made."""
-    if (out / "config.json").exists() and team.leads:
-        raise LabError(f"{out} holds a run already: go on with --resume, or name another folder")
+    if team.leads:
+        check_free(out)
     team.check(recipe.batch_size, recipe.accumulation)
     texts = read_texts(source)
     tokens: Tokens

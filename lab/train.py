@@ -150,10 +150,9 @@ class Training:
 
     def restore(self) -> bool:
         """Go on from the newest checkpoint of the run; says whether there is one."""
-        places = checkpoint.everyone(self.job.run.checkpoints)
-        if not places:
+        state = checkpoint.load_newest(self.job.run.checkpoints, self.model)
+        if state is None:
             return False
-        state = checkpoint.load(places[-1], self.model, self.job.device)
         self.done, self.best = state["done"], state["best"]
         self.optimizer.load_state_dict(state["optimizer"])
         self._batches.set_state(state["batches"])

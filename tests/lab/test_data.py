@@ -139,7 +139,7 @@ def test_a_stub_and_a_missing_file_are_named(inside: Inside, tmp_path: Path) -> 
     assert code == 2
     assert f"train_step in {mine / 'training.py'} is not written yet" in said
     (mine / "training.py").unlink()
-    code, said = inside(*train_options(tmp_path, "other"), "--submission", mine)
+    code, said = inside(*train_options(tmp_path, "run"), "--submission", mine)
     assert code == 2
     assert "needs training.py" in said
 

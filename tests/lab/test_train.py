@@ -191,6 +191,17 @@ def test_a_full_disk_loses_no_checkpoint(inside: Inside, tmp_path: Path) -> None
     assert weights(tmp_path / "run") == before
 
 
+def test_a_broken_checkpoint_is_passed_over(inside: Inside, tmp_path: Path) -> None:
+    assert inside(*train_options(tmp_path, "run"))[0] == 0
+    expected = weights(tmp_path / "run")
+    newest = everyone(tmp_path / "run" / "checkpoints")[-1]
+    (newest / "model.safetensors").write_bytes(b"half")
+    code, said = inside("train", "--resume", "--out", tmp_path / "run")
+    assert code == 0, said
+    assert "going on from iteration 9" in said
+    assert weights(tmp_path / "run") == expected
+
+
 def test_no_room_is_said_before_anything_is_done(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

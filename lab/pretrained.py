@@ -59,8 +59,11 @@ def read_folder(folder: Path) -> Checkpoint:
 
 
 def _openai(folder: Path) -> dict[str, torch.Tensor]:
-    arrays: Mapping[str, Any] = import_module("lab.bundle").read_checkpoint(folder)
-    return {name: torch.tensor(array) for name, array in arrays.items()}
+    try:
+        arrays: Mapping[str, Any] = import_module("lab.bundle").read_checkpoint(folder)
+        return {name: torch.tensor(array) for name, array in arrays.items()}
+    except (OSError, ValueError) as error:  # a file that is missing or damaged
+        raise LabError(str(error)) from error
 
 
 def _sizes(file: Path, column: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What a model's numbers stand for: characters, or GPT-2's byte pairs."""
+"""What a model's numbers stand for: characters, GPT-2's byte pairs, or nothing known."""
 
 from __future__ import annotations
 
@@ -106,6 +106,35 @@ class GPT2Tokens:
         return {"kind": self.kind, "merges": self._merges}
 
 
+class Numbers:
+    """Tokens without text, for weights that come without a vocabulary: "5 0 17"."""
+
+    kind = "numbers"
+    end = None
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
+        """See Tokens."""
+        words = text.split()
+        known = [w for w in words if w.isdecimal() and int(w) < self.vocab_size]
+        if len(known) < len(words) and not skip_unknown:
+            raise LabError(
+                "this model came without a vocabulary: write numbers from 0 to "
+                f"{self.vocab_size - 1}, or name its merges with --merges"
+            )
+        return np.array([int(word) for word in known], dtype=np.int64)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See Tokens. A space before each, so that texts can be put together."""
+        return "".join(f" {i}" for i in ids)
+
+    def saved(self) -> dict[str, Any]:
+        """See Tokens."""
+        return {"kind": self.kind, "vocab_size": self.vocab_size}
+
+
 def parse_merges(text: str) -> list[tuple[bytes, bytes]]:
     """The merges of a vocab.bpe or merges.txt, as OpenAI and Hugging Face write them.
 
@@ -152,6 +181,8 @@ def read_tokens(folder: Path, submission: Submission) -> Tokens:
         saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         if saved["kind"] == Characters.kind:
             return Characters(saved["characters"])
+        if saved["kind"] == Numbers.kind:
+            return Numbers(saved["vocab_size"])
         return GPT2Tokens(saved["merges"], submission)
     except (OSError, ValueError, KeyError) as error:
         raise LabError(f"{folder / _FILE} cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from lab.data.tokens import Characters, GPT2Tokens
 from lab.submission import Submission
 from lab.writing import How, Stream, writer
+from tests.bank import ROOT
 from tests.lab.conftest import SOLUTIONS, train_options
 
 Inside = Callable[..., tuple[int, str]]
@@ -162,3 +164,27 @@ def test_weights_that_do_not_fit(inside: Inside, tmp_path: Path) -> None:
     )
     assert code == 2
     assert "holds no GPT-2" in said
+
+
+OPENAI = ROOT / "tests" / "data" / "openai_tiny"
+
+
+@pytest.mark.skipif(not OPENAI.is_dir(), reason="the reader of such files is not here")
+def test_openai(inside: Inside, tmp_path: Path) -> None:
+    code, said = inside("load-gpt2", OPENAI, "--out", tmp_path / "run")
+    assert code == 0, said
+    assert "as numbers" in said
+    code, said = inside("sample", tmp_path / "run", "--prompt", "3 0 2", "--max-new-tokens", 4)
+    assert code == 0, said
+    assert len(said.splitlines()[1].split()) == 7
+    model = writer(tmp_path / "run", Submission(SOLUTIONS), torch.device("cpu"), torch.float32)
+    expected = np.load(OPENAI / "expected.npz")["model/wpe"]
+    found = model.model.position_embedding.weight.detach().numpy()  # of the reference
+    np.testing.assert_array_equal(found, expected)
+    damaged = tmp_path / "damaged"
+    shutil.copytree(OPENAI, damaged)
+    shard = damaged / "model.ckpt.data-00000-of-00001"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    code, said = inside("load-gpt2", damaged, "--out", tmp_path / "other")
+    assert code == 2
+    assert shard.name in said

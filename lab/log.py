@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
+
+from grader.files import write_whole
+from lab.errors import LabError
 
 Entry = dict[str, Any]
 
 
 class Log:
-    """Appends entries to a file, each on the disk's way at once."""
+    """Appends entries to a file at once. What a full disk does not take is tried again later."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close)
+        self._owed = b""
 
     def write(self, event: str, step: int, **values: Any) -> None:
         """One entry. step: how many iterations were done by then."""
-        self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
-        self._file.flush()
+        entry = {"event": event, "step": step, **values}
+        self._owed += json.dumps(entry).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            self._owed = self._owed[self._file.write(self._owed) :]
 
-    def close(self) -> None:
-        """No more entries."""
+    def close(self) -> bool:
+        """No more entries; says whether all of them are in the file."""
         self._file.close()
+        return not self._owed
 
 
 def read(path: Path) -> list[Entry]:
@@ -39,8 +47,9 @@ def read(path: Path) -> list[Entry]:
 
 
 def rewind(path: Path, step: int) -> None:
-    """Forget what came after a step: it will happen again."""
-    from grader.files import write_whole
-
+    """Forget what came after a step: it will happen again. Raises LabError."""
     kept = [entry for entry in read(path) if entry["step"] <= step]
-    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+    try:
+        write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+    except OSError as error:
+        raise LabError(f"{path} cannot be written: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import torch
 from torch import nn
 
@@ -33,6 +35,9 @@ def dressed(
     if recipe.attention == "sdpa":
         use_sdpa(model)
     if pays_to_compile(recipe.compile, device):
+        # Where the compiler fails, torch says so and goes on without it.
+        dynamo = import_module("torch._dynamo")
+        dynamo.config.suppress_errors = True
         model.compile()
     return model if precision == torch.float32 else MixedPrecision(model, device, precision)
 

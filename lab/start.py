@@ -116,7 +116,8 @@ def carry_out(job: Job, console: Console) -> bool:
     ):
         finished = train_on(training, entries, bar, stopping)
     if entries is not None:
-        entries.close()
+        if not entries.close():
+            console.print("the disk took not all of the log: its last lines are missing")
         _conclude(job, training, finished, console)
     return finished
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -173,6 +174,8 @@ def train(
 ) -> bool:
     """Train to the end, or until asked to stop; says whether the end was reached.
 
+    Raises LabError if the loss is no number any more: nothing would be learned from there.
+
     What a step brings (a measurement, a sample, a checkpoint) comes after it, the checkpoint
     last: so whoever goes on from there has nothing to do again.
     """
@@ -184,6 +187,11 @@ def train(
     while training.done < recipe.iterations and not stop:
         rate = training.learning_rate()
         loss = training.step()
+        if not math.isfinite(loss):
+            raise LabError(
+                f"the loss of iteration {training.done} is {loss}: try a smaller learning_rate; "
+                "the checkpoints before it are whole"
+            )
         stop = team.any(stopping())
         last = stop or training.done == recipe.iterations
         if desk:

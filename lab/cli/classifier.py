@@ -79,6 +79,7 @@ def finetune(
     import torch
 
     from lab import classifier, log
+    from lab.checkpoint import room_for
     from lab.data.labelled import read_labelled
     from lab.data.tokens import Characters, GPT2Tokens, find_merges
     from lab.device import choose, in_words
@@ -114,6 +115,7 @@ def finetune(
     }
     run = create(out, CLASSIFIER, recipe, kind, facts)
     task = classifier.Task(code, run, data, kind, chosen)
+    room_for(out, model)
     tuning = classifier.FineTuning(task, model)
     console = screen()
     console.print(

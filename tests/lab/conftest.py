@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def environment(folder: Path) -> dict[str, str]:
         "LAB_CACHE": str(folder / "cache"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
+        **({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}),
     }
 
 

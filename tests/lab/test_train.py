@@ -180,7 +180,9 @@ def test_a_full_disk_loses_no_checkpoint(inside: Inside, tmp_path: Path) -> None
     assert inside(*train_options(tmp_path, "run", iterations=6))[0] == 0
     before = weights(tmp_path / "run")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # no checkpoint is so small
+    # No checkpoint is so small, and the log is full soon.
+    least = (tmp_path / "run" / "log.jsonl").stat().st_size + 150
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, limits[1]))
     try:
         code, said = inside("train", "--resume", "--out", tmp_path / "run", "--set=iterations=12")
     finally:
@@ -200,6 +202,13 @@ def test_a_broken_checkpoint_is_passed_over(inside: Inside, tmp_path: Path) -> N
     assert code == 0, said
     assert "going on from iteration 9" in said
     assert weights(tmp_path / "run") == expected
+
+
+def test_a_loss_that_is_no_number(inside: Inside, tmp_path: Path) -> None:
+    options = train_options(tmp_path, "run", learning_rate=1e30, max_grad_norm=0)
+    code, said = inside(*options)
+    assert code == 2, said
+    assert "smaller learning_rate" in said
 
 
 def test_no_room_is_said_before_anything_is_done(

@@ -1,0 +1,216 @@
+"""A classifier: made of a model, fine-tuned on labelled texts, measured, asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from lab.checkpoint import NotWrittenError, put_weights, read_weights, write_weights
+from lab.data.labelled import Labelled, Row, per_class
+from lab.data.tokens import Tokens
+from lab.device import training_precision
+from lab.errors import LabError
+from lab.log import Log
+from lab.model import build, dressed, fuse
+from lab.presets import Recipe
+from lab.progress import Shown
+from lab.run_folder import CLASSIFIER, Run, find
+from lab.submission import Submission
+
+_MEASURED_AT_ONCE = 32  # rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned, with what, where."""
+
+    submission: Submission
+    run: Run
+    data: Labelled
+    tokens: Tokens
+    device: torch.device
+
+    @property
+    def recipe(self) -> Recipe:
+        """The numbers."""
+        return self.run.recipe
+
+
+def make(
+    submission: Submission, recipe: Recipe, vocab_size: int, classes: int, base: Run | None
+) -> nn.Module:
+    """The submission's classifier on its GPT2, which begins with the weights of a run if given."""
+    gpt2 = build(submission, recipe, vocab_size)
+    if base is not None:
+        put_weights(gpt2, read_weights(base.weights()), str(base.path))
+    classifier: nn.Module = submission.get("classification", "GPT2Classifier")(
+        gpt2, recipe.embed_dim, classes
+    )
+    return classifier
+
+
+def encoded(texts: Sequence[str], tokens: Tokens, block_size: int) -> list[torch.Tensor]:
+    """The beginnings of texts as tokens, at least one each. Characters never seen are left out."""
+    ids = (tokens.encode(text, skip_unknown=True)[:block_size] for text in texts)
+    return [torch.from_numpy(one) if len(one) else torch.zeros(1, dtype=torch.int64) for one in ids]
+
+
+def padded(rows: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows side by side: (B, T), padded on the right with token 0, and their lengths (B,)."""
+    lengths = torch.tensor([len(row) for row in rows])
+    return nn.utils.rnn.pad_sequence(list(rows), batch_first=True), lengths
+
+
+class FineTuning:
+    """A classifier and its optimizer, epoch by epoch."""
+
+    def __init__(self, task: Task, classifier: nn.Module) -> None:
+        recipe = task.recipe
+        self._task = task
+        self._step = task.submission.get("classification", "finetune_step")
+        self._learning_rate_at = task.submission.get("training", "learning_rate_at")
+        self.classifier = classifier.to(task.device)
+        self._optimizer: torch.optim.Optimizer = task.submission.get(
+            "training", "configure_optimizer"
+        )(
+            self.classifier,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            betas=recipe.betas(),
+        )
+        if recipe.fused:
+            fuse(self._optimizer)
+        precision = training_precision(recipe.precision, task.device)
+        self._dressed = dressed(self.classifier, recipe, task.device, precision)
+        self._train = _tensors(task.data.train, task)
+        self._test = _tensors(task.data.test, task)
+        self.done = 0
+
+    def step(self, places: torch.Tensor) -> tuple[float, float]:
+        """One step on these rows; returns its loss before the step, and its learning rate."""
+        recipe, device = self._task.recipe, self._task.device
+        rate = self._learning_rate_at(
+            self.done,
+            max_learning_rate=recipe.learning_rate,
+            min_learning_rate=recipe.min_learning_rate,
+            warmup_steps=recipe.warmup_iterations,
+            total_steps=recipe.decay_ends(),
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        rows, labels = self._train
+        idx, lengths = padded([rows[i] for i in places.tolist()])
+        loss: float = self._step(
+            self._dressed.train(),
+            self._optimizer,
+            idx.to(device),
+            lengths.to(device),
+            labels[places].to(device),
+            max_grad_norm=recipe.max_grad_norm or None,
+        )
+        self.done += 1
+        return loss, rate
+
+    def batches(self, epoch: int) -> Iterator[torch.Tensor]:
+        """The rows of an epoch in an order of its own, as places (B,)."""
+        chance = torch.Generator().manual_seed(self._task.recipe.seed + epoch)
+        order = torch.randperm(len(self._train[0]), generator=chance)
+        size = self._task.recipe.batch_size
+        return (order[start : start + size] for start in range(0, len(order), size))
+
+    def confusion(self) -> list[list[int]]:
+        """Of each class (row) of the rows to measure on, how many were taken for which (column)."""
+        rows, labels = self._test
+        taken = most_probable(self._dressed, rows, self._task.device)[1]
+        n = len(self._task.data.classes)
+        table = torch.bincount(labels * n + taken, minlength=n * n).view(n, n)
+        return [[int(cell) for cell in row] for row in table]
+
+
+def most_probable(
+    classifier: nn.Module, rows: Sequence[torch.Tensor], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each row the probability of its most probable class, and which that is."""
+    classifier.eval()
+    probabilities = torch.empty(len(rows))
+    classes = torch.empty(len(rows), dtype=torch.int64)
+    # Those of like length together: little padding.
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    with torch.inference_mode():
+        for start in range(0, len(order), _MEASURED_AT_ONCE):
+            places = order[start : start + _MEASURED_AT_ONCE]
+            idx, lengths = padded([rows[i] for i in places])
+            logits = classifier(idx.to(device), lengths.to(device))
+            best = F.softmax(logits.float(), dim=-1).max(-1)
+            probabilities[places], classes[places] = best.values.cpu(), best.indices.cpu()
+    return probabilities, classes
+
+
+def _tensors(data: Sequence[Row], task: Task) -> tuple[list[torch.Tensor], torch.Tensor]:
+    rows = encoded([text for text, _ in data], task.tokens, task.recipe.block_size)
+    return rows, torch.tensor([label for _, label in data])
+
+
+def finetune(
+    tuning: FineTuning, task: Task, epochs: int, log: Log, bar: Shown, stop: Callable[[], bool]
+) -> list[list[int]]:
+    """Train, measure after each epoch, keep the best; returns the best one's confusion table."""
+    best = -1.0
+    best_table: list[list[int]] = []
+    for epoch in range(epochs):
+        for places in tuning.batches(epoch):
+            loss, rate = tuning.step(places)
+            if tuning.done % task.recipe.log_every == 0:
+                log.write("step", tuning.done, loss=loss, learning_rate=rate)
+                bar.advance(tuning.done, f"loss {loss:.3f}")
+            if stop():
+                break
+        table = tuning.confusion()
+        accuracy = sum(table[i][i] for i in range(len(table))) / sum(map(sum, table))
+        log.write(
+            "eval", tuning.done, accuracy=accuracy, report=per_class(table, task.data.classes)
+        )
+        bar.say(f"epoch {epoch + 1}: accuracy {accuracy:.4f}")
+        if accuracy > best:
+            best, best_table = accuracy, table
+            facts = {"step": str(tuning.done), "accuracy": repr(accuracy)}
+            try:
+                write_weights(task.run.best, tuning.classifier, facts)
+            except NotWrittenError as error:
+                raise LabError(f"the weights could not be written: {error}") from error
+        if stop():
+            break
+    return best_table
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A fine-tuned classifier, ready to be asked."""
+
+    classifier: nn.Module
+    run: Run
+    tokens: Tokens
+    device: torch.device
+
+    def ask(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """The class of each text, and how probable the classifier holds it."""
+        rows = encoded(texts, self.tokens, self.run.recipe.block_size)
+        probabilities, classes = most_probable(self.classifier, rows, self.device)
+        names = self.run.facts["classes"]
+        return [
+            (names[i], p) for i, p in zip(classes.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+
+def judge(path: Path, submission: Submission, device: torch.device) -> Judge:
+    """The classifier of a run. Raises LabError."""
+    run = find(path, CLASSIFIER)
+    classes = len(run.facts["classes"])
+    classifier = make(submission, run.recipe, run.facts["vocab_size"], classes, None)
+    put_weights(classifier, read_weights(run.weights()), str(run.path))
+    return Judge(classifier.to(device), run, run.tokens(submission), device)

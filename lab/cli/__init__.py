@@ -1,0 +1,43 @@
+"""The command `lab`: its commands and options, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from lab.environment import let_threads_sleep
+
+_COMMANDS = {
+    "train": "train",
+    "sample": "sample",
+    "report": "report",
+    "load-gpt2": "load_gpt2",
+    "finetune": "classifier",
+    "classify": "classifier",
+    "data": "data",
+    "presets": "train",
+}
+
+
+class _Late(click.Group):
+    """Commands whose modules are imported when they are asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"lab.cli.{_COMMANDS[name]}")
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=_Late, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Train, sample, load and fine-tune the GPT-2 of a submission.
+
+    Example: lab train --data default --preset demo --out runs/demo
+    """
+    let_threads_sleep()

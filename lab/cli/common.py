@@ -1,0 +1,79 @@
+"""What the commands share: options, and words for the user."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from lab.errors import LabError
+
+UNUSABLE = 2
+_PLAIN_WIDTH = 100
+
+SUBMISSION = click.option(
+    "--submission",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=lambda: _default_submission(),
+    help="The folder with gpt2.py, training.py and so on (default: solutions/).",
+)
+DEVICE = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"
+)
+THREADS = click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
+MERGES = click.option(
+    "--merges",
+    type=click.Path(path_type=Path, exists=True),
+    help="GPT-2's vocab.bpe or merges.txt, or a folder with one.",
+)
+
+
+def _default_submission() -> Path:
+    here = Path("solutions")
+    return here if here.is_dir() else Path(__file__).parents[2] / "solutions"
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Say what cannot be done in one line, with exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        from lab.submission import unwritten
+
+        try:
+            command(*arguments, **options)
+        except LabError as error:
+            fail(str(error))
+        except NotImplementedError as error:
+            fail(unwritten(error))
+        except ModuleNotFoundError as error:
+            if error.name not in ("safetensors", "matplotlib"):
+                raise
+            fail(f"{error.name} is missing: pip install 'gpt2-interview-kit[lab]'")
+
+    return wrapped
+
+
+def fail(message: str) -> None:
+    """End the command: it or its input was unusable."""
+    click.echo(f"lab: {message}", err=True)
+    sys.exit(UNUSABLE)
+
+
+def screen(quiet: bool = False) -> Console:
+    """Where things are shown: as wide as the terminal, or plain."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(highlight=False, width=width, quiet=quiet)
+
+
+def set_threads(threads: int | None) -> None:
+    """Compute with so many, if it is said."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)

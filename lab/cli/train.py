@@ -1,0 +1,100 @@
+"""`lab train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
+from lab.presets import CHOICES, PRESETS, changed, preset
+
+
+@click.command()
+@click.option(
+    "--data",
+    "source",
+    metavar="FILE|FOLDER|default|shakespeare",
+    help="The text. default: Python's own documentation, which needs no network.",
+)
+@click.option(
+    "--preset", "name", type=click.Choice(list(PRESETS)), default="cpu", show_default=True
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder of the run: a new one, or with --resume one to go on with.",
+)
+@click.option("--tokens", type=click.Choice(CHOICES["tokens"]), help="Instead of the preset's.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any value of the preset, such as learning_rate=1e-3; `lab presets` lists them.",
+)
+@click.option("--sdpa", is_flag=True, help="Compute attention in one fused call.")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
+@SUBMISSION
+@MERGES
+@DEVICE
+@THREADS
+@told
+def train(
+    source: str | None,
+    name: str,
+    out: Path,
+    tokens: str | None,
+    settings: tuple[str, ...],
+    sdpa: bool,
+    resume: bool,
+    submission: Path,
+    merges: Path | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Train a GPT2 of the submission on a text.
+
+    Ctrl-C writes a checkpoint and ends; --resume goes on from there, with the same numbers as if
+    nothing had happened. Several processes: torchrun --nproc-per-node 2 -m lab train …
+
+    Example: lab train --data default --preset demo --out runs/demo
+    """
+    settings += tuple(["attention=sdpa"] * sdpa) + ((f"tokens={tokens}",) if tokens else ())
+    recipe = changed(preset(name), settings)  # before anything slow: a slip is told at once
+
+    from lab import start
+    from lab.device import choose
+    from lab.parallel import joined
+    from lab.stop import INTERRUPTED
+    from lab.submission import Submission
+
+    code = Submission(submission)
+    chosen = choose(device)
+    set_threads(threads or (start.threads_of(out) if resume else None))
+    with joined(chosen) as team:
+        if resume:
+            job = start.again(out, settings, source, code, chosen, team)
+        else:
+            job = start.begin(out, recipe, source or "default", code, merges, chosen, team)
+        finished = start.carry_out(job, screen(quiet=not team.leads))
+    sys.exit(0 if finished else INTERRUPTED)
+
+
+@click.command()
+def presets() -> None:
+    """List the presets and all their values.
+
+    Example: lab presets
+    """
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    columns = {name: asdict(recipe) for name, recipe in PRESETS.items()}
+    table = Table("", *columns)
+    for value in next(iter(columns.values())):
+        table.add_row(value, *(f"{column[value]}" for column in columns.values()))
+    screen().print(table)

@@ -1,0 +1,1 @@
+"""Data: texts, what their tokens are, and files of tokens that are mapped into memory."""

@@ -1,0 +1,78 @@
+"""Where and in which arithmetic things are computed: chosen by itself, and said."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from lab.errors import LabError
+
+
+def choose(wanted: str = "auto") -> torch.device:
+    """The device of that name, or the fastest there is. Raises LabError if it is not there."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    # Each kind of device has its own exception for its absence.
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise LabError(f"there is no device {wanted!r} here: {reason}") from error
+    return device
+
+
+def in_words(device: torch.device) -> str:
+    """Such as "cpu (AMD EPYC, 2 threads)"."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({processor()}, {torch.get_num_threads()} threads)"
+    return str(device)
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = (line.partition(":")[2].strip() for line in file if "model name" in line)
+            return next(names)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def training_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """What forward passes are computed in; weights stay float32.
+
+    On a GPU that has bfloat16 it is the faster. On a CPU that depends on model and processor, so
+    there it must be asked for.
+    """
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def sampling_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """What weights are kept in while a model writes.
+
+    Token by token, the time goes into reading every weight once; half the bytes, half the time,
+    if the processor multiplies them as they are.
+    """
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if device.type == "cpu":
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # not in torch 2.4
+        fast = supported is not None and bool(supported())
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def pays_to_compile(wanted: str, device: torch.device) -> bool:
+    """Whether the model goes through torch.compile."""
+    return wanted == "on" or (wanted == "auto" and device.type == "cuda")

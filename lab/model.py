@@ -1,0 +1,70 @@
+"""The submission's model: built from a recipe, and dressed for a device."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import torch
+from torch import nn
+
+from lab.attention import use_sdpa
+from lab.device import pays_to_compile
+from lab.presets import Recipe
+from lab.submission import Submission
+
+
+def build(
+    submission: Submission, recipe: Recipe, vocab_size: int, name: str = "GPT2", file: str = "gpt2"
+) -> nn.Module:
+    """A GPT2 of the submission."""
+    model: nn.Module = submission.get(file, name)(
+        vocab_size,
+        recipe.embed_dim,
+        recipe.num_heads,
+        recipe.num_layers,
+        recipe.block_size,
+        recipe.dropout,
+    )
+    return model
+
+
+def dressed(
+    model: nn.Module, recipe: Recipe, device: torch.device, precision: torch.dtype
+) -> nn.Module:
+    """The model as it is trained: with fused attention, compiled, in mixed precision, as asked."""
+    if recipe.attention == "sdpa":
+        use_sdpa(model)
+    if pays_to_compile(recipe.compile, device):
+        # Where the compiler fails, torch says so and goes on without it.
+        dynamo = import_module("torch._dynamo")
+        dynamo.config.suppress_errors = True
+        model.compile()
+    return model if precision == torch.float32 else MixedPrecision(model, device, precision)
+
+
+class MixedPrecision(nn.Module):
+    """A model with matrix products in a narrower format; weights and logits are float32."""
+
+    def __init__(self, model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.model = model
+        self._device = device.type
+        self._dtype = dtype
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Whatever the model takes -> float32 logits."""
+        with torch.autocast(self._device, dtype=self._dtype):
+            logits: torch.Tensor = self.model(*inputs)
+        return logits.float()
+
+
+def fuse(optimizer: torch.optim.Optimizer) -> None:
+    """Let AdamW update all parameters in one kernel. The same mathematics."""
+    if isinstance(optimizer, torch.optim.AdamW):
+        for group in optimizer.param_groups:
+            group["fused"], group["foreach"] = True, False
+
+
+def count(model: nn.Module) -> int:
+    """How many numbers are learned."""
+    return sum(p.numel() for p in model.parameters())

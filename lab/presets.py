@@ -1,0 +1,169 @@
+"""Recipes: every number that makes a training run what it is. A recipe is data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from lab.errors import LabError
+
+CHOICES = {
+    "tokens": ("chars", "gpt2"),
+    "precision": ("auto", "float32", "bfloat16"),
+    "compile": ("auto", "on", "off"),
+    "attention": ("explicit", "sdpa"),
+}
+MODEL_FIELDS = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Model, batch, optimisation, arithmetic, and how often what is done."""
+
+    # The model
+    embed_dim: int = 128
+    num_heads: int = 4
+    num_layers: int = 4
+    block_size: int = 64
+    dropout: float = 0.0
+    tokens: str = "chars"
+
+    # Sequences in a batch, over all processes, and batches to one step of the optimizer
+    batch_size: int = 12
+    accumulation: int = 1
+
+    # AdamW. The learning rate warms up, then falls along half a cosine over decay_iterations
+    # (0: over all of them)
+    iterations: int = 4_000
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 1e-4
+    warmup_iterations: int = 100
+    decay_iterations: int = 0
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.99
+    max_grad_norm: float = 1.0
+
+    # Arithmetic. auto: as is faster on the device
+    precision: str = "auto"
+    compile: str = "auto"
+    attention: str = "explicit"
+    fused: bool = True
+
+    # How often, in iterations; 0: never
+    log_every: int = 10
+    eval_every: int = 250
+    eval_batches: int = 20
+    sample_every: int = 1_000
+    sample_tokens: int = 200
+    checkpoint_every: int = 250
+
+    seed: int = 1337
+
+    def decay_ends(self) -> int:
+        """The iteration from which the learning rate is at its lowest."""
+        return self.decay_iterations or self.iterations
+
+    def betas(self) -> tuple[float, float]:
+        """As AdamW takes them."""
+        return self.beta1, self.beta2
+
+
+# With iterations=2000 this is the command for a CPU in nanoGPT's README, number for number.
+_CPU = Recipe()
+
+PRESETS: dict[str, Recipe] = {
+    "cpu": _CPU,
+    "cpu-fast": replace(
+        _CPU,
+        learning_rate=4e-3,
+        min_learning_rate=4e-4,
+        precision="bfloat16",
+        attention="sdpa",
+    ),
+    # GPT-2's smallest, as nanoGPT trains it: 40 × 12 × 1024 tokens to a step.
+    "gpt2-small": Recipe(
+        embed_dim=768,
+        num_heads=12,
+        num_layers=12,
+        block_size=1024,
+        tokens="gpt2",
+        batch_size=12,
+        accumulation=40,
+        iterations=600_000,
+        learning_rate=6e-4,
+        min_learning_rate=6e-5,
+        warmup_iterations=2_000,
+        beta2=0.95,
+        attention="sdpa",
+        eval_every=1_000,
+        eval_batches=100,
+        sample_every=5_000,
+        checkpoint_every=500,
+    ),
+    "demo": replace(
+        _CPU,
+        iterations=1_500,
+        num_layers=3,
+        learning_rate=3e-3,
+        min_learning_rate=3e-4,
+        warmup_iterations=50,
+        eval_batches=10,
+        sample_every=250,
+        sample_tokens=120,
+    ),
+}
+
+
+def preset(name: str) -> Recipe:
+    """The recipe of that name. Raises LabError."""
+    if name not in PRESETS:
+        raise LabError(f"there is no preset {name!r}; there is: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with settings such as "learning_rate=1e-3". Raises LabError."""
+    known = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, sign, text = setting.partition("=")
+        if not sign or name not in known:
+            raise LabError(
+                f"{setting!r} sets nothing: use NAME=VALUE with a name of {', '.join(known)}"
+            )
+        values[name] = _value(name, text, known[name])
+    recipe = replace(recipe, **values)
+    _check(recipe)
+    return recipe
+
+
+def _value(name: str, text: str, like: Any) -> Any:
+    """The text as a value of the same type."""
+    if isinstance(like, bool):
+        if text.lower() not in ("true", "false"):
+            raise LabError(f"{name} is true or false, not {text!r}")
+        return text.lower() == "true"
+    try:
+        return type(like)(text.replace("_", "") if isinstance(like, int) else text)
+    except ValueError:
+        raise LabError(f"{name} is of type {type(like).__name__}, not {text!r}") from None
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise LabError for a recipe that cannot be followed."""
+    for name, choices in CHOICES.items():
+        if getattr(recipe, name) not in choices:
+            raise LabError(f"{name} is one of {', '.join(choices)}, not {getattr(recipe, name)!r}")
+    least = dict.fromkeys(
+        ("embed_dim", "num_heads", "num_layers", "block_size", "batch_size", "accumulation"), 1
+    )
+    for name, value in asdict(recipe).items():
+        if isinstance(value, int | float) and not value >= least.get(name, 0):
+            raise LabError(f"{name} must be at least {least.get(name, 0)}, not {value}")
+    if recipe.embed_dim % recipe.num_heads:
+        raise LabError(
+            f"embed_dim must be divisible by num_heads (got {recipe.embed_dim} and "
+            f"{recipe.num_heads})"
+        )

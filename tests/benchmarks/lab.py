@@ -1,0 +1,95 @@
+"""How fast the lab writes and trains, in processor time: other processes do not count.
+
+    python -m tests.benchmarks.lab write     a GPT-2 of 124 M at batch 1, against transformers
+    python -m tests.benchmarks.lab train     an iteration of the presets for a CPU
+
+With one thread, so that processor time is what a free machine would take.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import torch
+
+from lab.data.dataset import Dataset
+from lab.data.tokens import Characters
+from lab.model import build
+from lab.parallel import Team
+from lab.presets import PRESETS
+from lab.run_folder import LANGUAGE_MODEL, Run
+from lab.submission import Submission
+from lab.train import Job, Training
+from lab.writing import How, Writer
+from tests.bank import ROOT
+
+CODE = Submission(ROOT / "solutions")
+VOCABULARY, PROMPT, NEW = 50257, 16, 48
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Processor seconds of this process."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def write() -> None:
+    """Milliseconds a token: without cache, with it, with it in bfloat16, and transformers'."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    run = Run(Path(), LANGUAGE_MODEL, PRESETS["gpt2-small"], {"vocab_size": VOCABULARY})
+    plain = build(CODE, run.recipe, VOCABULARY).eval()
+    cached = build(CODE, run.recipe, VOCABULARY, "CachedGPT2", "kv_cache").eval()
+    theirs = GPT2LMHeadModel(GPT2Config()).eval()
+    narrow = build(CODE, run.recipe, VOCABULARY, "CachedGPT2", "kv_cache").bfloat16().eval()
+    prompt = torch.randint(VOCABULARY, (1, PROMPT))
+
+    def ours(model: torch.nn.Module, with_cache: bool) -> Callable[[], object]:
+        writer = Writer(CODE, run, Characters("ab"), model, with_cache, "")
+        return lambda: writer.write(prompt, How(NEW, temperature=0), lambda column: None)
+
+    def generate() -> object:
+        return theirs.generate(
+            prompt, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False, pad_token_id=0
+        )
+
+    ways: dict[str, Callable[[], object]] = {
+        "transformers, cache": generate,
+        "lab, cache, float32": ours(cached, with_cache=True),
+        "lab, cache, bfloat16": ours(narrow, with_cache=True),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(3):
+        for name, work in ways.items():
+            times[name].append(spent(work))
+    times["loop without cache, float32"] = [spent(ours(plain, with_cache=False))]
+    for name, seconds in times.items():
+        print(f"{name:30} {statistics.median(seconds) / NEW * 1e3:7.1f} ms a token")
+
+
+def train(iterations: int = 60) -> None:
+    """Milliseconds an iteration, the median of many."""
+    data = torch.randint(65, (100_000,))
+    for name in ("cpu", "cpu-fast", "demo"):
+        recipe = replace(PRESETS[name], sample_every=0)
+        tokens = Characters("".join(map(chr, range(65))))
+        run = Run(Path(), LANGUAGE_MODEL, recipe, {})
+        job = Job(CODE, run, Dataset(data, data, ""), tokens, torch.device("cpu"), Team())
+        training = Training(job)
+        seconds = [spent(training.step) for _ in range(iterations)][10:]
+        print(f"{name:10} {statistics.median(seconds) * 1e3:6.1f} ms an iteration")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    {"write": write, "train": train}[sys.argv[1]]()

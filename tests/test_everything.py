@@ -57,6 +57,16 @@ def test_what_is_not_there_is_todo(everything: Everything, tmp_path: Path) -> No
     assert (first.status, first.message) == ("todo", "there is no gpt2.py")
 
 
+def test_what_cannot_be_read_fails_alone(everything: Everything, tmp_path: Path) -> None:
+    for name in ("generation", "pretrained"):
+        shutil.copy(ROOT / "solutions" / f"{name}.py", tmp_path)
+    report = everything(tmp_path)
+    assert report.score == 100
+    said = {r.check.id.split(".")[0]: r.message for r in report.results if r.failed}
+    assert list(said) == ["pretrained"]
+    assert "this exercise builds on gpt2.py, found none" in said["pretrained"]
+
+
 def test_one_wrong_one_fails_alone(everything: Everything, tmp_path: Path) -> None:
     for file in (ROOT / "solutions").glob("*.py"):
         shutil.copy(file, tmp_path)

@@ -17,7 +17,7 @@ from grader.oracle.generation_forms import SAMPLED, Sampled
 
 PART = "Sampling"
 _ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one another
-_MANY_TOKENS = 1000
+_MANY_TOKENS, _DRAWS = 600, 1500  # for a vocabulary that is larger than those of other checks
 ROWS = 4000  # draws for each question
 _FEW = 20  # rows, where they come in many steps instead
 LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
@@ -32,13 +32,12 @@ class Setting:
     top_k: int | None = None
     top_p: float | None = None
 
-    def call(self, seed: int, rows: int = ROWS) -> Call:
-        """So many rows, and as many tokens in each as make ROWS draws."""
+    def call(self, seed: int, rows: int, draws: int = ROWS) -> Call:
+        """So many rows, and as many tokens in each as make that many draws."""
         given: dict[str, Any] = {"temperature": self.temperature}
         given |= {} if self.top_k is None else {"top_k": self.top_k}
         given |= {} if self.top_p is None else {"top_p": self.top_p}
-        new = ROWS // rows
-        return constant_call(list(self.logits), rows, new, options=given, seed=seed)
+        return constant_call(list(self.logits), rows, draws // rows, options=given, seed=seed)
 
     def right(self) -> Floats:
         """Probabilities of the tokens."""
@@ -159,7 +158,7 @@ def test_top_k(evidence: Evidence) -> None:
 def test_top_k_ties(evidence: Evidence) -> None:
     """Of tokens that tie for the last place any may stay, and none below them."""
     setting = Setting([2.0, 1.0, 1.0, 1.0, 0.0], 1.0, 3)
-    made = setting.call(evidence.seed)
+    made = setting.call(evidence.seed, ROWS)
     counts = _counts(evidence, setting, made)
     kept = np.flatnonzero(counts)
     if not (counts[4] == 0 and counts[0] and len(kept) >= 3):
@@ -278,11 +277,11 @@ def test_vocabulary(evidence: Evidence) -> None:
     logits = np.linspace(0.0, 0.5, _MANY_TOKENS)
     for top_k in (None, _MANY_TOKENS // 2):
         setting = Setting(logits.tolist(), 1.0, top_k)
-        counts = _counts(evidence, setting, setting.call(evidence.seed))
+        counts = _counts(evidence, setting, setting.call(evidence.seed, _DRAWS, _DRAWS))
         # In groups of tokens, so that each is drawn often.
         found, right = (values.reshape(10, -1).sum(1) for values in (counts, setting.right()))
         if not fits(found, right) or counts[setting.right() == 0].any():
-            shares = (found / ROWS).round(3).tolist()
+            shares = (found / _DRAWS).round(3).tolist()
             raise Failure(
                 f"of {_MANY_TOKENS} tokens with top_k={top_k}, tenths have to come with "
                 f"probabilities {right.round(3).tolist()}, found {shares}",

@@ -15,10 +15,11 @@ from grader.checks.models import Size
 from grader.oracle import model as oracle
 from grader.oracle.layouts import AttentionLayout, BlockLayout, Misfit, MlpLayout, ModelLayout
 from grader.oracle.layouts.box import ABSENT, CLOSE, Floats, Indices, difference
+from grader.oracle.layouts.whole import WholeLayout
 from grader.remote import Module
 from grader.remote.worker import Values
 
-Layout = AttentionLayout | MlpLayout | BlockLayout | ModelLayout
+Layout = AttentionLayout | MlpLayout | BlockLayout | ModelLayout | WholeLayout
 _STEP = 1e-4
 _RANK = 1e-6
 # Fields of layouts that need not be free: a head may be tied to the tokens, and parts are judged
@@ -42,13 +43,21 @@ def sound(layout: Layout | Misfit) -> bool:
         return layout.scale_is_right
     if isinstance(layout, MlpLayout):
         return layout.gelu is not None
-    return layout.is_gpt2
+    return layout.gelu is not None if isinstance(layout, WholeLayout) else layout.is_gpt2
 
 
 def holds(
-    plain: Module, weighed: Module, layout: Layout, size: Size, rng: np.random.Generator
+    plain: Module,
+    weighed: Module,
+    layout: Layout,
+    size: Size,
+    rng: np.random.Generator,
+    free: bool = True,
 ) -> bool:
-    """Whether the submission is what this layout says, for any parameters, inputs and lengths."""
+    """Whether the submission is what this layout says, for any parameters, inputs and lengths.
+
+    free: and whether its parameters can move every weight on its own.
+    """
     longest = size.get("block_size", 4)
     for scale, time in ((0.5, longest), (1.0, longest - 1), (0.2, 1)):
         theta = plain.random(rng, scale)
@@ -56,7 +65,10 @@ def holds(
         expected = _compute(layout, weighed.weigh(theta), x)
         if not difference(plain.call(x, theta), expected) < CLOSE:
             return False
-    return _free(plain, weighed, _used(layout), rng)
+    if not free:
+        return True
+    used = layout.own if isinstance(layout, WholeLayout) else _used(layout)
+    return _free(plain, weighed, used, rng)
 
 
 def _input(size: Size, time: int, rng: np.random.Generator) -> Values:

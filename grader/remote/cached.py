@@ -122,14 +122,17 @@ def build(
     seed: int = 0,
     dtype: str = "float64",
     convert: bool = False,
+    weighed: Values | None = None,
 ) -> CachedModel:
-    """A cached model of the submission. convert: made in float32, then converted to the dtype."""
+    """A cached model of the submission. convert: made in float32, then converted to the dtype;
+    weighed: as of `Subject.build`.
+    """
     born = "float32" if convert else dtype
     made = call(subject, name, given, seed, args=args, keep=True, dtype=born)
     assert made.held is not None
     if convert:
         call(subject, {"float64": "double", "float32": "float"}[dtype], {}, on=made.held)
-    return subject.adopt_as(CachedModel, made.held, name, dtype)
+    return subject.adopt_as(CachedModel, made.held, name, dtype, weighed)
 
 
 def _told(ask: Callable[[], _Given]) -> _Given:

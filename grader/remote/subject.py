@@ -228,14 +228,22 @@ class Subject:
         return self.adopt_as(Module, held, name, dtype)
 
     def adopt_as(
-        self, kind: type[AnyModule], held: Held, name: str, dtype: str = "float64"
+        self,
+        kind: type[AnyModule],
+        held: Held,
+        name: str,
+        dtype: str = "float64",
+        weighed: Values | None = None,
     ) -> AnyModule:
-        """The same as another kind of Module."""
+        """The same as another kind of Module. weighed: as of `build`, where the kind allows it."""
         worker = self._live_worker()
         number, ask = self._asker(worker, name)
         if held.worker is not worker:
             raise WorkerLost("error", _GONE)
-        return kind(name, ask, worker, ask(kind.adopted_by, (), held=held.place), dtype, number)
+        example = () if weighed is None else (weighed,)
+        return kind(
+            name, ask, worker, ask(kind.adopted_by, example, held=held.place), dtype, number
+        )
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from grader import wire
 from grader.worker import tensors
-from grader.worker.models import Model
+from grader.worker.models import Model, WeighedModel
 
 _aten = torch.ops.aten
 # Products of matrices: (m, k) by (k, n), perhaps many at once. All their cost is in the shapes.
@@ -83,11 +83,16 @@ class Cached:
         }
 
     def adopt_cached(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
-        """Make a held module one of the models: one that gives the logits of whole texts."""
+        """Make a held module one of the models: one that gives the logits of whole texts.
+
+        With an array, which is a text, its weights are those that it computes from parameters.
+        """
         built = self._objects[held]
         if not isinstance(built, nn.Module):
             raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
-        return self._describe(model, Model(FirstOfPair(built), torch.get_default_dtype()))
+        plain = Model(FirstOfPair(built), torch.get_default_dtype())
+        weighed = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
+        return self._describe(model, weighed)
 
     def steps(
         self,

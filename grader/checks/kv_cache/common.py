@@ -40,7 +40,7 @@ def model(evidence: Evidence, size: Size, **options: object) -> CachedModel:
         given: dict[str, float] = dict(size)
         if "dropout_p" in options:
             given["dropout_p"] = float(str(options.pop("dropout_p")))
-        ways = {name: options[name] for name in ("dtype", "convert") if name in options}
+        ways = {name: options[name] for name in ("dtype", "convert", "weighed") if name in options}
         known[key] = build(evidence.subject, NAME, given, **ways)  # type: ignore[arg-type]  # as named
     return known[key]
 

@@ -9,14 +9,14 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from grader.checks import computed
 from grader.checks.evidence import Evidence
 from grader.checks.kv_cache.common import model
 from grader.checks.models import Size
-from grader.oracle import model as oracle
 from grader.oracle.layouts import AttentionLayout, Misfit, ModelSizes
 from grader.oracle.layouts.box import ABSENT, CLOSE, Indices, difference, moved
 from grader.oracle.layouts.whole import LayerLayout, WholeLayout, find_whole
-from grader.oracle.model import Floats, Integers
+from grader.remote import CandidateError
 from grader.remote.cached import CachedModel
 
 # Small, for all is searched element by element; of one layer, and then as many as are wanted.
@@ -44,6 +44,44 @@ def layout(evidence: Evidence, size: Size) -> WholeLayout:
     return found
 
 
+def computed_layouts(evidence: Evidence) -> list[tuple[CachedModel, WholeLayout]]:
+    """Layouts of weights that the models compute from their parameters, with the models of these,
+    if they are shown to hold; none if nothing is computed.
+
+    Such a search takes long: it is made for one size, and carried over to more layers.
+    """
+    try:
+        return _computed_layouts(evidence)
+    except CandidateError:  # of weights that cannot be followed: the models themselves may be right
+        return []
+
+
+def _computed_layouts(evidence: Evidence) -> list[tuple[CachedModel, WholeLayout]]:
+    shallow = SEARCHED[0]
+    rng, found = evidence.layouts.rng(), []
+    single = _weighed(evidence, shallow)
+    if not computed.any_computed(model(evidence, shallow), single, rng):
+        return []
+    try:
+        first = _searched(evidence, single, shallow)
+    except Misfit:
+        return []
+    deep = _weighed(evidence, DEEP)
+    stacked = _stacked(first, single, deep, DEEP)
+    for size, weighed, layout_ in ((shallow, single, first), (DEEP, deep, stacked)):
+        plain = model(evidence, size)
+        free = size is shallow
+        if layout_ is None or not computed.holds(plain, weighed, layout_, size, rng, free=free):
+            return []
+        found.append((weighed, layout_))
+    return found
+
+
+def _weighed(evidence: Evidence, size: Size) -> CachedModel:
+    example = np.zeros((2, size["block_size"]), dtype=np.int64)
+    return model(evidence, size, weighed=example)
+
+
 def _found(evidence: Evidence, size: Size) -> WholeLayout:
     made = model(evidence, size)
     if size["num_layers"] > 1:
@@ -51,13 +89,23 @@ def _found(evidence: Evidence, size: Size) -> WholeLayout:
         proposed = _stacked(layout(evidence, single), model(evidence, single), made, size)
         if proposed is not None and equals(made, proposed, evidence.seed):
             return proposed
+    return _searched(evidence, made, size)
+
+
+def _searched(evidence: Evidence, made: CachedModel, size: Size) -> WholeLayout:
     wanted = ("vocab_size", "embed_dim", "num_layers", "block_size")
-    return find_whole(
-        made.at(""),
-        [parameter.indices for parameter in made.parameters],
-        ModelSizes(**{key: size[key] for key in wanted}),
-        evidence.layouts.rng(),
-    )
+    try:
+        return find_whole(
+            made.at(""),
+            [parameter.indices for parameter in made.parameters],
+            ModelSizes(**{key: size[key] for key in wanted}),
+            evidence.layouts.rng(),
+        )
+    except CandidateError as fault:
+        if fault.status != "fail":
+            raise
+        # Weights that are computed may divide by parameters, which a search sets to zero.
+        raise Misfit(fault.message) from None
 
 
 def equals(made: CachedModel, found: WholeLayout, seed: int) -> bool:
@@ -68,14 +116,9 @@ def equals(made: CachedModel, found: WholeLayout, seed: int) -> bool:
     length, vocab = len(found.tables.positions), len(found.tables.tokens)
     for scale, time in ((0.5, length), (1.0, max(1, length - 1)), (0.1, length)):
         theta, idx = made.random(rng, scale), rng.integers(0, vocab, (2, time))
-        if not difference(made.call(idx, theta), computed(found, theta, idx)) < CLOSE:
+        if not difference(made.call(idx, theta), found.compute(theta, idx)) < CLOSE:
             return False
     return True
-
-
-def computed(found: WholeLayout, theta: Floats, idx: Integers) -> Floats:
-    """The oracle's logits with these parameters."""
-    return oracle.gpt2(idx, found.weights(theta), found.gelu or oracle.gelu_exact)
 
 
 def _stacked(

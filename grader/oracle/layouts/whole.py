@@ -62,6 +62,17 @@ class WholeLayout:
         every = np.unique(np.concatenate([indices.ravel() for indices in found]))
         return every[every != ABSENT]
 
+    @property
+    def own(self) -> Indices:
+        """The same without the head, which may be made of what the tokens are made of."""
+        head = np.concatenate([self.tables.head.ravel(), self.tables.head_bias.ravel()])
+        kept = [self.tables.tokens.ravel(), np.setdiff1d(self.places, head)]
+        return np.unique(np.concatenate(kept))
+
+    def compute(self, theta: Floats, idx: model.Integers) -> Floats:
+        """The oracle's logits with these parameters."""
+        return model.gpt2(idx, self.weights(theta), self.gelu or model.gelu_exact)
+
     def weights(self, theta: Floats) -> model.Gpt2:
         """The weights that these parameter values stand for."""
         tables = self.tables

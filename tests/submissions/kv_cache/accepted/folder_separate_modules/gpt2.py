@@ -1,5 +1,3 @@
-# verdict: pass
-# style: a base of separate projections and untied head; the cached model holds a GPT2 and walks its modules
 import math
 import torch
 from torch import nn

@@ -1,3 +1,5 @@
+# verdict: pass
+# style: a base of separate projections and untied head; the cached model holds a GPT2 and walks its modules
 import torch
 from torch import nn
 

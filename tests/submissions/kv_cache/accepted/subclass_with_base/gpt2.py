@@ -1,5 +1,3 @@
-# verdict: pass
-# style: a subclass of the own GPT2 whose attention is replaced by one with a past
 """GPT-2 from scratch: the reference solution.
 
 Shapes are written with these letters:

@@ -1,3 +1,5 @@
+# verdict: pass
+# style: a subclass of the own GPT2 whose attention is replaced by one with a past
 import math
 
 import torch

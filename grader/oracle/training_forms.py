@@ -143,7 +143,12 @@ GRADIENTS: dict[str, tuple[Gradient, ...]] = {
         lambda shares, stale: _weighed(shares, [1.0] * len(shares)),
         lambda shares, stale: np.sum([each.gradient for each in shares], 0),
     ),
-    "ignored-targets-weigh": (lambda shares, stale: _by(shares, [each.tokens for each in shares]),),
+    "ignored-targets-weigh": (
+        lambda shares, stale: _by(shares, [each.tokens for each in shares]),
+        lambda shares, stale: (
+            np.sum([each.gradient for each in shares], 0) / sum(each.tokens for each in shares)
+        ),
+    ),
     "weighed-by-rows": (lambda shares, stale: _by(shares, [each.rows for each in shares]),),
     "one-micro-batch-only": (
         lambda shares, stale: _only(shares[-1]),

@@ -124,10 +124,10 @@ def build(
     convert: bool = False,
     weighed: Values | None = None,
 ) -> CachedModel:
-    """A cached model of the submission. convert: made in float32, then converted to the dtype;
+    """A cached model of the submission. convert: made in the other dtype, then converted;
     weighed: as of `Subject.build`.
     """
-    born = "float32" if convert else dtype
+    born = {"float64": "float32", "float32": "float64"}[dtype] if convert else dtype
     made = call(subject, name, given, seed, args=args, keep=True, dtype=born)
     assert made.held is not None
     if convert:

@@ -105,14 +105,21 @@ class Classifier:
                 raise CandidateError("fail", "a gradient has NaN or infinite values")
         return values[0], gradients
 
-    def optimizer(self, kind: str, learning_rate: float, stale: float = 0.0) -> Held:
+    def optimizer(
+        self, kind: str, learning_rate: float, stale: float = 0.0, weight_decay: float = 0.0
+    ) -> Held:
         """An "SGD" or "AdamW" of all parameters; the classifier is in train mode from then on.
 
         stale: a gradient that all have from before.
         """
         place = self._subject.new_place()
         self.module.ask(
-            "optimizer", place=place, kind=kind, learning_rate=learning_rate, stale=stale
+            "optimizer",
+            place=place,
+            kind=kind,
+            learning_rate=learning_rate,
+            stale=stale,
+            weight_decay=weight_decay,
         )
         return self._subject.held(place)
 

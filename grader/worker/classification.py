@@ -112,6 +112,7 @@ class Classifying:
         kind: str,
         learning_rate: float,
         stale: float,
+        weight_decay: float,
     ) -> wire.Message:
         """Hold an optimizer of all parameters at `place`, with the model in train mode.
 
@@ -124,7 +125,7 @@ class Classifying:
             if stale and parameter.requires_grad:
                 parameter.grad = torch.full_like(parameter, stale)
         make = _OPTIMIZERS[kind]
-        self.objects[place] = make(target.parameters, lr=learning_rate, weight_decay=0.0)
+        self.objects[place] = make(target.parameters, lr=learning_rate, weight_decay=weight_decay)
         return wire.Message({})
 
 

@@ -20,7 +20,7 @@ def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own_files
     ]
-    name = type(error).__name__
+    name = _type(error)
     try:
         message = str(error)
     except BaseException:
@@ -35,6 +35,18 @@ def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any
         "message": message[:_MAX_TEXT],
         "traceback": shown[-_MAX_TEXT:],
     }
+
+
+def _type(error: BaseException) -> str:
+    """The name of an exception's type; of a submission's own, that of Python's which it is one of.
+
+    Whoever catches ValueError catches what is derived from it: the brief asks for no more.
+    """
+    kind = type(error)
+    own = kind.__name__
+    if kind.__module__ != "builtins" and isinstance(error, ValueError):
+        return next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins")
+    return own
 
 
 def _kind(error: BaseException, message: str, frames: list[traceback.FrameSummary]) -> str:

@@ -140,6 +140,10 @@ def test_frozen(evidence: Evidence) -> None:
     rng = np.random.default_rng((evidence.seed, 56))
     before, _ = read(rig.given)
     step = take(rig, rng, 4)
+    # AdamW moves even what has a gradient of zero; what has none it leaves alone.
+    optimizer = rig.classifier.optimizer("AdamW", 0.1, weight_decay=0.5)
+    pair = rig.pair(rng, 4, rig.setting.size["block_size"])
+    rig.classifier.step(optimizer, pair, np.zeros(4, dtype=np.int64))
     after, _ = read(rig.given)
     for parameter, old, new in zip(rig.given.parameters, before, after, strict=True):
         if not np.array_equal(old, new):

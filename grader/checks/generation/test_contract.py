@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import NAME, random_call
+from grader.checks.generation.common import NAME, constant_call, random_call
 from grader.checks.policy import check_policy
 from grader.remote import CandidateError
 from grader.remote.function import Generator, Scripted, call
@@ -56,7 +56,7 @@ def test_signature(evidence: Evidence) -> None:
         replace(made, options={**options, "eos_token_id": None, "generator": None}).run(evidence)
         made.run(evidence)
     except CandidateError as fault:
-        if fault.status == "error" and fault.message.startswith("it raised TypeError"):
+        if fault.message.startswith("it raised TypeError") and not fault.traceback:
             message = f"{NAME} has {found[NAME]}: {fault.message}"
             raise Failure(message, cause="wrong-signature") from None
         raise
@@ -141,6 +141,10 @@ def test_generator(evidence: Evidence) -> None:
         raise Failure("without a generator, torch.manual_seed does not make it repeatable")
     if np.array_equal(tokens(1, 1), tokens(1, 2)):
         raise Failure("without a generator, chance is always the same", cause="always-same")
+    tied = constant_call([1.0, 1.0, 0.0], 50, 1, options={"temperature": 0})
+    first, other = (tied.run(evidence, seed).output for seed in (1, 2))
+    if not np.array_equal(first, other):
+        raise Failure("at temperature 0 chance decides between tokens of the same logit")
 
 
 @check(

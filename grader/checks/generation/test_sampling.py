@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from grader.checks.api import Failure, check
 from grader.checks.chance import LIMIT, chi_square, deviation, fits
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import Call, constant_call
+from grader.checks.generation.common import Call, constant_call, random_call
 from grader.oracle.generation import Floats, Tokens, distribution
 from grader.oracle.generation_forms import SAMPLED, Sampled
 
@@ -19,6 +19,7 @@ PART = "Sampling"
 _ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one another
 _MANY_TOKENS, _DRAWS = 600, 1500  # for a vocabulary that is larger than those of other checks
 ROWS = 4000  # draws for each question
+_PROMPTS = 4  # different ones in one batch
 _FEW = 20  # rows, where they come in many steps instead
 LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
 
@@ -208,6 +209,34 @@ def test_together(evidence: Evidence) -> None:
     ]
     names = ("top-p-before-temperature", "top-p-before-top-k", *_K, *_P, *_TEMPERATURE, *_DRAWN)
     check_settings(evidence, settings, names)
+    for setting in (Setting([], 0.8, 4, 0.8), Setting([], 1.0, 2)):
+        _expect_rows_apart(evidence, setting)
+
+
+def _expect_rows_apart(evidence: Evidence, setting: Setting) -> None:
+    """Fail unless each row is drawn from what its own last block_size tokens say."""
+    options = {"temperature": setting.temperature, "top_k": setting.top_k, "top_p": setting.top_p}
+    for attempt in range(10 * evidence.seed, 10 * evidence.seed + 10_000):
+        made = random_call(attempt, 7, 4, (_PROMPTS, 6), 1, options=options)
+        logits = made.script.logits(made.idx[:, -4:])[:, -1]
+        each = [distribution(v, setting.temperature, setting.top_k, setting.top_p) for v in logits]
+        sizes = {int((p > 0).sum()) for p in each}
+        if (setting.top_p is None or len(sizes) > 1) and len({int(p.argmax()) for p in each}) > 1:
+            break
+    idx = np.tile(made.idx, (ROWS // _PROMPTS, 1))
+    output = replace(made, idx=idx, seed=evidence.seed).run(evidence).output
+    if output.shape != (len(idx), 7) or not ((output >= 0) & (output < 7)).all():
+        raise Failure(f"expected one token for each row, found shape {output.shape}")
+    for row, right in enumerate(each):
+        counts = np.bincount(output[row::_PROMPTS, -1], minlength=7).astype(np.float64)
+        if not fits(counts, right):
+            shares = (counts / counts.sum()).round(3).tolist()
+            raise Failure(
+                f"in a batch of different prompts, after {made.idx[row].tolist()} with "
+                f"block_size=4 and {setting.words}, tokens have to come with probabilities "
+                f"{right.round(3).tolist()}, found shares {shares}",
+                cause="drawn-from-other-logits",
+            )
 
 
 @check(
@@ -244,6 +273,23 @@ def test_independent(evidence: Evidence) -> None:
                     made.counterexample(evidence, pairs, shares),
                     "draws-depend-on-one-another",
                 )
+    _expect_eos(evidence)
+
+
+def _expect_eos(evidence: Evidence) -> None:
+    """Fail unless EOS ends rows where tokens are drawn, too."""
+    made = random_call(7, 7, 9, (6, 2), 40, options={"eos_token_id": 3}, seed=evidence.seed)
+    output = made.run(evidence).output
+    rows, columns = output.shape
+    ended = (output[:, 2:] == 3).cumsum(1) > 0
+    over = ended.all(0)
+    right = 2 + (int(over.argmax()) + 1 if over.any() else 40)
+    if (rows, columns) != (6, right) or (output[:, 2:][ended] != 3).any():
+        raise Failure(
+            "with eos_token_id=3 and temperature=1.0, a row that has produced it does not go on "
+            "with it, or the end is not where every row has",
+            cause="eos-not-in-draws",
+        )
 
 
 def _expect_chance(drawn: Tokens, right: Floats, what: str) -> None:

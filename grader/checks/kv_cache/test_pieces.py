@@ -113,7 +113,12 @@ def test_shape(evidence: Evidence) -> None:
                 f"expected logits of shape {expected}, found {output.shape}",
                 cause="head-wrong-size",
             )
-    for way in ({"dtype": "float32"}, {"dtype": "float64", "convert": True}):
+    ways: tuple[dict[str, object], ...] = (
+        {"dtype": "float32"},
+        {"dtype": "float64", "convert": True},
+        {"dtype": "float32", "convert": True},
+    )
+    for way in ways:
         other = model(evidence, text.size, **way)
         words = f"with a {other.dtype} model" + " that was converted" * ("convert" in way)
         found = asked(lambda: other.steps(chain(idx, text.cuts), theta), words, shown)  # noqa: B023 — called at once

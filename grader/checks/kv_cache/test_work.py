@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.kv_cache.common import Text, asked, model
+from grader.checks.kv_cache.common import Text, asked, model, same
 from grader.checks.models import Size
 from grader.remote.cached import Piece
 
@@ -30,7 +30,7 @@ def test_work(evidence: Evidence) -> None:
     rng = np.random.default_rng((evidence.seed, 8))
     width, layers = int(rng.choice((48, 64, 80))), 2
     size: Size = {
-        "vocab_size": 17,
+        "vocab_size": 211,
         "embed_dim": width,
         "num_heads": 4,
         "num_layers": layers,
@@ -46,7 +46,13 @@ def test_work(evidence: Evidence) -> None:
     asked(lambda: made.steps(starts, theta), what, shown)
     for new in (1, 3):
         steps = [Piece(idx[:, past : past + new], str(past)) for past in (short, long)]
-        _, (few, many) = asked(lambda: made.counted(steps), what, shown)  # noqa: B023 — called at once
+        found, (few, many) = asked(lambda: made.counted(steps), what, shown)  # noqa: B023 — called at once
+        for past, logits in zip((short, long), found, strict=True):
+            whole = asked(lambda: made.call(idx[:, : past + new]), what, shown)  # noqa: B023
+            if not same(logits, whole[:, past:]):
+                raise Failure(
+                    f"{new} tokens after {past} get other logits than in the whole text", shown
+                )
         grown = (many.multiplications - few.multiplications) / (long - short)
         # Attending to a token of the past takes 2 · embed_dim multiplications for each new one, in
         # each block; one projection of it done again takes embed_dim² more.

@@ -67,7 +67,7 @@ def test_signature(evidence: Evidence) -> None:
     try:
         call(evidence.subject, NAME, {"model": module.itself, "variables": variables})
     except CandidateError as fault:
-        if fault.status == "error" and fault.message.startswith("it raised TypeError"):
+        if fault.message.startswith("it raised TypeError") and not fault.traceback:
             message = f"{NAME} has {found[NAME]}: {fault.message}"
             raise Failure(message, cause="wrong-signature") from None
         raise
@@ -207,6 +207,12 @@ def test_trains(evidence: Evidence) -> None:
             raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")
         if not loading.recording:
             raise Failure("torch no longer records gradients", cause="gradients-switched-off")
+    frozen = fresh(evidence, CASE.size)
+    call(evidence.subject, "requires_grad_", {}, args=[False], on=frozen.itself)
+    arrived(evidence, frozen, variables)
+    for parameter in evidence.subject.adopt(frozen.itself, MODEL, usual_dtype(evidence)).parameters:
+        if parameter.trainable:
+            raise Failure(f"{parameter.name} was frozen, and is trained afterwards")
     after = evidence.subject.adopt(module.itself, MODEL, usual_dtype(evidence))
     trained = {p.name: p.trainable for p in module.parameters}
     for parameter in after.parameters:

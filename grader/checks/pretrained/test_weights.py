@@ -12,6 +12,7 @@ from grader.checks.pretrained.common import Case, cases, equal, fresh, loaded, s
 from grader.checks.pretrained.naming import check_equal, closest
 
 PART = "Weights"
+_LONG = Case(size_of(331, 2, 3, 1, 130), 4)  # many tokens and places
 
 
 @check(
@@ -31,6 +32,7 @@ PART = "Weights"
 def test_equals(evidence: Evidence, case: Case) -> None:
     """Afterwards the logits are what OpenAI's model gives with these variables."""
     check_equal(evidence, case)
+    check_equal(evidence, _LONG)
 
 
 @check(

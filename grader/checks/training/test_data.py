@@ -106,12 +106,13 @@ def test_batch_offsets(evidence: Evidence) -> None:
             ),
             "offsets-beyond-the-end" if "eq" in fault.message else "crashes",
         ) from None
-    for found in offsets:
-        _expect_uniform(evidence, found, length)
+    for found, in_turn in zip(offsets, (False, True), strict=True):
+        _expect_uniform(evidence, found, length, in_turn)
     _expect_reach(evidence)
 
 
-def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
+def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int, in_turn: bool) -> None:
+    """in_turn: they are of many batches of ten with one generator, else of one batch."""
     cause = ""
     if (offsets >= _PLACES).any() or (offsets < 0).any():
         raise Failure(
@@ -131,13 +132,20 @@ def _expect_uniform(evidence: Evidence, offsets: Tokens, length: int) -> None:
             cause = "offsets-depend-on-one-another" if depend else "offsets-without-replacement"
         if (counts > 0).sum() == 1 or _all_alike(offsets):
             cause = "offsets-same-in-batch"
+        by_batch = offsets.reshape(-1, 10)
+        if in_turn and (by_batch == by_batch[0]).all():
+            raise Failure(
+                "with one generator, one batch after another is the same", cause="always-same"
+            )
         rows = 4000
         shares = counts / len(offsets)
         raise Failure(
             f"with {length} tokens and block_size = {_TIME}, each of the offsets 0 to "
             f"{_PLACES - 1} has to come with probability {1 / _PLACES:.3f}, independently; found "
             f"shares {shares.round(3).tolist()} of {len(offsets)}",
-            Counterexample(
+            None
+            if in_turn
+            else Counterexample(
                 "\n".join(
                     [
                         *code(evidence, length, rows, _TIME),

@@ -102,7 +102,8 @@ def _later_steps(s: Schedule) -> list[int]:
 
 def _near(found: Sequence[float], expected: Sequence[float], s: Schedule) -> bool:
     off = np.abs(np.array(found) - np.array(expected))
-    return bool(off.max() <= 1e-9 * s.top)
+    # A cosine in float32 is off by 6e-8; bugs are off by 1e-3 and more.
+    return bool(off.max() <= 1e-6 * s.top)
 
 
 def _rate_failure(

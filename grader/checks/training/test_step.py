@@ -132,6 +132,12 @@ def _expect_own_gradient(evidence: Evidence) -> None:
 def test_accumulate(evidence: Evidence, case: Case) -> None:
     """Several micro-batches, even unequal ones, do what one batch of all their targets does."""
     outcome = compare(evidence, case, "training.accumulate", _OTHERS)
+    _expect_one_at_a_time(case, outcome)
+    even = Case(((2, 3, 0), (2, 3, 1), (1, 3, 0)), 13)  # of one length: these can be joined
+    _expect_one_at_a_time(even, compare(evidence, even, "training.accumulate", _OTHERS))
+
+
+def _expect_one_at_a_time(case: Case, outcome: Outcome) -> None:
     assert outcome.state is not None
     most = max(rows for rows, _, _ in case.shapes)
     if any(rows > most for rows, _, recorded in outcome.state.calls if recorded):

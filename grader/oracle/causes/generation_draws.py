@@ -231,4 +231,30 @@ GENERATION_DRAWS: tuple[Cause, ...] = (
         ),
         ("generation.vocabulary",),
     ),
+    Cause(
+        "drawn-from-other-logits",
+        "A row is not drawn from the logits of its own last tokens, though equal rows are right.",
+        "The brief asks for every row by itself: its own threshold, order and nucleus.",
+        "Look at indices such as [0] on the batch axis, and at the position that draws read.",
+        r"\[0|\.min\(|\.max\(|logits",
+        (
+            "Does one row of the batch decide something for another?",
+            "Generate from two different prompts, together and each alone: what comes how often?",
+            "Keep the batch axis in every threshold: topk(...).values[:, -1:], sums along dim=-1.",
+        ),
+        ("generation.together",),
+    ),
+    Cause(
+        "eos-not-in-draws",
+        "EOS ends a row at temperature 0, but not where tokens are drawn.",
+        "The brief asks for the same end at every temperature.",
+        "Look at the branch that draws: does what follows for EOS stand behind both branches?",
+        r"eos|done|finished",
+        (
+            "In which branch of your code is EOS looked at?",
+            "Generate at temperature 1 until a row has produced EOS: what comes after it?",
+            "Choose first, by argmax or by a draw; then, for both, write EOS into finished rows.",
+        ),
+        ("generation.independent",),
+    ),
 )

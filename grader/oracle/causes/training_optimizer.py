@@ -72,6 +72,19 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
         ("training.adamw",),
     ),
     Cause(
+        "adamw-eps-too-large",
+        "The eps beside the root of the averaged squares is too large.",
+        "The brief asks for a small one, such as torch's own of 1e-8.",
+        "Look at eps where the optimizer is made.",
+        r"eps",
+        (
+            "What stands beside the root in AdamW's denominator?",
+            'Print group["eps"] of all groups.',
+            "Leave eps out: torch's own is 1e-8.",
+        ),
+        ("training.adamw",),
+    ),
+    Cause(
         "no-adamw",
         "The steps are not AdamW's.",
         "The brief asks for AdamW.",

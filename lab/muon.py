@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from lab.device import sampling_precision
+
 _MOMENTUM = 0.95
 _AS_ADAMW = 0.2  # root mean square of the entries of an update of AdamW
 # The iteration x -> ax + bx³ + cx⁵ of Jordan et al., by which singular values come close to one.
@@ -64,7 +66,9 @@ def _pieces(weight: torch.Tensor) -> Sequence[torch.Tensor]:
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
     """Matrices (N, rows, columns) with the same singular vectors, and singular values near one."""
     wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    x = (wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)).bfloat16()
+    # Rounding does no harm here; bfloat16 does only where the processor has it not.
+    x = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)
+    x = x.to(sampling_precision("auto", x.device))
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
@@ -85,8 +89,12 @@ def configure(
     for p in model.parameters():
         if not p.requires_grad:
             continue
-        at_an_end = id(p) in tables or p.shape[0] == vocab_size  # the head's rows are tokens
-        kind = "vectors" if p.ndim < 2 else "tables" if p.ndim > 2 or at_an_end else "inside"
+        if p.ndim < 2:
+            kind = "vectors"
+        elif p.ndim > 2 or id(p) in tables or p.shape[0] == vocab_size:  # the head's rows: tokens
+            kind = "tables"
+        else:
+            kind = "inside"
         groups[kind].append(p)
     return MuonAdamW(
         [

@@ -84,8 +84,8 @@ PRESETS: dict[str, Recipe] = {
         _CPU,
         batch_size=24,
         optimizer="muon",
-        iterations=1_750,
-        learning_rate=8e-3,
+        iterations=1_850,
+        learning_rate=5e-3,
         min_learning_rate=0.0,
         warmup_iterations=50,
         max_grad_norm=0.0,  # the size of a gradient does not matter to either optimizer

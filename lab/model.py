@@ -7,6 +7,7 @@ from importlib import import_module
 import torch
 from torch import nn
 
+from lab import linear
 from lab.attention import use_sdpa
 from lab.device import pays_to_compile
 from lab.presets import Recipe
@@ -31,10 +32,13 @@ def build(
 def dressed(
     model: nn.Module, recipe: Recipe, device: torch.device, precision: torch.dtype
 ) -> nn.Module:
-    """The model as it is trained: with fused attention, compiled, in mixed precision, as asked."""
+    """The model as it is trained: what computes it, and in which precision, as asked."""
     if recipe.attention == "sdpa":
         use_sdpa(model)
-    if pays_to_compile(recipe.compile, device):
+    compiled = pays_to_compile(recipe.compile, device)
+    if precision == torch.float32 and not compiled and linear.pays(recipe.linear, device):
+        linear.use_onednn(model)
+    if compiled:
         # Where the compiler fails, torch says so and goes on without it.
         dynamo = import_module("torch._dynamo")
         dynamo.config.suppress_errors = True

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from lab import checkpoint, log, model
+from lab import checkpoint, log, model, muon
 from lab.data.dataset import Dataset
 from lab.data.tokens import Tokens
 from lab.device import training_precision
@@ -52,16 +52,10 @@ class Training:
         self._train_step = job.submission.get("training", "train_step")
         self._learning_rate_at = job.submission.get("training", "learning_rate_at")
         self._estimate_loss = job.submission.get("training", "estimate_loss")
-        configure_optimizer = job.submission.get("training", "configure_optimizer")
 
         torch.manual_seed(recipe.seed)
         self.model = model.build(job.submission, recipe, job.tokens.vocab_size).to(job.device)
-        self.optimizer: torch.optim.Optimizer = configure_optimizer(
-            self.model,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            betas=recipe.betas(),
-        )
+        self.optimizer = self._optimizer()
         if recipe.fused:
             model.fuse(self.optimizer)
         precision = training_precision(recipe.precision, job.device)
@@ -79,6 +73,20 @@ class Training:
         }
         if job.device.type != "cpu" and job.team.leads:
             self._parts = {name: part.to(job.device) for name, part in self._parts.items()}
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """The submission's, or the lab's Muon."""
+        job, recipe = self.job, self.job.recipe
+        how: dict[str, Any] = {
+            "learning_rate": recipe.learning_rate,
+            "weight_decay": recipe.weight_decay,
+            "betas": recipe.betas(),
+        }
+        if recipe.optimizer == "muon":
+            return muon.configure(self.model, vocab_size=job.tokens.vocab_size, **how)
+        configure_optimizer = job.submission.get("training", "configure_optimizer")
+        optimizer: torch.optim.Optimizer = configure_optimizer(self.model, **how)
+        return optimizer
 
     def learning_rate(self) -> float:
         """That of the iteration to come."""

@@ -2,18 +2,22 @@
 
     python -m tests.benchmarks.lab write     a GPT-2 of 124 M at batch 1, against transformers
     python -m tests.benchmarks.lab train     an iteration of the presets for a CPU
+    python -m tests.benchmarks.lab neighbour an iteration beside a busy process, on the wall's
+                                             clock: with threads that spin, and that sleep
 
-With one thread, so that processor time is what a free machine would take.
+With one thread (but for the last), so that processor time is what a free machine would take.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -77,19 +81,57 @@ def write() -> None:
         print(f"{name:30} {statistics.median(seconds) / NEW * 1e3:7.1f} ms a token")
 
 
+def training(name: str) -> Training:
+    """On a text of chance."""
+    data = torch.randint(65, (100_000,))
+    recipe = replace(PRESETS[name], sample_every=0)
+    tokens = Characters("".join(map(chr, range(65))))
+    run = Run(Path(), LANGUAGE_MODEL, recipe, {})
+    return Training(Job(CODE, run, Dataset(data, data, ""), tokens, torch.device("cpu"), Team()))
+
+
 def train(iterations: int = 60) -> None:
     """Milliseconds an iteration, the median of many."""
-    data = torch.randint(65, (100_000,))
     for name in ("cpu", "cpu-fast", "demo"):
-        recipe = replace(PRESETS[name], sample_every=0)
-        tokens = Characters("".join(map(chr, range(65))))
-        run = Run(Path(), LANGUAGE_MODEL, recipe, {})
-        job = Job(CODE, run, Dataset(data, data, ""), tokens, torch.device("cpu"), Team())
-        training = Training(job)
-        seconds = [spent(training.step) for _ in range(iterations)][10:]
+        step = training(name).step
+        seconds = [spent(step) for _ in range(iterations)][10:]
         print(f"{name:10} {statistics.median(seconds) * 1e3:6.1f} ms an iteration")
 
 
+def neighbour() -> None:
+    """What sleeping threads are good for (lab/environment.py)."""
+    spinning = {"GOMP_SPINCOUNT": "300000"}  # what GNU's OpenMP does if nobody says anything
+    for beside in (0, 1):
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(beside)]
+        try:
+            for words, setting in (("spinning", spinning), ("sleeping", {})):
+                said = subprocess.run(
+                    [sys.executable, "-m", "tests.benchmarks.lab", "paced"],
+                    env={**os.environ, **setting},
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                print(f"{beside} busy neighbours, threads {words}: {said.stdout.strip()}")
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+
+
+def paced(iterations: int = 40) -> None:
+    """The wall's clock, as many threads as torch takes."""
+    step = training("cpu").step
+    times = [time.perf_counter()]
+    for _ in range(iterations):
+        step()
+        times.append(time.perf_counter())
+    each = [after - before for before, after in pairwise(times)][5:]
+    print(f"{statistics.median(each) * 1e3:.0f} ms an iteration")
+
+
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    {"write": write, "train": train}[sys.argv[1]]()
+    asked = sys.argv[1]
+    if asked != "paced":
+        torch.set_num_threads(1)
+    {"write": write, "train": train, "neighbour": neighbour, "paced": paced}[asked]()

@@ -148,7 +148,7 @@ def test_presets() -> None:
     assert set(PRESETS) == {"cpu", "cpu-fast", "gpt2-small", "demo"}
     for recipe in PRESETS.values():
         assert changed(recipe, ["learning_rate=1e-3", "fused=False"]).learning_rate == 1e-3
-    same = ("embed_dim", "num_heads", "num_layers", "block_size", "batch_size", "tokens")
+    same = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")
     for name in same:
         assert getattr(PRESETS["cpu"], name) == getattr(PRESETS["cpu-fast"], name)
     assert settings()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,11 +53,13 @@ def test_a_run(inside: Inside, tmp_path: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_resumed_it_is_the_very_same(inside: Inside, tmp_path: Path, dropout: float) -> None:
-    assert inside(*train_options(tmp_path, "whole", dropout=dropout))[0] == 0
+@pytest.mark.parametrize("values", [{"dropout": 0.0}, {"dropout": 0.2}, {"optimizer": "muon"}])
+def test_resumed_it_is_the_very_same(
+    inside: Inside, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    assert inside(*train_options(tmp_path, "whole", **values))[0] == 0
     # The schedule of the whole, cut off in the middle.
-    part = train_options(tmp_path, "parts", dropout=dropout, iterations=7, decay_iterations=12)
+    part = train_options(tmp_path, "parts", **values, iterations=7, decay_iterations=12)
     assert inside(*part)[0] == 0
     code, said = inside("train", "--resume", "--out", tmp_path / "parts", "--set=iterations=12")
     assert code == 0, said
@@ -221,7 +224,9 @@ def test_no_room_is_said_before_anything_is_done(
     assert "has room for" in said
 
 
-@pytest.mark.parametrize("option", ["attention=sdpa", "precision=bfloat16", "fused=false"])
+@pytest.mark.parametrize(
+    "option", ["attention=sdpa", "precision=bfloat16", "fused=false", "linear=torch"]
+)
 def test_other_arithmetic_is_the_same_mathematics(
     inside: Inside, tmp_path: Path, option: str
 ) -> None:

@@ -1,0 +1,287 @@
+"""The lab's presets for a CPU against nanoGPT, on the same text, each in turn.
+
+    python -m tests.benchmarks.nanogpt PATH [ITERATIONS] [--seeds N] [--only PART]
+
+PATH: a checkout of nanoGPT (train.py, model.py, config/train_shakespeare_char.py) whose
+data/shakespeare_char has been prepared. nanoGPT runs the command for a CPU of its README.
+
+Time is that of training: measurements of the loss are left out on both sides, the first
+iterations are not. Beside it stands the processor time of the whole command: on a machine with
+other work to do it is the better measure, with OMP_WAIT_POLICY=passive for both sides (threads
+that spin use the processor too). The loss is that of the whole last tenth of the text, cut into
+blocks, for every model the same, in float32. What the lab has trained is compared with the
+judge's GPT-2 in float64, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from grader.oracle import model as oracle
+from lab.checkpoint import WEIGHTS, everyone, put_weights, read_weights
+from lab.data.tokens import Characters
+from lab.model import build
+from lab.presets import PRESETS, Recipe
+from lab.submission import Submission
+from tests.bank import ROOT
+
+BLOCK, HELD_OUT = 64, 0.1
+GELU = oracle.gelu_tanh
+NOISE = 1e-3  # float32 against float64
+NANOGPT = {
+    "device": "cpu",
+    "compile": False,
+    "eval_iters": 20,
+    "log_interval": 1,
+    "block_size": BLOCK,
+    "batch_size": 12,
+    "n_layer": 4,
+    "n_head": 4,
+    "n_embd": 128,
+    "dropout": 0.0,
+    "always_save_checkpoint": True,
+}
+ASKED = {"cpu": 0.95, "time": 0.25, "loss": 1.55}
+EVALUATED_EVERY = 250  # nanoGPT's config
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that ended.
+
+    iteration: median in milliseconds. seconds: of training. processor: seconds, of everything.
+    """
+
+    iterations: int
+    iteration: float
+    seconds: float
+    processor: float
+    loss: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.iteration:7.2f} ms an iteration {self.seconds:8.1f} s of training, "
+            f"{self.processor:8.1f} s of processors, validation loss {self.loss:.4f}"
+        )
+
+
+def nanogpt(checkout: Path, iterations: int) -> Trained:
+    """Train nanoGPT; its training script says every iteration's time."""
+    with tempfile.TemporaryDirectory() as out:
+        settings = {
+            **NANOGPT,
+            "max_iters": iterations,
+            "lr_decay_iters": iterations,
+            "out_dir": out,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        before = _processor()
+        said = _ran(["train.py", "config/train_shakespeare_char.py", *options], checkout)
+        processor = _processor() - before
+        loss = _loss(_nanogpts_model(checkout, Path(out) / "ckpt.pt"), _held_out(checkout))
+    times = [float(ms) for ms in re.findall(r"^iter \d+: .* time ([\d.]+)ms", said, re.MULTILINE)]
+    usual = statistics.median(times)
+    # An iteration that follows a measurement of the loss has that in its time.
+    training = [usual if i % EVALUATED_EVERY == 0 else ms for i, ms in enumerate(times)]
+    return Trained(len(times), usual, sum(training) / 1e3, processor, loss)
+
+
+def _nanogpts_model(checkout: Path, saved: Path) -> nn.Module:
+    sys.path.insert(0, str(checkout))
+    from model import GPT, GPTConfig  # type: ignore[import-not-found]
+
+    state = torch.load(saved, map_location="cpu", weights_only=True)
+    model = GPT(GPTConfig(**state["model_args"]))
+    model.load_state_dict(state["model"])
+
+    class Logits(nn.Module):
+        def forward(self, idx: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = model(idx, idx)[0]  # with targets it gives all positions
+            return logits
+
+    return Logits()
+
+
+def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Trained:
+    """Train with the lab, by its command; its log says how many tokens a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        settings = {"iterations": iterations, "seed": seed, "sample_every": 0}
+        changed = [f"--set={name}={value}" for name, value in settings.items()]
+        source = ["--data", str(_text(checkout)), "--preset", preset, "--out", str(out)]
+        before = _processor()
+        _ran(["-m", "lab", "train", *source, *changed], ROOT)
+        processor = _processor() - before
+        entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        model, held_out = _labs_model(out), _held_out(checkout)
+        loss, difference = _loss(model, held_out), _differs(model, held_out[:BLOCK])
+    if difference > NOISE:
+        sys.exit(f"preset {preset}: what was trained is no GPT-2: logits differ by {difference}")
+    steps = [entry for entry in entries if entry["event"] == "step"]
+    recipe = PRESETS[preset]
+    tokens = recipe.batch_size * recipe.accumulation * recipe.block_size
+    paces = [tokens / entry["tokens_per_second"] for entry in steps]
+    return Trained(
+        iterations,
+        statistics.median(paces) * 1e3,
+        statistics.fmean(paces) * iterations,
+        processor,
+        loss,
+    )
+
+
+def _labs_model(out: Path) -> nn.Module:
+    """The plain GPT2 of solutions/, with the last weights of the run."""
+    config = json.loads((out / "config.json").read_text())
+    model = build(Submission(ROOT / "solutions"), Recipe(**config["recipe"]), config["vocab_size"])
+    weights = everyone(out / "checkpoints")[-1] / WEIGHTS
+    put_weights(model, read_weights(weights), str(weights))
+    return model
+
+
+def _differs(model: nn.Module, ids: torch.Tensor) -> float:
+    """The largest difference of the logits from those of the judge's oracle."""
+    with torch.no_grad():
+        logits = model(ids[None]).double().numpy()
+    return float(np.abs(logits - oracle.gpt2(ids[None].numpy(), _weights(model), GELU)).max())
+
+
+def _weights(model: nn.Module) -> oracle.Gpt2:
+    """The weights of solutions/gpt2.py under the oracle's names."""
+    w = {name: t.detach().double().numpy() for name, t in model.named_parameters()}
+    width = w["final_norm.weight"].size
+    heads = PRESETS["cpu-fast"].num_heads
+
+    def block(at: str) -> oracle.Block:
+        qkv = w[f"{at}.attn.qkv_proj.weight"].reshape(3, heads, width // heads, width)
+        biases = w[f"{at}.attn.qkv_proj.bias"].reshape(3, heads, width // heads)
+        out = w[f"{at}.attn.out_proj.weight"].reshape(width, heads, width // heads)
+        mlp = [
+            w[f"{at}.mlp.{name}"]
+            for name in ("up_proj.weight", "up_proj.bias", "down_proj.weight", "down_proj.bias")
+        ]
+        return oracle.Block(
+            norm(f"{at}.attn_norm"),
+            oracle.Attention(*qkv, out, *biases, w[f"{at}.attn.out_proj.bias"]),
+            norm(f"{at}.mlp_norm"),
+            oracle.Mlp(*mlp),
+        )
+
+    def norm(at: str) -> oracle.Norm:
+        return oracle.Norm(w[f"{at}.weight"], w[f"{at}.bias"])
+
+    tokens = w["token_embedding.weight"]  # and the head's
+    return oracle.Gpt2(
+        tokens,
+        w["position_embedding.weight"],
+        [block(f"blocks.{i}") for i in range(PRESETS["cpu-fast"].num_layers)],
+        norm("final_norm"),
+        tokens,
+        np.zeros(len(tokens)),
+    )
+
+
+def _text(checkout: Path) -> Path:
+    return checkout / "data" / "shakespeare_char" / "input.txt"
+
+
+def _held_out(checkout: Path) -> torch.Tensor:
+    text = _text(checkout).read_text(encoding="utf-8")
+    ids = torch.from_numpy(Characters.of([text]).encode(text))
+    return ids[len(ids) - int(len(ids) * HELD_OUT) :]
+
+
+@torch.no_grad()
+def _loss(model: nn.Module, ids: torch.Tensor) -> float:
+    """Mean over all blocks, in nats a token."""
+    model.eval()
+    blocks = (len(ids) - 1) // BLOCK
+    inputs, targets = (ids[i:][: blocks * BLOCK].view(-1, BLOCK) for i in (0, 1))
+    losses = [
+        F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+        for x, y in zip(inputs.split(128), targets.split(128), strict=True)
+    ]
+    return sum(losses) / (blocks * BLOCK)
+
+
+def _processor() -> float:
+    """Seconds that ended child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _ran(arguments: Sequence[str], folder: Path) -> str:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def compare_cpu(checkout: Path, iterations: int, seeds: int, theirs: Trained) -> None:
+    """The same model, batch and learning rate."""
+    losses = []
+    for seed in range(1337, 1337 + seeds):
+        ours = lab(checkout, "cpu", iterations, seed)
+        losses.append(ours.loss)
+        print(f"lab, cpu, seed {seed}:  {ours}", flush=True)
+        ratio = ours.iteration / theirs.iteration
+        print(f"  time of an iteration: {ratio:.2f} of nanoGPT's (asked: {ASKED['cpu']})")
+    print(
+        f"  loss: {min(losses):.3f} to {max(losses):.3f}, nanoGPT's {theirs.loss:.3f}", flush=True
+    )
+
+
+def compare_fast(checkout: Path, theirs: Trained) -> None:
+    """The same architecture and data: less time to the same loss, less loss in the same time."""
+    ours = lab(checkout, "cpu-fast", 40)  # its schedule must know how many there will be
+    for name, share, wanted in (("short", ASKED["time"], theirs.loss), ("long", 1, ASKED["loss"])):
+        iterations = int(0.95 * share * theirs.seconds * ours.iterations / ours.seconds)
+        ours = lab(checkout, "cpu-fast", iterations)
+        print(f"lab, cpu-fast, {name:5}: {ours}")
+        print(
+            f"  {iterations} iterations: loss {ours.loss:.3f} (asked: {wanted:.3f}) in "
+            f"{ours.seconds / theirs.seconds:.2f} of nanoGPT's time (asked: {share})",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run all, or a part."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("iterations", type=int, nargs="?", default=2000)
+    parser.add_argument("--seeds", type=int, default=1, help="runs of the preset cpu")
+    parser.add_argument("--only", choices=("cpu", "cpu-fast"))
+    asked = parser.parse_args()
+    checkout = asked.path.resolve()
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
+    started = time.monotonic()
+    theirs = nanogpt(checkout, asked.iterations)
+    print(f"nanoGPT:              {theirs}", flush=True)
+    if asked.only != "cpu-fast":
+        compare_cpu(checkout, asked.iterations, asked.seeds, theirs)
+    if asked.only != "cpu":
+        compare_fast(checkout, theirs)
+    print(f"all of it took {time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

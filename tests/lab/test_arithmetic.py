@@ -1,0 +1,92 @@
+"""What makes training fast computes what it stands in for."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lab import linear, muon
+from lab.presets import preset
+from lab.submission import Submission
+from tests.bank import ROOT
+
+SHAPES = ((7,), (5, 7), (2, 5, 7), (1, 1, 7))
+
+
+@pytest.mark.skipif(
+    not linear.pays("onednn", torch.device("cpu")), reason="this build has no oneDNN"
+)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_layers_by_onednn(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(7, 9, bias=bias))
+    other = copy.deepcopy(plain)
+    linear.use_onednn(other)
+    x = torch.randn(shape)
+    results = []
+    for model in (plain, other):
+        given = x.clone().requires_grad_()
+        out = model(given)
+        out.square().sum().backward()
+        results.append([out, given.grad, *(p.grad for p in model.parameters())])
+    for expected, found in zip(*results, strict=True):
+        assert expected is not None
+        assert found is not None
+        assert torch.allclose(expected, found, atol=1e-5)
+    assert list(plain.state_dict()) == list(other.state_dict())
+
+
+def test_the_same_loss_by_onednn() -> None:
+    torch.manual_seed(0)
+    recipe = preset("cpu")
+    model = Submission(ROOT / "solutions").get("gpt2", "GPT2")(
+        11, recipe.embed_dim, recipe.num_heads, 2, recipe.block_size
+    )
+    idx = torch.randint(11, (3, recipe.block_size))
+    expected = model(idx)
+    linear.use_onednn(model)
+    assert torch.allclose(model(idx), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (48, 16), (16, 48), (16, 64)])
+def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrices = torch.randn(3, *shape)
+    made = muon.orthogonal(matrices)
+    # 0.7 to 1.2 is what the iteration of Jordan et al. leaves of values that are not tiny.
+    values = torch.linalg.svdvals(made)
+    assert values.max() < 1.35
+    assert values[:, : min(shape) // 2].min() > 0.6
+    # The same singular vectors: uᵀ m v is diagonal.
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    inside = u.mT @ made @ v.mT
+    assert (inside - torch.diag_embed(inside.diagonal(dim1=1, dim2=2))).abs().max() < 0.1
+
+
+def test_muon_takes_the_matrices_between_the_ends() -> None:
+    model = Submission(ROOT / "solutions").get("gpt2", "GPT2")(11, 8, 2, 1, 6)
+    optimizer = muon.configure(
+        model, learning_rate=0.1, weight_decay=0.1, betas=(0.9, 0.99), vocab_size=11
+    )
+    groups = {
+        name: {id(p) for p in group["params"]}
+        for name, group in zip(("inside", "tables", "vectors"), optimizer.param_groups, strict=True)
+    }
+    kinds = {
+        name: next(kind for kind, ids in groups.items() if id(p) in ids)
+        for name, p in model.named_parameters()
+    }
+    assert kinds["token_embedding.weight"] == kinds["position_embedding.weight"] == "tables"
+    assert (
+        kinds["blocks.0.attn.qkv_proj.weight"] == kinds["blocks.0.mlp.up_proj.weight"] == "inside"
+    )
+    assert {kind for name, kind in kinds.items() if name.endswith("bias")} == {"vectors"}
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model(torch.randint(11, (2, 6))).square().mean().backward()
+    optimizer.step()
+    for name, p in model.named_parameters():
+        assert not torch.equal(p, before[name]), name

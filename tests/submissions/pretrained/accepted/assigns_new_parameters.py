@@ -26,7 +26,7 @@ def check(shapes, params):
 
 
 def assign(left, right):
-    return torch.nn.Parameter(right.to(left.dtype).clone())
+    return torch.nn.Parameter(right.to(left.dtype).clone(), left.requires_grad)
 
 
 def load_openai_weights(model, variables):

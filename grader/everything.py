@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader import grading
-from grader.batch.process import Grader
 from grader.checks.catalogue import ALL, EXERCISES, Exercise
 from grader.grading import Options, Progress, addressed, all_alike, grade_submission
 from grader.remote import Server
@@ -74,6 +73,8 @@ def _beside(waiting: deque[_Task], reports: dict[str, Report]) -> Iterator[None]
     if (os.cpu_count() or 1) == 1 or len(waiting) == 1:
         yield
         return
+    from grader.batch.process import Grader  # which a single exercise does not wait for
+
     helper = Grader()
 
     def work() -> None:

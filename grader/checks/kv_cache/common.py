@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -31,17 +31,16 @@ _Given = TypeVar("_Given")
 _MODELS: WeakKeyDictionary[Evidence, dict[str, CachedModel]] = WeakKeyDictionary()
 
 
-def model(evidence: Evidence, size: Size, **options: object) -> CachedModel:
-    """A model of this size, kept for the next time. options: of `build`, and dropout_p."""
+def model(
+    evidence: Evidence, size: Size, *, dropout_p: float | None = None, **options: Any
+) -> CachedModel:
+    """A model of this size, kept for the next time. options: of `build`."""
     known = _MODELS.setdefault(evidence, {})
-    key = repr((sorted(size.items()), sorted(options.items())))
+    key = repr((sorted(size.items()), dropout_p, sorted(options.items())))
     current = evidence.subject.held("").worker
     if key not in known or not known[key].alive or known[key].itself.worker is not current:
-        given: dict[str, float] = dict(size)
-        if "dropout_p" in options:
-            given["dropout_p"] = float(str(options.pop("dropout_p")))
-        ways = {name: options[name] for name in ("dtype", "convert", "weighed") if name in options}
-        known[key] = build(evidence.subject, NAME, given, **ways)  # type: ignore[arg-type]  # as named
+        dropping = {} if dropout_p is None else {"dropout_p": dropout_p}
+        known[key] = build(evidence.subject, NAME, {**size, **dropping}, **options)
     return known[key]
 
 

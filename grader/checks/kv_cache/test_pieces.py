@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_shape(evidence: Evidence) -> None:
                 f"expected logits of shape {expected}, found {output.shape}",
                 cause="head-wrong-size",
             )
-    ways: tuple[dict[str, object], ...] = (
+    ways: tuple[dict[str, Any], ...] = (
         {"dtype": "float32"},
         {"dtype": "float64", "convert": True},
         {"dtype": "float32", "convert": True},

@@ -7,40 +7,40 @@ from grader.oracle.causes.entry import Cause
 ANYWHERE: tuple[Cause, ...] = (
     Cause(
         slug="not-implemented",
-        names="The class is not finished: a method is still a stub, or it returns nothing.",
-        asks="The brief asks for a constructor and a forward that returns a tensor.",
-        look="Look for a NotImplementedError, a pass, or a forward that ends without a return.",
+        names="It is not finished: a method or function is still a stub, or it returns nothing.",
+        asks="The brief says what each class and function gives back.",
+        look="Look for a NotImplementedError, a pass, or an end without a return.",
         code=r"NotImplemented|pass\b|\.\.\.",
         hints=(
-            "Is there anything left to be written in this class?",
-            "Build the class, call it with an input as the brief describes it, print the result.",
-            "Fill in __init__ and forward, and end forward with a return of the result.",
+            "Is there anything left to be written?",
+            "Call it with an input as the brief describes it, and print the result.",
+            "Fill in what is a stub, such as __init__ and forward, and return the result at the end.",
         ),
         checks=(".shape", ".signature"),
     ),
     Cause(
         slug="wrong-signature",
-        names="The class cannot be built or called as in the brief.",
+        names="The class or function cannot be built or called as in the brief.",
         asks="The brief gives the names, the order and the defaults of all arguments.",
-        look="Look at the class name, at __init__ and at forward, beside the brief's signature.",
+        look="Look at its name and its arguments, those of __init__ and forward too, beside the brief's.",
         code=r"def __init__|def forward|^class",
         hints=(
-            "Would somebody who has only the brief be able to use your class?",
-            "Build the class by name and by position, then call it with one tensor.",
-            "Take the brief's arguments in its order, dropout_p with a default of 0.0; whatever "
-            "you add needs a default, in forward too.",
+            "Would somebody who has only the brief be able to use it?",
+            "Call it as the brief does, with arguments by name and by position.",
+            "Take the brief's arguments in its order and with its defaults; whatever you add needs "
+            "a default, in forward too.",
         ),
         checks=(".signature", ".shape"),
     ),
     Cause(
         slug="crashes",
         names="The code raises an error on an input that the brief allows.",
-        asks="The brief asks for any batch size B ≥ 1 and any length 1 ≤ T ≤ block_size.",
-        look="Look at the line that the error's traceback names, and at the shapes there.",
+        asks="The brief says which inputs are allowed, such as any B ≥ 1 and any 1 ≤ T ≤ block_size.",
+        look="Look at the line that the error's traceback names, and at the values and shapes there.",
         code=r"",
         hints=(
             "What does the last line of the traceback say?",
-            "Print the shape and dtype of each tensor in the line that fails.",
+            "Print each value in the line that fails, of a tensor its shape and dtype.",
             "Go back to where that shape, dtype or name was made: the sizes of neighbouring layers "
             "must agree, and a view needs contiguous memory where reshape does not.",
         ),

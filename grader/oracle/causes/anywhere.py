@@ -7,14 +7,14 @@ from grader.oracle.causes.entry import Cause
 ANYWHERE: tuple[Cause, ...] = (
     Cause(
         slug="not-implemented",
-        names="It is not finished: a method or function is still a stub, or it returns nothing.",
+        names="It is not finished: a method or function is still a stub, or returns nothing.",
         asks="The brief says what each class and function gives back.",
         look="Look for a NotImplementedError, a pass, or an end without a return.",
         code=r"NotImplemented|pass\b|\.\.\.",
         hints=(
             "Is there anything left to be written?",
             "Call it with an input as the brief describes it, and print the result.",
-            "Fill in what is a stub, such as __init__ and forward, and return the result at the end.",
+            "Fill in what is a stub, such as __init__ or forward; return the result at the end.",
         ),
         checks=(".shape", ".signature"),
     ),
@@ -22,7 +22,8 @@ ANYWHERE: tuple[Cause, ...] = (
         slug="wrong-signature",
         names="The class or function cannot be built or called as in the brief.",
         asks="The brief gives the names, the order and the defaults of all arguments.",
-        look="Look at its name and its arguments, those of __init__ and forward too, beside the brief's.",
+        look="Look at its name and its arguments, also those of __init__ and forward, "
+        "beside the brief's.",
         code=r"def __init__|def forward|^class",
         hints=(
             "Would somebody who has only the brief be able to use it?",
@@ -35,8 +36,8 @@ ANYWHERE: tuple[Cause, ...] = (
     Cause(
         slug="crashes",
         names="The code raises an error on an input that the brief allows.",
-        asks="The brief says which inputs are allowed, such as any B ≥ 1 and any 1 ≤ T ≤ block_size.",
-        look="Look at the line that the error's traceback names, and at the values and shapes there.",
+        asks="The brief says which inputs are allowed, such as any B ≥ 1 and 1 ≤ T ≤ block_size.",
+        look="Look at the line that the traceback names, and at the values and shapes there.",
         code=r"",
         hints=(
             "What does the last line of the traceback say?",

@@ -1,11 +1,14 @@
-"""What a submission may use: the part of it that is alike for all exercises."""
+"""What a submission may use, and where it would run: what is alike for all exercises."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
-from grader.checks.api import Failure
+from grader.checks.api import Failure, NotRun
 from grader.checks.evidence import Evidence
+from grader.remote import CandidateError
+from grader.remote.function import Returned
 
 
 def check_policy(evidence: Evidence, seen: Sequence[str] = ()) -> None:
@@ -16,3 +19,23 @@ def check_policy(evidence: Evidence, seen: Sequence[str] = ()) -> None:
         raise Failure("not allowed under the policy from-scratch: " + "; ".join(found))
     for what in found:
         evidence.advise("not-from-scratch", f"allowed by --policy any: {what}")
+
+
+def advise_on_devices(evidence: Evidence, watched: Callable[[], Iterable[Returned]]) -> None:
+    """Tell of what would fail on a GPU, as seen in calls that are watched."""
+    stranded: list[str] = []
+    # What does not run is judged elsewhere.
+    with suppress(CandidateError, Failure, NotRun):
+        for returned in watched():
+            stranded += returned.stranded
+    advise_of_stranded(evidence, stranded)
+
+
+def advise_of_stranded(evidence: Evidence, stranded: Sequence[str]) -> None:
+    """Tell of functions that would mix devices, if there are any."""
+    if stranded:
+        evidence.advise(
+            "device",
+            "A tensor made on the CPU (without a device, or kept without register_buffer) meets "
+            f"others in {', '.join(dict.fromkeys(stranded[:3]))}: on a GPU this would fail.",
+        )

@@ -123,13 +123,22 @@ class Classifier:
         )
         return self._subject.held(place)
 
-    def step(self, optimizer: Held, pair: Pair, labels: Values, **more: Any) -> Returned:
-        """One call of finetune_step."""
-        seed = more.pop("seed", 0)
+    def step(
+        self,
+        optimizer: Held,
+        pair: Pair,
+        labels: Values,
+        *,
+        seed: int = 0,
+        watch: bool = False,
+        **more: Any,
+    ) -> Returned:
+        """One call of finetune_step. seed, watch: as of `call`; more: what it takes besides."""
         given = {"idx": pair[0], "lengths": pair[1], "labels": labels, **more}
         args = [self.module.itself, optimizer]
         dtype = self.module.dtype.name
-        return call(self._subject, "finetune_step", given, seed, args=args, dtype=dtype)
+        name = "finetune_step"
+        return call(self._subject, name, given, seed, args=args, dtype=dtype, watch=watch)
 
     def _expect(self, output: Values, batch: int) -> None:
         """Raise CandidateError unless these are class logits for so many sequences."""

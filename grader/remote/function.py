@@ -43,8 +43,8 @@ class Returned:
     after: the arrays it was given, as they are afterwards; recorded: whether a scripted model was
     called while gradients were recorded; mode_kept: whether models are in train or eval mode as
     they were; gradients: whether some parameter of theirs has one now; chance_kept: whether torch's
-    own generator is as it was. But for the arrays this is the worker's own testimony: it can only
-    be held against a submission.
+    own generator is as it was; stranded: functions that would mix devices. But for the arrays this
+    is the worker's own testimony: it can only be held against a submission.
     """
 
     value: Any
@@ -54,6 +54,7 @@ class Returned:
     mode_kept: bool
     gradients: bool
     chance_kept: bool
+    stranded: list[str]
 
     @property
     def output(self) -> Values:
@@ -75,11 +76,13 @@ def call(
     on: Held | None = None,
     keep: bool = False,
     dtype: str = "float64",
+    watch: bool = False,
 ) -> Returned:
     """Call what is called `name` with values, `Scripted` models, `Generator`s and `Held` objects.
 
     given: arguments by name; args: by position; on: the object whose method `name` is; keep: hold
-    what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default.
+    what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default;
+    watch: look for what would fail on another device, `Returned.stranded`.
 
     Raises CandidateError, or WorkerLost.
     """
@@ -89,6 +92,7 @@ def call(
         "given": [[key, packer.pack(value)] for key, value in given.items()],
         "args": [packer.pack(value) for value in args],
         "on": on and packer.pack(on)["object"],
+        "watch": watch,
     }
     answer, values = subject.run(
         name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
@@ -101,7 +105,8 @@ def call(
         ]
         value = unpacked(answer["value"], values[:start])
         held = subject.held(place) if place else None
-        return Returned(value, held, after, *facts)
+        stranded = [str(function)[:100] for function in answer["stranded"]]
+        return Returned(value, held, after, *facts, stranded)
     except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise subject.broken(f"what {name} did") from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 
 from grader import wire
-from grader.worker import exchange, tensors
+from grader.worker import exchange, tensors, trace
 
 
 class ScriptedModel(nn.Module):
@@ -63,10 +64,12 @@ class Functions:
         keep: str | None,
         seed: int,
         dtype: torch.dtype,
+        watch: bool,
     ) -> wire.Message:
         """Call a function; says what came back and what became of what it was given.
 
-        args, given: items as of `exchange.made`, and {"script": …}; keep: where to hold the value.
+        args, given: items as of `exchange.made`, and {"script": …}; keep: where to hold the value;
+        watch: note what would fail on another device.
         """
         torch.set_default_dtype(dtype)
         positional = [self._made(item, arrays) for item in args]
@@ -77,7 +80,9 @@ class Functions:
         inputs = {n: item for n, item in named.items() if type(item) is torch.Tensor}
         torch.default_generator.manual_seed(seed)
         before = torch.default_generator.get_state()
-        value = target(*positional, **named)
+        recorder = trace.Recorder(_parts([target, *models]))
+        with recorder if watch else nullcontext():
+            value = target(*positional, **named)
         kept = torch.equal(before, torch.default_generator.get_state())
         if keep is not None:
             self.objects[keep] = value
@@ -97,6 +102,7 @@ class Functions:
             "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
             "chance_kept": kept,
             "after": list(inputs),
+            "stranded": list(recorder.stranded),
         }
         return wire.Message(facts, (*teller.arrays, *map(tensors.encode, inputs.values())))
 
@@ -106,3 +112,10 @@ class Functions:
             model = ScriptedModel([arrays[index] for index in script["arrays"]], script["decay"])
             return model.train(script["train"])
         return exchange.made(item, arrays, self.objects)
+
+
+def _parts(values: Sequence[Any]) -> list[nn.Module]:
+    """The submission's modules among values, the owners of methods and what these are made of."""
+    owners = [getattr(value, "__self__", value) for value in values]
+    found = [m for owner in owners if isinstance(owner, nn.Module) for m in owner.modules()]
+    return [module for module in found if not type(module).__module__.startswith("grader.")]

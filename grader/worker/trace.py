@@ -1,4 +1,4 @@
-"""Which torch functions a forward calls, and whether it would run on another device.
+"""Which torch functions are called, and whether that would do on another device.
 
 Testimony of the worker: the parent takes it for remarks and for lowering a score, never else.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -18,23 +18,23 @@ from torch.utils import _pytree as pytree
 
 _MAX_NAMES = 500
 _TORCH_NN = os.path.dirname(nn.__file__)
+# What moves a tensor, and what takes one of another device.
+_MOVES = frozenset({"to", "type_as", "cuda", "__get__", "new_tensor"})
+_COPIES = frozenset({"copy_", "__setitem__"})
 
 
 class Recorder(TorchFunctionMode):
-    """Notes the names of functions, and where a tensor made on the CPU meets the model's own.
+    """Notes the names of functions, and where a tensor made on the CPU meets one that was given.
 
-    home: the data pointers of tensors that are known to stay on the CPU whatever the model does.
+    modules: their tensors that are neither parameters nor buffers stay on the CPU, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Iterable[nn.Module] = ()) -> None:
         super().__init__()
         self.names: dict[str, None] = {}
         self.stranded: dict[str, None] = {}
-        self._home: dict[int, torch.Tensor] = {}
-
-    def keep_home(self, tensor: torch.Tensor) -> None:
-        """Note a tensor that would not move with the model."""
-        self._home[id(tensor)] = tensor
+        held = [value for module in modules for value in vars(module).values()]
+        self._home = {id(value): value for value in held if isinstance(value, torch.Tensor)}
 
     def __torch_function__(
         self,
@@ -53,13 +53,17 @@ class Recorder(TorchFunctionMode):
     def _follow(self, name: str, given: Any, kwargs: dict[str, Any], result: Any) -> None:
         tensors = [item for item in pytree.tree_leaves(given) if isinstance(item, torch.Tensor)]
         home = [tensor for tensor in tensors if id(tensor) in self._home]
-        moves = name.rsplit(".", 1)[-1] in ("to", "type_as", "cuda", "__get__", "new_tensor")
-        if moves or "device" in kwargs:
+        last = name.rsplit(".", 1)[-1]
+        if last in _MOVES or "device" in kwargs:
+            self._home.pop(id(result), None)  # what is there already comes back as it is
             return
-        if any(tensor.ndim for tensor in home) and len(home) < len(tensors):
+        if len(home) == len(tensors):
+            if isinstance(result, torch.Tensor):
+                self._home[id(result)] = result
+            return
+        indexes = last == "__getitem__" and id(tensors[0]) not in self._home
+        if any(tensor.ndim for tensor in home) and last not in _COPIES and not indexes:
             self.stranded[name] = None
-        elif len(home) == len(tensors) and isinstance(result, torch.Tensor):
-            self.keep_home(result)
 
 
 class _Profile:
@@ -79,11 +83,7 @@ def run(module: nn.Module, x: torch.Tensor) -> tuple[list[str], list[str], torch
     """Names of the functions that one forward calls, of those that would mix devices, and the
     output: one who computes something else while he is watched shows by that.
     """
-    recorder, profile = Recorder(), _Profile()
-    for child in module.modules():
-        for value in vars(child).values():
-            if isinstance(value, torch.Tensor):  # neither a buffer nor a parameter
-                recorder.keep_home(value)
+    recorder, profile = Recorder(module.modules()), _Profile()
     module.eval()
     sys.setprofile(profile)
     try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.classification.common import LONG, NAME, OTHER, SMALL, Rig, rigs
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2.common import UNCHANGED
-from grader.checks.policy import check_policy
+from grader.checks.policy import advise_on_devices, check_policy
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError
-from grader.remote.function import call
+from grader.remote.function import Returned, call
 
 PART = "Classifier"
 
@@ -29,6 +32,18 @@ PART = "Classifier"
 def test_from_scratch(evidence: Evidence) -> None:
     """Only torch, the standard library and one's own gpt2 are used."""
     check_policy(evidence)
+    advise_on_devices(evidence, partial(_watched, evidence))
+
+
+def _watched(evidence: Evidence) -> Iterator[Returned]:
+    """A forward and a step."""
+    rig = Rig(evidence, OTHER, 10, any_backbone=True)
+    pair = rig.pair(np.random.default_rng(0), 3, 4)
+    itself = rig.module.itself
+    yield call(evidence.subject, "__call__", {}, args=pair, on=itself, watch=True)
+    optimizer = rig.classifier.optimizer("SGD", 0.1)
+    labels = np.array([0, 1, 1])
+    yield rig.classifier.step(optimizer, pair, labels, max_grad_norm=1.0, watch=True)
 
 
 @check(

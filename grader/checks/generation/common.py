@@ -45,8 +45,8 @@ class Call:
         """Of the model."""
         return len(self.script.places)
 
-    def run(self, evidence: Evidence, seed: int | None = None) -> Returned:
-        """What the submission gives, checked to be token indices."""
+    def run(self, evidence: Evidence, seed: int | None = None, watch: bool = False) -> Returned:
+        """What the submission gives, checked to be token indices. watch: as of `call`."""
         given: dict[str, Any] = {
             "model": Scripted(self.script.arrays, DECAY, self.train),
             "idx": self.idx,
@@ -54,7 +54,8 @@ class Call:
             "block_size": self.block_size,
             **self.options,
         }
-        found = call(evidence.subject, NAME, given, self.seed if seed is None else seed)
+        seed = self.seed if seed is None else seed
+        found = call(evidence.subject, NAME, given, seed, watch=watch)
         expect_tokens(found.output, NAME)
         return found
 

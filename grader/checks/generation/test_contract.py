@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,9 @@ import numpy as np
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.generation.common import NAME, constant_call, random_call
-from grader.checks.policy import check_policy
+from grader.checks.policy import advise_on_devices, check_policy
 from grader.remote import CandidateError
-from grader.remote.function import Generator, Scripted, call
+from grader.remote.function import Generator, Returned, Scripted, call
 
 PART = "Contract"
 
@@ -30,6 +32,13 @@ PART = "Contract"
 def test_from_scratch(evidence: Evidence) -> None:
     """Only torch and the standard library are used."""
     check_policy(evidence)
+    advise_on_devices(evidence, partial(_watched, evidence))
+
+
+def _watched(evidence: Evidence) -> Iterator[Returned]:
+    for options in ({"temperature": 0}, {"temperature": 0.9, "top_k": 3, "top_p": 0.9}):
+        made = random_call(0, 5, 6, (2, 3), 2, options={**options, "eos_token_id": 1})
+        yield made.run(evidence, watch=True)
 
 
 @check(

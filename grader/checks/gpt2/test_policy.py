@@ -7,7 +7,7 @@ import numpy as np
 from grader.checks.api import NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2 import common, sizes
-from grader.checks.policy import check_policy
+from grader.checks.policy import advise_of_stranded, check_policy
 from grader.remote import CandidateError
 from grader.submission import FORBIDDEN_NAMES
 
@@ -51,10 +51,5 @@ def _seen_at_work(evidence: Evidence) -> list[str]:
             "F.scaled_dot_product_attention computes the attention. That is allowed; be ready to "
             "write it out.",
         )
-    if stranded:
-        evidence.advise(
-            "device",
-            f"A tensor made on the CPU (in forward, or kept without register_buffer) meets the "
-            f"model's own in {', '.join(stranded[:3])}: on a GPU this would fail.",
-        )
+    advise_of_stranded(evidence, stranded)
     return found + [f"calls torch's {name}" for name in sorted(called & FORBIDDEN_NAMES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,10 @@ from grader.checks.kv_cache.common import (
     whole,
 )
 from grader.checks.kv_cache.explain import why
-from grader.checks.policy import check_policy
+from grader.checks.policy import advise_on_devices, check_policy
 from grader.remote import CandidateError
 from grader.remote.cached import Piece, build
+from grader.remote.function import Returned, call
 
 PART = "Pieces"
 _SINGLE = 1e-3  # of the logits' size: what float32 leaves
@@ -47,6 +49,18 @@ _SINGLE = 1e-3  # of the logits' size: what float32 leaves
 def test_from_scratch(evidence: Evidence) -> None:
     """Only torch and the standard library are used."""
     check_policy(evidence)
+    advise_on_devices(evidence, partial(_watched, evidence))
+
+
+def _watched(evidence: Evidence) -> Iterator[Returned]:
+    """A forward without a cache, and one that goes on from what it left."""
+    idx = np.zeros((1, 2), dtype=np.int64)
+    built = call(evidence.subject, NAME, SIZES[0], keep=True)
+    ask = partial(call, evidence.subject, "__call__", {}, on=built.held, watch=True)
+    first = ask(args=[idx], keep=True)
+    yield first
+    cache = call(evidence.subject, "__getitem__", {}, args=[1], on=first.held, keep=True)
+    yield ask(args=[idx, cache.held])
 
 
 @check(

@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.policy import check_policy
+from grader.checks.policy import advise_of_stranded, check_policy
 from grader.checks.training.common import trainee
 from grader.remote import CandidateError
 from grader.remote.function import call
@@ -57,21 +57,23 @@ def test_signature(evidence: Evidence) -> None:
             raise Failure(
                 f"expected {name} to be a function, found {found[name]}", cause="wrong-signature"
             )
-    unwritten = []
+    unwritten, stranded = [], []
     for name in NAMES:
         try:
-            _call_plainly(evidence, name)
+            stranded += _call_plainly(evidence, name)
         except CandidateError as fault:
             # Raised by the call itself: there is no line of the submission in it.
             if fault.message.startswith("it raised TypeError") and not fault.traceback:
                 message = f"{name} has {found[name]}: {fault.message}"
                 raise Failure(message, cause="wrong-signature") from None
             unwritten += [fault] if fault.status == "todo" else []
+    advise_of_stranded(evidence, stranded)
     if unwritten:
         raise unwritten[0].with_traceback(None)
 
 
-def _call_plainly(evidence: Evidence, name: str) -> None:
+def _call_plainly(evidence: Evidence, name: str) -> list[str]:
+    """Call it; returns what would fail if its model were on a GPU. A text stays where it is."""
     subject = evidence.subject
     data = np.arange(30) % 7
     pair = data[None, :4], data[None, 1:5]
@@ -107,4 +109,4 @@ def _call_plainly(evidence: Evidence, name: str) -> None:
             "seed": 0,
         },
     }
-    call(subject, name, given[name])
+    return call(subject, name, given[name], watch=name != "get_batch").stranded

@@ -40,21 +40,21 @@ class Returned:
     """What a function gave.
 
     value: with arrays for tensors; held: the same as it lives in the worker, if it was to be kept;
-    after: the arrays it was given, as they are afterwards; recorded: whether a scripted model was
-    called while gradients were recorded; mode_kept: whether models are in train or eval mode as
-    they were; gradients: whether some parameter of theirs has one now; chance_kept: whether torch's
-    own generator is as it was; stranded: functions that would mix devices. But for the arrays this
-    is the worker's own testimony: it can only be held against a submission.
+    after: the arrays it was given, as they are afterwards; stranded: functions that would mix
+    devices; recorded: whether a scripted model was called while gradients were recorded; mode_kept:
+    whether models are in train or eval mode as they were; gradients: whether some parameter of
+    theirs has one now; chance_kept: whether torch's own generator is as it was. But for the arrays
+    this is the worker's own testimony: it can only be held against a submission.
     """
 
     value: Any
     held: Held | None
     after: dict[str, Values]
+    stranded: list[str]
     recorded: bool
     mode_kept: bool
     gradients: bool
     chance_kept: bool
-    stranded: list[str]
 
     @property
     def output(self) -> Values:
@@ -106,7 +106,7 @@ def call(
         value = unpacked(answer["value"], values[:start])
         held = subject.held(place) if place else None
         stranded = [str(function)[:100] for function in answer["stranded"]]
-        return Returned(value, held, after, *facts, stranded)
+        return Returned(value, held, after, stranded, *facts)
     except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise subject.broken(f"what {name} did") from error
 

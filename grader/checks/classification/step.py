@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def take(
     most = None if limit is None else limit * float(np.abs(gradient).max(initial=1e-12))
     before, _ = read(rig.module)
     optimizer = classifier.optimizer("SGD", RATE, stale)
-    more = {} if most is None else {"max_grad_norm": most}
+    more: dict[str, Any] = {} if most is None else {"max_grad_norm": most}
     returned = classifier.step(optimizer, pair, labels, seed=seed, **more)
     for name, array in (("idx", pair[0]), ("lengths", pair[1]), ("labels", labels)):
         if not np.array_equal(returned.after[name], array):

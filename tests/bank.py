@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from grader.checks.catalogue import EXERCISES
 
@@ -32,6 +35,21 @@ def known(folder: str) -> list[Known]:
     files = (FOLDER / folder).glob("*.py")
     folders = (main.parent for main in (FOLDER / folder).glob(f"*/{file}"))
     return [Known(path, _header(path, file)) for path in sorted([*files, *folders])]
+
+
+def some(bank: Collection[Known], few: Collection[Known], *before: str) -> list[object]:
+    """The bank as parameters, behind those that come before, of which by default only few count.
+
+    The rest is judged by `pytest -m whole_bank`, and all by `-m ""`.
+    """
+    return [
+        pytest.param(
+            *(*before, known),
+            id="-".join([*before, str(known)]),
+            marks=[] if known in few else pytest.mark.whole_bank,
+        )
+        for known in bank
+    ]
 
 
 def base_of(exercise: str, path: Path) -> Path | None:

@@ -7,7 +7,7 @@ import pytest
 from grader.checks.catalogue import EXERCISES
 from grader.remote import Server
 from grader.report.model import Report
-from tests.bank import Known, base_of, known
+from tests.bank import Known, base_of, known, some
 from tests.conftest import Grade
 from tests.verdicts import until_it_fails
 
@@ -25,11 +25,6 @@ MISNAMED = frozenset(
 ACCEPTED, WRONG = known("accepted"), known("wrong")
 
 
-# By default one wrong one is judged for each bug, and one in four of these whole. The rest is
-# judged by `pytest -m whole_bank`, and all by `-m ""`.
-MORE = pytest.mark.whole_bank
-
-
 def one_of_each(bank: list[Known]) -> list[Known]:
     """One for each bug: rather not one whose weights are computed, which take long to place."""
     quick_last = sorted(bank, key=lambda k: "computed" not in str(k))
@@ -40,17 +35,12 @@ def one_of_each(bank: list[Known]) -> list[Known]:
 FEW = one_of_each(WRONG)
 
 
-def some(bank: list[Known], few: list[Known]) -> list[object]:
-    """The bank as parameters of which only few are judged by default."""
-    return [pytest.param(k, id=str(k), marks=[] if k in few else MORE) for k in bank]
-
-
 @pytest.mark.parametrize("submission", some(WRONG, FEW))
 def test_fails_in_its_part(server: Server, submission: Known) -> None:
     assert until_it_fails(submission, 0, server) == "fail"
 
 
-@pytest.mark.parametrize("submission", some(ACCEPTED + WRONG, ACCEPTED + FEW[::4]))
+@pytest.mark.parametrize("submission", some(ACCEPTED + WRONG, ACCEPTED[::3] + FEW[::8]))
 def test_verdict(judge: Grade, submission: Known) -> None:
     report = judge(submission.path)
     problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
@@ -71,13 +61,9 @@ EXTENSIONS = {
     if exercise != "gpt2"
 }
 EXTENSION_BANK = [
-    pytest.param(
-        *(exercise, k),
-        id=f"{exercise}-{k}",
-        marks=[] if k in (*accepted, *one_of_each(wrong)[::4]) else MORE,
-    )
+    parameters
     for exercise, (accepted, wrong) in EXTENSIONS.items()
-    for k in (*accepted, *wrong)
+    for parameters in some(accepted + wrong, accepted[::3] + one_of_each(wrong)[::8], exercise)
 ]
 
 

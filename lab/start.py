@@ -14,7 +14,9 @@ from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
 from lab.device import in_words
+from lab.environment import sleeps
 from lab.errors import LabError
+from lab.loop import train
 from lab.model import count
 from lab.parallel import Team
 from lab.presets import MODEL_FIELDS, Recipe, changed
@@ -23,7 +25,6 @@ from lab.run_folder import LANGUAGE_MODEL, Run, check_free, create, find
 from lab.stop import asked_to_stop
 from lab.submission import Submission
 from lab.train import Job, Training
-from lab.train import train as train_on
 
 
 def begin(
@@ -114,7 +115,7 @@ def carry_out(job: Job, console: Console) -> bool:
         asked_to_stop() as stopping,
         shown(console, job.recipe.iterations, training.done) as bar,
     ):
-        finished = train_on(training, entries, bar, stopping)
+        finished = train(training, entries, bar, stopping)
     if entries is not None:
         if not entries.close():
             console.print("the disk took not all of the log: its last lines are missing")
@@ -130,6 +131,9 @@ def _introduce(training: Training, console: Console) -> None:
         f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}",
         markup=False,
     )
+    if job.device.type == "cpu":
+        waiting = "sleep" if sleeps() else "spin"
+        console.print(f"threads: {torch.get_num_threads()}, which {waiting} while they wait")
     if training.done:
         console.print(f"going on from iteration {training.done}", markup=False)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 
-from lab.environment import let_threads_sleep
+from lab.environment import settle_threads
 
 _COMMANDS = {
     "train": "train",
@@ -40,4 +41,5 @@ def main() -> None:
 
     Example: lab train --data default --preset demo --out runs/demo
     """
-    let_threads_sleep()
+    if "torch" not in sys.modules:  # or it would be too late
+        settle_threads()

@@ -20,7 +20,10 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from lab.environment import settle_threads, sleeps
+
+if "paced" in sys.argv:
+    settle_threads()
 
 import torch
 
@@ -99,12 +102,16 @@ def train(iterations: int = 60) -> None:
 
 
 def neighbour() -> None:
-    """What sleeping threads are good for (lab/environment.py)."""
-    spinning = {"GOMP_SPINCOUNT": "300000"}  # what GNU's OpenMP does if nobody says anything
-    for beside in (0, 1):
+    """What sleeping threads are good for, and how the lab chooses (lab/environment.py)."""
+    ways = {
+        "spin": {"GOMP_SPINCOUNT": "300000"},  # what GNU's OpenMP does if nobody says anything
+        "sleep": {"OMP_WAIT_POLICY": "passive"},
+        "do as the lab chooses": {},
+    }
+    for beside in (0, 1, 2):
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(beside)]
         try:
-            for words, setting in (("spinning", spinning), ("sleeping", {})):
+            for words, setting in ways.items():
                 said = subprocess.run(
                     [sys.executable, "-m", "tests.benchmarks.lab", "paced"],
                     env={**os.environ, **setting},
@@ -112,7 +119,7 @@ def neighbour() -> None:
                     text=True,
                     check=True,
                 )
-                print(f"{beside} busy neighbours, threads {words}: {said.stdout.strip()}")
+                print(f"{beside} busy neighbours, threads that {words}: {said.stdout.strip()}")
         finally:
             for process in busy:
                 process.kill()
@@ -127,7 +134,11 @@ def paced(iterations: int = 40) -> None:
         step()
         times.append(time.perf_counter())
     each = [after - before for before, after in pairwise(times)][5:]
-    print(f"{statistics.median(each) * 1e3:.0f} ms an iteration")
+    waiting = "sleep" if sleeps() else "spin"
+    print(
+        f"{statistics.median(each) * 1e3:.0f} ms an iteration, in the mean "
+        f"{statistics.fmean(each) * 1e3:.0f} ({torch.get_num_threads()} threads that {waiting})"
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import click
 import pexpect
 import pytest
 
+import lab.environment
 from lab.cli import main
-from lab.environment import let_threads_sleep
+from lab.environment import Slowness, idle_cores, settle_threads
 from tests.bank import ROOT
 from tests.lab.conftest import environment, train_options
 
@@ -25,10 +27,44 @@ def test_threads_are_told_before_torch_comes() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_threads_sleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"KMP_BLOCKTIME": "7"})
-    let_threads_sleep()
-    assert os.environ == {"KMP_BLOCKTIME": "7", "OMP_WAIT_POLICY": "passive"}
+@pytest.mark.parametrize(
+    ("idle", "said", "settled"),
+    [
+        (0.4, {}, {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}),
+        (1.1, {}, {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0", "OMP_NUM_THREADS": "1"}),
+        (1e9, {}, {}),
+        (None, {}, {}),
+        (0.4, {"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_threads_sleep_beside_a_busy_process(
+    monkeypatch: pytest.MonkeyPatch,
+    idle: float | None,
+    said: dict[str, str],
+    settled: dict[str, str],
+) -> None:
+    monkeypatch.setattr(lab.environment, "_cores", lambda: 2)
+    monkeypatch.setattr(lab.environment, "idle_cores", lambda: idle)
+    monkeypatch.setattr(os, "environ", dict(said))
+    settle_threads()
+    assert os.environ == settled
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_busy_process_is_seen() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        time.sleep(0.5)
+        idle = idle_cores()
+        busy.kill()
+    assert idle is not None
+    assert idle < (os.cpu_count() or 1) - 0.5
+
+
+def test_slowness_that_lasts_is_told_once() -> None:
+    slowness = Slowness()
+    paces = [90, 100, 40, 40, 95, 49, 48, 47, 46, 45, 99]
+    assert [slowness.noticed(pace) for pace in paces].index(True) == 7
+    assert sum(map(Slowness().noticed, paces)) == 1
 
 
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))

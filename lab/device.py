@@ -7,6 +7,7 @@ import platform
 
 import torch
 
+from lab.environment import sleeps
 from lab.errors import LabError
 
 
@@ -27,11 +28,12 @@ def choose(wanted: str = "auto") -> torch.device:
 
 
 def in_words(device: torch.device) -> str:
-    """Such as "cpu (AMD EPYC, 2 threads)"."""
+    """Such as "cpu (AMD EPYC, threads: 2)"."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        return f"cpu ({processor()}, {torch.get_num_threads()} threads)"
+        waiting = ", which sleep while they wait" if sleeps() else ""
+        return f"cpu ({processor()}, threads: {torch.get_num_threads()}{waiting})"
     return str(device)
 
 

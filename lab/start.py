@@ -14,7 +14,6 @@ from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
 from lab.device import in_words
-from lab.environment import sleeps
 from lab.errors import LabError
 from lab.loop import train
 from lab.model import count
@@ -131,9 +130,6 @@ def _introduce(training: Training, console: Console) -> None:
         f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}",
         markup=False,
     )
-    if job.device.type == "cpu":
-        waiting = "sleep" if sleeps() else "spin"
-        console.print(f"threads: {torch.get_num_threads()}, which {waiting} while they wait")
     if training.done:
         console.print(f"going on from iteration {training.done}", markup=False)
 

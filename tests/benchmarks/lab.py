@@ -1,11 +1,11 @@
-"""How fast the lab writes and trains, in processor time: other processes do not count.
+"""How fast the lab writes and trains.
 
-    python -m tests.benchmarks.lab write     a GPT-2 of 124 M at batch 1, against transformers
-    python -m tests.benchmarks.lab train     an iteration of the presets for a CPU
-    python -m tests.benchmarks.lab neighbour an iteration beside a busy process, on the wall's
-                                             clock: with threads that spin, and that sleep
-
-With one thread (but for the last), so that processor time is what a free machine would take.
+python -m tests.benchmarks.lab write [NEW]  a GPT-2 of 124 M at batch 1, NEW tokens, against
+                                            transformers: on the wall's clock, and of processors
+python -m tests.benchmarks.lab train        an iteration of the presets for a CPU, in processor
+                                            time with one thread: other processes do not count
+python -m tests.benchmarks.lab neighbour    an iteration beside busy processes: with threads
+                                            that spin, that sleep, and as the lab chooses
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lab.writing import How, Writer
 from tests.bank import ROOT
 
 CODE = Submission(ROOT / "solutions")
-VOCABULARY, PROMPT, NEW = 50257, 16, 48
+VOCABULARY, PROMPT, NEW = 50257, 16, 256
 
 
 def spent(work: Callable[[], object]) -> float:
@@ -49,7 +49,14 @@ def spent(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def write() -> None:
+def both(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds on the wall's clock, and of processors."""
+    started = time.perf_counter()
+    processor = spent(work)
+    return time.perf_counter() - started, processor
+
+
+def write(new: int) -> None:
     """Milliseconds a token: without cache, with it, with it in bfloat16, and transformers'."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -63,11 +70,11 @@ def write() -> None:
 
     def ours(model: torch.nn.Module, with_cache: bool) -> Callable[[], object]:
         writer = Writer(CODE, run, Characters("ab"), model, with_cache, "")
-        return lambda: writer.write(prompt, How(NEW, temperature=0), lambda column: None)
+        return lambda: writer.write(prompt, How(new, temperature=0), lambda column: None)
 
     def generate() -> object:
         return theirs.generate(
-            prompt, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False, pad_token_id=0
+            prompt, max_new_tokens=new, min_new_tokens=new, do_sample=False, pad_token_id=0
         )
 
     ways: dict[str, Callable[[], object]] = {
@@ -75,13 +82,15 @@ def write() -> None:
         "lab, cache, float32": ours(cached, with_cache=True),
         "lab, cache, bfloat16": ours(narrow, with_cache=True),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(3):
         for name, work in ways.items():
-            times[name].append(spent(work))
-    times["loop without cache, float32"] = [spent(ours(plain, with_cache=False))]
-    for name, seconds in times.items():
-        print(f"{name:30} {statistics.median(seconds) / NEW * 1e3:7.1f} ms a token")
+            times[name].append(both(work))
+    times["loop without cache, float32"] = [both(ours(plain, with_cache=False))]
+    print(f"{new} tokens, {torch.get_num_threads()} threads")
+    for name, pairs in times.items():
+        wall, processor = (statistics.median(kind) / new * 1e3 for kind in zip(*pairs, strict=True))
+        print(f"{name:30} {wall:7.1f} ms a token, {processor:7.1f} of processors")
 
 
 def training(name: str) -> Training:
@@ -95,6 +104,7 @@ def training(name: str) -> Training:
 
 def train(iterations: int = 60) -> None:
     """Milliseconds an iteration, the median of many."""
+    torch.set_num_threads(1)
     for name in ("cpu", "cpu-fast", "demo"):
         step = training(name).step
         seconds = [spent(step) for _ in range(iterations)][10:]
@@ -143,6 +153,7 @@ def paced(iterations: int = 40) -> None:
 
 if __name__ == "__main__":
     asked = sys.argv[1]
-    if asked != "paced":
-        torch.set_num_threads(1)
-    {"write": write, "train": train, "neighbour": neighbour, "paced": paced}[asked]()
+    if asked == "write":
+        write(int(dict(enumerate(sys.argv)).get(2, NEW)))
+    else:
+        {"train": train, "neighbour": neighbour, "paced": paced}[asked]()

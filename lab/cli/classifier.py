@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
+from lab.environment import keep_memory
 from lab.errors import LabError
 from lab.presets import CHOICES, MODEL_FIELDS, PRESETS, Recipe, changed, preset
 
@@ -92,6 +93,7 @@ def finetune(
     begun = find(base, LANGUAGE_MODEL) if base else None
     recipe = _recipe(begun, name, tokens, settings)
     chosen = choose(device)
+    keep_memory()
     set_threads(threads)
     data = read_labelled(source, text, label, test)
     if begun is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
+from lab.environment import keep_memory
 from lab.presets import CHOICES, PRESETS, changed, preset
 
 
@@ -73,6 +74,7 @@ def train(
 
     code = Submission(submission)
     chosen = choose(device)
+    keep_memory()
     set_threads(threads or (start.threads_of(out) if resume else None))
     with joined(chosen) as team:
         if resume:

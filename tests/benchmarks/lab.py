@@ -20,7 +20,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from lab.environment import settle_threads, sleeps
+from lab.environment import keep_memory, settle_threads, sleeps
 
 if "paced" in sys.argv:
     settle_threads()
@@ -95,6 +95,7 @@ def write(new: int) -> None:
 
 def training(name: str) -> Training:
     """On a text of chance."""
+    keep_memory()
     data = torch.randint(65, (100_000,))
     recipe = replace(PRESETS[name], sample_every=0)
     tokens = Characters("".join(map(chr, range(65))))

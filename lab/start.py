@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from grader.worker.uncompiled import put_off
 from lab import checkpoint, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
@@ -102,6 +103,7 @@ def _dataset(texts: list[str], tokens: Tokens, recipe: Recipe) -> Dataset:
 
 def carry_out(job: Job, console: Console) -> bool:
     """Train, from the newest checkpoint if there is one; says whether the end was reached."""
+    put_off()
     training = Training(job)
     if job.team.leads:
         checkpoint.room_for(job.run.path, training.model)

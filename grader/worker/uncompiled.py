@@ -19,6 +19,11 @@ _NAME = "torch._dynamo"
 def install() -> None:
     """Let `torch.compile` leave things as they are, and optimizers do without the compiler."""
     torch.compile = _not_compiled
+    put_off()
+
+
+def put_off() -> None:
+    """Let optimizers do without the compiler; whoever wants it gets it."""
     if _NAME not in sys.modules:
         sys.modules[_NAME] = torch._dynamo = _Absent(_NAME)
 

@@ -79,6 +79,7 @@ def finetune(
     """
     import torch
 
+    from grader.worker.uncompiled import put_off
     from lab import classifier, log
     from lab.checkpoint import room_for
     from lab.data.labelled import read_labelled
@@ -118,6 +119,7 @@ def finetune(
     run = create(out, CLASSIFIER, recipe, kind, facts)
     task = classifier.Task(code, run, data, kind, chosen)
     room_for(out, model)
+    put_off()
     tuning = classifier.FineTuning(task, model)
     console = screen()
     console.print(

@@ -107,6 +107,7 @@ def test_partly_written(judge: Grade, write: Write, reference: str) -> None:
     assert statuses(report, "TransformerBlock") == {"todo"}
 
 
+ALSO = pytest.mark.whole_bank
 JUNK = {
     "nan": "return self.dropout(self.down_proj(hidden)) * float('nan')",
     "inf": "return self.dropout(self.down_proj(hidden)) / 0",
@@ -133,7 +134,9 @@ JUNK = {
 }
 
 
-@pytest.mark.parametrize("junk", JUNK)
+@pytest.mark.parametrize(
+    "junk", [junk if i % 2 else pytest.param(junk, marks=ALSO) for i, junk in enumerate(JUNK)]
+)
 def test_junk_output_fails_and_the_judge_stands(
     judge: Grade, write: Write, reference: str, junk: str
 ) -> None:

@@ -40,7 +40,7 @@ def test_fails_in_its_part(server: Server, submission: Known) -> None:
     assert until_it_fails(submission, 0, server) == "fail"
 
 
-@pytest.mark.parametrize("submission", some(ACCEPTED + WRONG, ACCEPTED[::3] + FEW[::8]))
+@pytest.mark.parametrize("submission", some(ACCEPTED + WRONG, ACCEPTED[::4] + FEW[::16]))
 def test_verdict(judge: Grade, submission: Known) -> None:
     report = judge(submission.path)
     problems = {r.check.id: f"{r.status}: {r.message}" for r in report.results if not _passed(r)}
@@ -63,7 +63,7 @@ EXTENSIONS = {
 EXTENSION_BANK = [
     parameters
     for exercise, (accepted, wrong) in EXTENSIONS.items()
-    for parameters in some(accepted + wrong, accepted[::3] + one_of_each(wrong)[::8], exercise)
+    for parameters in some(accepted + wrong, accepted[::4] + one_of_each(wrong)[::16], exercise)
 ]
 
 

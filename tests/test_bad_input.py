@@ -107,7 +107,6 @@ def test_partly_written(judge: Grade, write: Write, reference: str) -> None:
     assert statuses(report, "TransformerBlock") == {"todo"}
 
 
-ALSO = pytest.mark.whole_bank
 JUNK = {
     "nan": "return self.dropout(self.down_proj(hidden)) * float('nan')",
     "inf": "return self.dropout(self.down_proj(hidden)) / 0",
@@ -134,9 +133,12 @@ JUNK = {
 }
 
 
-@pytest.mark.parametrize(
-    "junk", [junk if i % 2 else pytest.param(junk, marks=ALSO) for i, junk in enumerate(JUNK)]
-)
+# Judged by default; the others by `pytest -m whole_bank`.
+COMMON = ("nan", "inf", "zeros", "transposed", "broadcastable", "float32", "too long", "none")
+MORE = [pytest.param(name, marks=pytest.mark.whole_bank) for name in JUNK if name not in COMMON]
+
+
+@pytest.mark.parametrize("junk", [*COMMON, *MORE])
 def test_junk_output_fails_and_the_judge_stands(
     judge: Grade, write: Write, reference: str, junk: str
 ) -> None:

@@ -111,6 +111,17 @@ PRESETS: dict[str, Recipe] = {
         sample_every=5_000,
         checkpoint_every=500,
     ),
+    # For lab finetune without --base: most of what tells classes apart are the words themselves.
+    "classifier": replace(
+        _CPU,
+        num_layers=1,
+        dropout=0.3,
+        tokens="gpt2",
+        batch_size=16,
+        learning_rate=2e-3,
+        min_learning_rate=2e-4,
+        warmup_iterations=50,
+    ),
     "demo": replace(
         _CPU,
         iterations=1_500,

@@ -23,6 +23,11 @@ def byte_order() -> list[int]:
     return printable + [b for b in range(256) if b not in printable]
 
 
+def published() -> str:
+    """The text of vocab.bpe."""
+    return bz2.decompress(FILE.read_bytes()).decode("utf-8")
+
+
 @functools.cache
 def gpt2_merges() -> Merges:
     """The 50,000 merges, first to last.
@@ -34,7 +39,7 @@ def gpt2_merges() -> Merges:
     written = [b if n < 188 else 256 + n - 188 for n, b in enumerate(order)]
     # One table for the whole text: as Latin-1 every character is then the byte that it stands for.
     table = dict(zip(written, order, strict=True))
-    lines = bz2.decompress(FILE.read_bytes()).decode("utf-8").splitlines()[1:]
+    lines = published().splitlines()[1:]
     pairs = []
     for line in lines:
         left, right = line.split(" ")

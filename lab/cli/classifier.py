@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from lab.run_folder import Run
 
-_BASE_RATE, _SCRATCH_RATE = 1e-4, 1e-3  # a model that knows something should not forget it
+# A model that knows something should not forget it.
+_GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dropout": 0.1}
 
 
 @click.command()
@@ -44,7 +45,7 @@ _BASE_RATE, _SCRATCH_RATE = 1e-4, 1e-3  # a model that knows something should no
     help="The run whose model is fine-tuned (default: a new model of the preset).",
 )
 @click.option(
-    "--preset", "name", type=click.Choice(list(PRESETS)), default="cpu", show_default=True
+    "--preset", "name", type=click.Choice(list(PRESETS)), default="classifier", show_default=True
 )
 @click.option("--tokens", type=click.Choice(CHOICES["tokens"]), help="Without --base.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
@@ -138,15 +139,13 @@ def finetune(
 
 def _recipe(base: Run | None, name: str, tokens: str | None, settings: tuple[str, ...]) -> Recipe:
     """The base's model, or the preset's; and how it is trained."""
-    start = replace(preset(name), batch_size=16, iterations=0, warmup_iterations=50)
+    start = replace(preset(name), iterations=0)
     if tokens is not None:
         settings += (f"tokens={tokens}",)
-    rate = _SCRATCH_RATE
     if base is not None:
         given = {field: getattr(base.recipe, field) for field in MODEL_FIELDS}
-        start = replace(start, **given)
-        rate = _BASE_RATE
-    recipe = changed(replace(start, learning_rate=rate, min_learning_rate=rate / 10), settings)
+        start = replace(start, **given, **_GENTLY)
+    recipe = changed(start, settings)
     for field in MODEL_FIELDS if base is not None else ():
         if getattr(recipe, field) != getattr(start, field):
             raise LabError(f"{field} cannot be set: the base's model has it already")

@@ -29,7 +29,7 @@ THREADS = click.option("--threads", type=click.IntRange(1), help="How many threa
 MERGES = click.option(
     "--merges",
     type=click.Path(path_type=Path, exists=True),
-    help="GPT-2's vocab.bpe or merges.txt, or a folder with one.",
+    help="A vocab.bpe or merges.txt, or a folder with one (default: GPT-2's own).",
 )
 
 

@@ -18,7 +18,7 @@ _FILE = click.option(
 
 @click.group()
 def data() -> None:
-    """Fetch texts and vocabularies, once; each is checked by its hash.
+    """Fetch texts, once; each is checked by its hash.
 
     Example: lab data shakespeare
     """
@@ -35,16 +35,3 @@ def shakespeare(source: Path | None) -> None:
     from lab.data.fetched import SHAKESPEARE
 
     click.echo(f"{SHAKESPEARE.fetch(source)}: as it should be")
-
-
-@data.command("gpt2-merges")
-@_FILE
-@told
-def gpt2_merges(source: Path | None) -> None:
-    """GPT-2's vocab.bpe, 0.5 MB, for --tokens gpt2.
-
-    Example: lab data gpt2-merges
-    """
-    from lab.data.fetched import GPT2_MERGES
-
-    click.echo(f"{GPT2_MERGES.fetch(source)}: as it should be")

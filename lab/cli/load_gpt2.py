@@ -31,7 +31,7 @@ def load_gpt2(folder: Path, out: Path, submission: Path, merges: Path | None) ->
 
     FOLDER is a checkpoint as OpenAI published it (checkpoint, hparams.json, model.ckpt.*), or one
     of Hugging Face's (config.json, *.safetensors). Its merges are taken from the same folder, or
-    from those fetched by `lab data gpt2-merges`; without any, tokens are shown as numbers.
+    are GPT-2's own; if neither make as many tokens as it has, tokens are shown as numbers.
 
     Example: lab load-gpt2 models/124M --out runs/gpt2
     """

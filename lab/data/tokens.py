@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.files import write_whole
-from lab.data.fetched import GPT2_MERGES
+from grader.oracle.gpt2_merges import published
 from lab.errors import LabError
 from lab.submission import Submission
 
@@ -157,17 +157,14 @@ def parse_merges(text: str) -> list[tuple[bytes, bytes]]:
 
 
 def find_merges(place: Path | None) -> str:
-    """GPT-2's merges: of a file, of a folder, or those fetched before. Raises LabError."""
-    places = [GPT2_MERGES.path()] if place is None else [place]
-    if place is not None and place.is_dir():
-        places = [place / _MERGES, place / "merges.txt"]
+    """Merges of a file or of a folder; else GPT-2's, as OpenAI published them. Raises LabError."""
+    if place is None:
+        return published()
+    places = [place / _MERGES, place / "merges.txt"] if place.is_dir() else [place]
     for file in places:
         if file.is_file():
             return file.read_text(encoding="utf-8")
-    raise LabError(
-        f"GPT-2's merges are not in {' or '.join(map(str, places))}: fetch them with "
-        "`lab data gpt2-merges`, or name a vocab.bpe or merges.txt with --merges"
-    )
+    raise LabError(f"there is neither {_MERGES} nor merges.txt in {place}")
 
 
 def write_tokens(folder: Path, tokens: Tokens) -> None:

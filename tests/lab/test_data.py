@@ -99,7 +99,7 @@ def test_texts_that_are_none(inside: Inside, tmp_path: Path, content: bytes, wor
         (["--set", "embeddim=16"], "sets nothing"),
         (["--set", "batch_size=many"], "of type int"),
         (["--set", "precision=half"], "one of auto"),
-        (["--tokens", "gpt2"], "lab data gpt2-merges"),
+        (["--tokens", "gpt2", "--merges", "exercises"], "neither vocab.bpe nor merges.txt"),
         (["--submission", "nowhere"], "no folder nowhere"),
         (["--resume"], "no config.json"),
     ],
@@ -145,7 +145,7 @@ def test_a_stub_and_a_missing_file_are_named(inside: Inside, tmp_path: Path) -> 
 
 
 def test_presets() -> None:
-    assert set(PRESETS) == {"cpu", "cpu-fast", "gpt2-small", "demo"}
+    assert set(PRESETS) == {"cpu", "cpu-fast", "gpt2-small", "demo", "classifier"}
     for recipe in PRESETS.values():
         assert changed(recipe, ["learning_rate=1e-3", "fused=False"]).learning_rate == 1e-3
     same = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")

@@ -86,11 +86,15 @@ def write(new: int) -> None:
     for _ in range(3):
         for name, work in ways.items():
             times[name].append(both(work))
-    times["loop without cache, float32"] = [both(ours(plain, with_cache=False))]
     print(f"{new} tokens, {torch.get_num_threads()} threads")
     for name, pairs in times.items():
-        wall, processor = (statistics.median(kind) / new * 1e3 for kind in zip(*pairs, strict=True))
-        print(f"{name:30} {wall:7.1f} ms a token, {processor:7.1f} of processors")
+        _tell(name, pairs, new)
+    _tell("loop without cache, float32", [both(ours(plain, with_cache=False))], new)
+
+
+def _tell(name: str, pairs: list[tuple[float, float]], new: int) -> None:
+    wall, processor = (statistics.median(kind) / new * 1e3 for kind in zip(*pairs, strict=True))
+    print(f"{name:30} {wall:7.1f} ms a token, {processor:7.1f} of processors", flush=True)
 
 
 def training(name: str) -> Training:

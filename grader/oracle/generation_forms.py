@@ -183,7 +183,11 @@ SAMPLED: dict[str, tuple[Sampled, ...]] = {
     "temperature-ignored": (lambda z, t, k, p: distribution(z, 1.0, k, p),),
     "temperature-multiplied": (lambda z, t, k, p: distribution(z, 1 / t, k, p),),
     "temperature-on-probabilities": (lambda z, t, k, p: distribution(softmax(z), t, k, p),),
-    "always-greedy": (lambda z, t, k, p: _hot(z),),
+    "always-greedy": (
+        lambda z, t, k, p: _hot(z),
+        lambda z, t, k, p: _hot(z) if t < 0.3 else distribution(z, t, k, p),
+        lambda z, t, k, p: _hot(z) if t < 0.1 else distribution(z, t, k, p),
+    ),
     "not-in-proportion": (_uniform,),
     "top-k-ignored": (lambda z, t, k, p: distribution(z, t, None, p),),
     "top-k-off-by-one": (

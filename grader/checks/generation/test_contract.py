@@ -138,12 +138,14 @@ def test_generator(evidence: Evidence) -> None:
         made = random_call(3, 6, 5, (4, 2), 6, options=options)
         return made.run(evidence, of_torch).output
 
-    first = tokens(1, 1, generator=Generator(1))
-    if not np.array_equal(first, tokens(1, 2, generator=Generator(1))):
-        raise Failure(
-            "with generators of one state, and torch's own seeded otherwise, other tokens come",
-            cause="generator-ignored",
-        )
+    for cuts in ({"top_p": 0.9}, {"top_k": 4}, {"top_k": 5, "top_p": 0.95}, {}):
+        first = tokens(1, 1, generator=Generator(1), **cuts)
+        if not np.array_equal(first, tokens(1, 2, generator=Generator(1), **cuts)):
+            raise Failure(
+                f"with generators of one state, and torch's own seeded otherwise, other tokens "
+                f"come {f'(with {cuts})' if cuts else ''}",
+                cause="generator-ignored",
+            )
     if np.array_equal(first, tokens(1, 1, generator=Generator(2))):
         raise Failure("with generators of two states the same tokens come", cause="always-same")
     if not np.array_equal(tokens(1, 1), tokens(1, 1)):

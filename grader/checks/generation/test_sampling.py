@@ -125,7 +125,8 @@ _P = (
 )
 def test_temperature(evidence: Evidence) -> None:
     """Tokens are drawn in proportion to the softmax of logits / temperature."""
-    settings = (Setting(logits, t) for logits in LOGITS for t in (1.0, 0.5, 2.0))
+    settings = [Setting(logits, t) for logits in LOGITS for t in (1.0, 0.5, 2.0)]
+    settings += [Setting([t * logit for logit in LOGITS[0]], t) for t in (0.2, 0.02, 9.0)]
     check_settings(evidence, settings, (*_DRAWN, *_TEMPERATURE))
 
 

@@ -51,7 +51,7 @@ GENERATION_DRAWS: tuple[Cause, ...] = (
     ),
     Cause(
         "always-greedy",
-        "The most probable token is taken at any temperature.",
+        "The most probable token is taken, at any temperature or at low ones.",
         "The brief asks for draws in proportion to the probabilities.",
         "Look at how a token is chosen when temperature is above 0.",
         _CHOICE,

@@ -12,6 +12,7 @@ from grader.checks.pretrained.common import Case, cases, equal, fresh, loaded, s
 from grader.checks.pretrained.naming import check_equal, closest
 
 PART = "Weights"
+_DEEP = Case(size_of(7, 2, 1, 25, 3), 5)
 _LONG = Case(size_of(331, 2, 3, 1, 130), 4)  # many tokens and places
 
 
@@ -44,12 +45,13 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         "Print in which order your code takes the blocks of a model of twelve.",
         "Take the number out of the name and turn it into an int, or make the names from a range.",
     ),
-    examples=2,
+    examples=1,
 )
 @given(case=cases(st.just(12)))
 def test_layers(evidence: Evidence, case: Case) -> None:
     """Every block gets the variables of its own number, however many there are."""
     check_equal(evidence, case, many=True)
+    check_equal(evidence, _DEEP, many=True)
 
 
 @check(

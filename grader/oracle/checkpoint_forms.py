@@ -54,8 +54,12 @@ def _each(endings: tuple[str, ...], change: Callable[[_Values], _Values]) -> _Ch
 
 def _matrices() -> Iterator[Form]:
     # Reshaped to (n_out, n_in), and from there to (n_in, n_out): of a square, its transpose.
-    there: Callable[[_Values], _Values] = lambda w: w.reshape(w.shape[:0:-1]).T[None]  # noqa: E731
-    back: Callable[[_Values], _Values] = lambda w: w[0].T.reshape(w.shape)  # noqa: E731
+    def there(w: _Values) -> _Values:
+        return w.reshape(w.shape[:0:-1]).T[None]
+
+    def back(w: _Values) -> _Values:
+        return w[0].T.reshape(w.shape)
+
     yield Form(
         "square-not-transposed", "attn/c_proj/w transposed", _each(("attn/c_proj/w",), there)
     )

@@ -23,6 +23,13 @@ def byte_order() -> list[int]:
     return printable + [b for b in range(256) if b not in printable]
 
 
+def byte_of_character() -> dict[int, int]:
+    """For the number of each character in the file, the byte that it stands for."""
+    order = byte_order()
+    written = [b if n < 188 else 256 + n - 188 for n, b in enumerate(order)]
+    return dict(zip(written, order, strict=True))
+
+
 def published() -> str:
     """The text of vocab.bpe."""
     return bz2.decompress(FILE.read_bytes()).decode("utf-8")
@@ -35,10 +42,8 @@ def gpt2_merges() -> Merges:
     The file writes a printable byte as the character of that number, and the others, in their
     order, as the characters from U+0100 on.
     """
-    order = byte_order()
-    written = [b if n < 188 else 256 + n - 188 for n, b in enumerate(order)]
     # One table for the whole text: as Latin-1 every character is then the byte that it stands for.
-    table = dict(zip(written, order, strict=True))
+    table = byte_of_character()
     lines = published().splitlines()[1:]
     pairs = []
     for line in lines:

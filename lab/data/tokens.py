@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.files import write_whole
-from grader.oracle.gpt2_merges import published
+from grader.oracle.gpt2_merges import byte_of_character, published
 from lab.errors import LabError
 from lab.submission import Submission
 
@@ -141,9 +141,7 @@ def parse_merges(text: str) -> list[tuple[bytes, bytes]]:
     There a byte is written as a character that can be seen: itself if it can, else 256 and
     upwards. Raises LabError.
     """
-    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = (byte for byte in range(256) if byte not in seen)
-    byte_of = {chr(b): b for b in seen} | {chr(256 + n): b for n, b in enumerate(hidden)}
+    byte_of = {chr(number): byte for number, byte in byte_of_character().items()}
     merges = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.startswith("#version"):

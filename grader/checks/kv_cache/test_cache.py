@@ -81,11 +81,14 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
         return
     vocab, first = text.size["vocab_size"], text.cuts[0]
     other = (idx[:1] + 1) % vocab
+    alike = (idx[:, :first] + 2) % vocab  # as many texts, as long: what is kept by shape is shared
     pieces = [
         Piece(idx[:, :first], None, "a"),
+        Piece(alike, None, "c"),
         Piece(other[:, : first + 1], None, "b"),
         Piece(idx[:, first:], "a", None),
         Piece(other[:, first + 1 :], "b", None),
+        Piece(idx[:, first:], "c", None),
         Piece(idx, None, None),
         Piece(other, None, None),
     ]
@@ -93,11 +96,12 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     lines = [
         f"other = (idx[:1] + 1) % {vocab}",
         f"_, mine = model(idx[:, :{first}])",
+        f"model((idx[:, :{first}] + 2) % {vocab})",
         f"_, yours = model(other[:, :{first + 1}])",
         f"found, _ = model(idx[:, {first}:], mine)",
         f"print((found - model(idx)[0][:, {first}:]).abs().max())",
     ]
-    before = {"a": idx[:, :first], "b": other[:, : first + 1]}
+    before = {"a": idx[:, :first], "b": other[:, : first + 1], "c": alike}
     what = "a text that is read while others are read too"
     _read_alike(made, theta, text, pieces, before, lines, what)
 

@@ -71,25 +71,27 @@ class Rig:
         self.setting = setting
         self.given = _backbone(evidence, setting, build, options)
         self.second = _backbone(evidence, setting, build + _SECOND, options)
+        put(self.given, self.given.random(np.random.default_rng(build), SCALE))  # as if pretrained
+        pretrained = self.theta
         if frozen:
             freeze(self.given, frozen)
         self.classifier = _built(evidence, setting, self.given)
         self.module = self.classifier.module
-        self.reset = not np.array_equal(self.theta, self.given.initial)
-        self.missing = self._missing()
+        self.reset = not np.array_equal(self.theta, pretrained)
+        self.missing = self._missing(pretrained)
         self._head: TokenHead | None = None
         self._weighed: Module | None = None
         if not any_backbone and self.lost():
             raise NotRun("the classifier does not use the given gpt2's own parameters")
 
-    def _missing(self) -> tuple[int, ...]:
+    def _missing(self, pretrained: Floats) -> tuple[int, ...]:
         """The given parameters, by number, that are not the classifier's own."""
         rng = np.random.default_rng(0)
         put(self.given, self.given.random(rng, SCALE))
         values, _ = read(self.given)
         own = {value.tobytes() for value in read(self.module)[0]}
         missing = tuple(n for n, value in enumerate(values) if value.tobytes() not in own)
-        put(self.given, self.given.initial)
+        put(self.given, pretrained)
         return missing
 
     def lost(self) -> list[int]:

@@ -37,7 +37,7 @@ def test_from_scratch(evidence: Evidence) -> None:
 
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     """A forward and a step."""
-    rig = Rig(evidence, OTHER, 10, any_backbone=True)
+    rig = Rig(evidence, OTHER, 9, any_backbone=True)  # one gpt2 is for one classifier
     pair = rig.pair(np.random.default_rng(0), 3, 4)
     itself = rig.module.itself
     yield call(evidence.subject, "__call__", {}, args=pair, on=itself, watch=True)

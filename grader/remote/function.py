@@ -43,8 +43,9 @@ class Returned:
     after: the arrays it was given, as they are afterwards; stranded: functions that would mix
     devices; recorded: whether a scripted model was called while gradients were recorded; mode_kept:
     whether models are in train or eval mode as they were; gradients: whether some parameter of
-    theirs has one now; chance_kept: whether torch's own generator is as it was. But for the arrays
-    this is the worker's own testimony: it can only be held against a submission.
+    theirs has one now; chance_kept: whether torch's own generator is as it was; recording_kept:
+    whether torch records gradients as it did. But for the arrays this is the worker's own
+    testimony: it can only be held against a submission.
     """
 
     value: Any
@@ -55,6 +56,7 @@ class Returned:
     mode_kept: bool
     gradients: bool
     chance_kept: bool
+    recording_kept: bool
 
     @property
     def output(self) -> Values:
@@ -77,12 +79,14 @@ def call(
     keep: bool = False,
     dtype: str = "float64",
     watch: bool = False,
+    recording: bool = True,
 ) -> Returned:
     """Call what is called `name` with values, `Scripted` models, `Generator`s and `Held` objects.
 
     given: arguments by name; args: by position; on: the object whose method `name` is; keep: hold
     what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default;
-    watch: look for what would fail on another device, `Returned.stranded`.
+    watch: look for what would fail on another device, `Returned.stranded`; recording: False calls
+    it under torch.no_grad().
 
     Raises CandidateError, or WorkerLost.
     """
@@ -93,6 +97,7 @@ def call(
         "args": [packer.pack(value) for value in args],
         "on": on and packer.pack(on)["object"],
         "watch": watch,
+        "recording": recording,
     }
     answer, values = subject.run(
         name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
@@ -101,7 +106,8 @@ def call(
         start = len(values) - len(answer["after"])
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
         facts = [
-            answer[key] is True for key in ("recorded", "mode_kept", "gradients", "chance_kept")
+            answer[key] is True
+            for key in ("recorded", "mode_kept", "gradients", "chance_kept", "recording_kept")
         ]
         value = unpacked(answer["value"], values[:start])
         held = subject.held(place) if place else None

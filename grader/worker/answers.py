@@ -283,11 +283,13 @@ class Answerer:
         seed: int,
         dtype: str,
         watch: bool,
+        recording: bool,
     ) -> wire.Message:
         """Call a function or class of the submission, or a method of a held object."""
         functions = self.functions
         target = self.classes[name] if on is None else getattr(functions.objects[on], name)
-        return functions.run(target, arrays, args, given, keep, seed, _DTYPES[dtype], watch)
+        torchs = _DTYPES[dtype]
+        return functions.run(target, arrays, args, given, keep, seed, torchs, watch, recording)
 
     def adopt(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
         """Make a held module one of the models, as if it had been built."""

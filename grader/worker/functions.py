@@ -65,11 +65,13 @@ class Functions:
         seed: int,
         dtype: torch.dtype,
         watch: bool,
+        recording: bool,
     ) -> wire.Message:
         """Call a function; says what came back and what became of what it was given.
 
         args, given: items as of `exchange.made`, and {"script": …}; keep: where to hold the value;
-        watch: note what would fail on another device.
+        watch: note what would fail on another device; recording: False calls it where torch records
+        no gradients.
         """
         torch.set_default_dtype(dtype)
         positional = [self._made(item, arrays) for item in args]
@@ -81,8 +83,10 @@ class Functions:
         torch.default_generator.manual_seed(seed)
         before = torch.default_generator.get_state()
         recorder = trace.Recorder(_parts([target, *models]))
-        with recorder if watch else nullcontext():
+        with recorder if watch else nullcontext(), nullcontext() if recording else torch.no_grad():
+            found = torch.is_grad_enabled()
             value = target(*positional, **named)
+            recording_kept = torch.is_grad_enabled() == found
         kept = torch.equal(before, torch.default_generator.get_state())
         if keep is not None:
             self.objects[keep] = value
@@ -101,6 +105,7 @@ class Functions:
             "mode_kept": modes == [[m.training for m in model.modules()] for model in models],
             "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
             "chance_kept": kept,
+            "recording_kept": recording_kept,
             "after": list(inputs),
             "stranded": list(recorder.stranded),
         }

@@ -45,8 +45,15 @@ class Call:
         """Of the model."""
         return len(self.script.places)
 
-    def run(self, evidence: Evidence, seed: int | None = None, watch: bool = False) -> Returned:
-        """What the submission gives, checked to be token indices. watch: as of `call`."""
+    def run(
+        self,
+        evidence: Evidence,
+        seed: int | None = None,
+        *,
+        watch: bool = False,
+        recording: bool = True,
+    ) -> Returned:
+        """What the submission gives, checked to be token indices. The rest as of `call`."""
         given: dict[str, Any] = {
             "model": Scripted(self.script.arrays, DECAY, self.train),
             "idx": self.idx,
@@ -55,7 +62,7 @@ class Call:
             **self.options,
         }
         seed = self.seed if seed is None else seed
-        found = call(evidence.subject, NAME, given, seed, watch=watch)
+        found = call(evidence.subject, NAME, given, seed, watch=watch, recording=recording)
         expect_tokens(found.output, NAME)
         return found
 

@@ -188,12 +188,20 @@ def test_mode(evidence: Evidence) -> None:
     ),
 )
 def test_no_grad(evidence: Evidence) -> None:
-    """No gradients are recorded."""
-    found = random_call(5, 5, 4, (2, 2), 3).run(evidence)
-    if found.recorded or found.gradients:
-        raise Failure(
-            "the model is called while gradients are recorded", cause="gradients-recorded"
-        )
+    """No gradients are recorded, and afterwards they are recorded if they were before."""
+    for recording in (True, False):
+        found = random_call(5, 5, 4, (2, 2), 3).run(evidence, recording=recording)
+        if found.recorded or found.gradients:
+            raise Failure(
+                "the model is called while gradients are recorded", cause="gradients-recorded"
+            )
+        if not found.recording_kept:
+            off, on = "under torch.no_grad()", "where gradients are recorded"
+            raise Failure(
+                f"called {on if recording else off}, it ends with torch.is_grad_enabled() "
+                f"{not recording}",
+                cause="recording-not-kept",
+            )
 
 
 _BAD: tuple[tuple[str, dict[str, Any]], ...] = (

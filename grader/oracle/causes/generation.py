@@ -260,6 +260,19 @@ GENERATION: tuple[Cause, ...] = (
         ("generation.no_grad",),
     ),
     Cause(
+        "recording-not-kept",
+        "Whether torch records gradients is not afterwards as it was.",
+        "What comes after it records gradients where nobody wants them, or none for training.",
+        "Look at set_grad_enabled.",
+        r"grad_enabled|no_grad|inference_mode",
+        (
+            "Does torch record gradients after your function as it did before?",
+            "Print torch.is_grad_enabled() before and after, also under torch.no_grad().",
+            "@torch.no_grad() above the function puts back what was there, also after an error.",
+        ),
+        ("generation.no_grad",),
+    ),
+    Cause(
         "bad-arguments-accepted",
         "An argument that makes no sense is accepted, or fails with something unclear.",
         "The brief asks for a ValueError with words that help.",

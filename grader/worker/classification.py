@@ -70,6 +70,7 @@ class Classifying:
             for theta, pair in itertools.product(arrays[:rows] or [None], range(0, len(pairs), 2)):
                 if theta is not None:
                     target.set(_numbers(theta))
+                    pairs = [tensors.decode(array) for array in arrays[rows:]]
                 torch.default_generator.manual_seed(seeds[pair // 2])
                 outputs.append(module(*pairs[pair : pair + 2]))
         problem = tensors.unsendable([*outputs, *pairs])

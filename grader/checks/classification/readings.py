@@ -71,6 +71,8 @@ def name(rig: Rig, seen: Seen, pair: Pair) -> str:
         return "normed-again"
     if _probabilities(seen):
         return "softmax-on-class-logits"
+    if _mixes(rig, pair):
+        return "batch-mixing"
     if not _homogeneous(rig, pair):
         return "class-head-not-linear"
     return "reads-before-final-norm" if _without_norm(rig, pair) else ""
@@ -83,6 +85,13 @@ def _probabilities(seen: Seen) -> bool:
         if np.abs(log_softmax(logs) - logs).max() < CLOSE:
             return True
     return False
+
+
+def _mixes(rig: Rig, pair: Pair) -> bool:
+    """Whether a row gets other class logits in company than alone."""
+    rows = [(pair[0][n : n + 1], pair[1][n : n + 1]) for n in range(len(pair[0]))]
+    together, *alone = rig.classifier.logits([pair, *rows])
+    return difference(together, np.concatenate(alone)) > CLOSE
 
 
 def _homogeneous(rig: Rig, pair: Pair) -> bool:

@@ -99,7 +99,10 @@ def _compare_gradients(
 ) -> None:
     output, gradients = rig.classifier.gradient(pair, weights)
     if all(gradient is None for gradient in gradients):
-        raise Failure("no gradient flows through the forward", cause="no-grad-in-forward")
+        own = rig.own_places()
+        if any(p.trainable for p in rig.module.parameters if own[p.indices].any()):
+            raise Failure("no gradient flows through the forward", cause="no-grad-in-forward")
+        raise Failure("the map to class logits is frozen too", cause="class-head-not-trained")
     (plain,) = rig.classifier.at_points([theta], pair)
     if difference(output, plain) > CLOSE:
         raise Failure("the class logits are others when gradients are recorded")

@@ -18,6 +18,7 @@ CLASSIFICATION_WEIGHTS: tuple[Cause, ...] = (
         ),
         (
             "classification.linear",
+            "classification.frozen",
             "classification.step_frozen",
         ),
     ),

@@ -94,7 +94,7 @@ def nanogpt(checkout: Path, iterations: int) -> Trained:
             "out_dir": out,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        said, whole, processor = _ran(
+        said, whole, processor = ran(
             ["train.py", "config/train_shakespeare_char.py", *options], checkout
         )
         loss = _loss(_nanogpts_model(checkout, Path(out) / "ckpt.pt"), _held_out(checkout))
@@ -127,8 +127,8 @@ def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Train
         out = Path(folder) / "run"
         settings = {"iterations": iterations, "seed": seed, "sample_every": 0}
         changed = [f"--set={name}={value}" for name, value in settings.items()]
-        source = ["--data", str(_text(checkout)), "--preset", preset, "--out", str(out)]
-        _, whole, processor = _ran(["-m", "lab", "train", *source, *changed], ROOT)
+        source = ["--data", str(text_of(checkout)), "--preset", preset, "--out", str(out)]
+        _, whole, processor = ran(["-m", "lab", "train", *source, *changed], ROOT)
         entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         model, held_out = _labs_model(out), _held_out(checkout)
         loss, difference = _loss(model, held_out), _differs(model, held_out[:BLOCK])
@@ -199,12 +199,12 @@ def _weights(model: nn.Module) -> oracle.Gpt2:
     )
 
 
-def _text(checkout: Path) -> Path:
+def text_of(checkout: Path) -> Path:
     return checkout / "data" / "shakespeare_char" / "input.txt"
 
 
 def _held_out(checkout: Path) -> torch.Tensor:
-    text = _text(checkout).read_text(encoding="utf-8")
+    text = text_of(checkout).read_text(encoding="utf-8")
     ids = torch.from_numpy(Characters.of([text]).encode(text))
     return ids[len(ids) - int(len(ids) * HELD_OUT) :]
 
@@ -228,7 +228,7 @@ def _processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _ran(arguments: Sequence[str], folder: Path) -> tuple[str, float, float]:
+def ran(arguments: Sequence[str], folder: Path) -> tuple[str, float, float]:
     """What a command says; its seconds on the wall's clock, and of processors."""
     command = [sys.executable, *arguments]
     started, before = time.monotonic(), _processor()

@@ -20,6 +20,7 @@ from grader.remote.function import call
 from grader.remote.many import each
 
 TRAIN, TOKENIZER = "train_bpe", "BPETokenizer"
+ENCODING = "Encoding"  # a part of two files
 Ids = list[int]
 _MANY = 300  # merges, which are too many to be shown
 

@@ -1,0 +1,32 @@
+"""Special tokens to judge by, and texts in which they stand."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from grader.checks.tokenizer import texts
+from grader.checks.tokenizer.common import Setup, distinct
+from grader.oracle.tokenizer import Trainer
+
+# Out of order, one the beginning of another, and signs that mean something in patterns.
+TOKENS = (
+    *("<|endoftext|>", "<|end|>", "[SEP]", "<|end|><|of|>", "a.b", "(x", "é😀", "<|pad|>", "*.*"),
+    *("\n\n\n", "[SEP][SEP]"),
+)
+PLACES = (
+    *("<|end|>", "a<|end|>b", "<|end|><|end|>", " <|end|> ", "a  <|end|>  b", "1<|pad|>2<|pad|>"),
+    *("[SEP][SEP][SEP]", "<|end|><|of|>", "<|end|><|of|><|end|>", "a.b axb", "(x)", "<|end", ""),
+)
+
+
+@cache
+def usual() -> Setup:
+    """Merges that go through the middle of characters, and special tokens."""
+    merges = distinct(Trainer().train(" ".join(texts.PROBES), 256 + 150))
+    return Setup(merges, TOKENS)
+
+
+@cache
+def alike() -> Setup:
+    """Special tokens whose texts are that of a merge, of a byte, or of neither."""
+    return Setup(((b"l", b"o"), (b"lo", b"w")), ("<|end|>", "low", "|", "<|pad|>", "7", "é"))

@@ -76,7 +76,12 @@ class _SpecialShortest(Tokenizer):
 
 
 class _SpecialNested(Tokenizer):
-    """One special token after another, wherever it stands: the first given, or the longest."""
+    """One special token after another, wherever it stands: the first given, or the longest.
+
+    most: at so many places of a stretch; 0: at all.
+    """
+
+    most = 0
 
     def order(self) -> Sequence[str]:
         return self.special_tokens
@@ -87,7 +92,9 @@ class _SpecialNested(Tokenizer):
             parts = [
                 new
                 for part, special in parts
-                for new in ([(part, True)] if special else _parts(part, [re.escape(token)]))
+                for new in (
+                    [(part, True)] if special else _parts(part, [re.escape(token)], self.most)
+                )
             ]
         yield from parts
 
@@ -95,6 +102,10 @@ class _SpecialNested(Tokenizer):
 class _SpecialNestedLongest(_SpecialNested):
     def order(self) -> Sequence[str]:
         return sorted(self.special_tokens, key=len, reverse=True)
+
+
+class _SpecialOnceInAStretch(_SpecialNestedLongest):
+    most = 1
 
 
 class _SpecialOnce(Tokenizer):
@@ -154,8 +165,8 @@ class _WholePieces(Tokenizer):
         return found
 
 
-def _parts(text: str, patterns: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    for n, stretch in enumerate(re.split(f"({'|'.join(patterns)})", text)):
+def _parts(text: str, patterns: Iterable[str], most: int = 0) -> Iterator[tuple[str, bool]]:
+    for n, stretch in enumerate(re.split(f"({'|'.join(patterns)})", text, maxsplit=most)):
         if stretch:
             yield stretch, n % 2 == 1
 
@@ -172,7 +183,7 @@ SPECIAL_ENCODERS: dict[str, tuple[type[Tokenizer], ...]] = {
     "special-not-longest": (
         *(_SpecialInOrder, _SpecialShortest, _SpecialNested, _SpecialNestedLongest),
     ),
-    "special-first-place-only": (_SpecialOnce,),
+    "special-first-place-only": (_SpecialOnce, _SpecialOnceInAStretch),
     "special-not-escaped": (_SpecialUnescaped,),
     "special-text-stripped": (_SpecialStripped,),
     "special-cut-with-the-text": (_WholePieces,),

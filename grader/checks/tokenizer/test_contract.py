@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
@@ -74,14 +76,15 @@ def _expect_apart(evidence: Evidence) -> None:
     first = one.setup.build(evidence)
     if any(one.found(evidence, first) != one.expected() for _ in range(2)):
         return  # it is wrong by itself, and other checks say so
+    before = attribute(evidence.subject, first, "vocab_size")
     second = other.setup.build(evidence)
     try:
         found = [other.found(evidence, second), one.found(evidence, first)]
     except CandidateError as fault:
         fault.cause = "tokenizers-share-state"
         raise
-    size = attribute(evidence.subject, first, "vocab_size")
-    if found != [other.expected(), one.expected()] or size != one.setup.right.vocab_size:
+    after = attribute(evidence.subject, first, "vocab_size")
+    if found != [other.expected(), one.expected()] or after != before:
         lines = (
             "tokenizer.encode('quxy')",
             f"another = {TOKENIZER}({list(other.setup.merges)})",
@@ -103,7 +106,7 @@ _MERGES = ((b"a", b"b"), (b"ab", b"c"), (b"b", b"a"))
 _GIVEN: dict[str, list[object]] = {
     "merges": list(_MERGES),
     "special_tokens": ["<b>", "<z><b>", "<a>"],
-    "ids": [256, 97, 259, 260],
+    "ids": [256, 64, 259, 260],
 }
 
 
@@ -114,8 +117,10 @@ def _expect_given_kept(evidence: Evidence) -> None:
     merges, special, ids = held.values()
     tokenizer = call(subject, TOKENIZER, {}, args=[merges, special], keep=True).held
     assert tokenizer is not None
-    each(subject, tokenizer, "encode", ["abc<z><b>"], {"allow_special": True})
-    each(subject, tokenizer, "decode", [ids])
+    with suppress(CandidateError):  # other checks say so
+        each(subject, tokenizer, "encode", ["abc<z><b>"], {"allow_special": True})
+    with suppress(CandidateError):
+        each(subject, tokenizer, "decode", [ids])
     for name, value in _GIVEN.items():
         found = call(subject, "copy", {}, on=held[name]).value
         if found != value:

@@ -122,6 +122,14 @@ class _SpecialUnescaped(Tokenizer):
         yield from _parts(text, self.special_tokens)
 
 
+class _SpecialInAnyCase(Tokenizer):
+    def split(self, text: str) -> Iterator[tuple[str, bool]]:
+        known = {token.lower(): token for token in self.special_tokens}
+        patterns = map(re.escape, sorted(known, key=len, reverse=True))
+        for stretch, special in _parts(text, [f"(?i:{'|'.join(patterns)})"]):
+            yield known[stretch.lower()] if special else stretch, special
+
+
 class _SpecialStripped(Tokenizer):
     def split(self, text: str) -> Iterator[tuple[str, bool]]:
         for stretch, special in super().split(text):
@@ -185,6 +193,7 @@ SPECIAL_ENCODERS: dict[str, tuple[type[Tokenizer], ...]] = {
     ),
     "special-first-place-only": (_SpecialOnce, _SpecialOnceInAStretch),
     "special-not-escaped": (_SpecialUnescaped,),
+    "special-ignores-case": (_SpecialInAnyCase,),
     "special-text-stripped": (_SpecialStripped,),
     "special-cut-with-the-text": (_WholePieces,),
 }

@@ -16,7 +16,13 @@ TOKENS = (
 PLACES = (
     *("<|end|>", "a<|end|>b", "<|end|><|end|>", " <|end|> ", "a  <|end|>  b", "1<|pad|>2<|pad|>"),
     *("[SEP][SEP][SEP]", "<|end|><|of|>", "<|end|><|of|><|end|>", "a.b axb", "(x)", "<|end", ""),
+    "<|END|> A.B [sep]",
 )
+BESIDE = ("x\n 7low", "low \n |", "\n 7\n ")
+
+
+# The last reaches over the end of a line, as spaces before a special token may.
+_FEW = ((b"l", b"o"), (b"lo", b"w"), (b"\n", b" "))
 
 
 @cache
@@ -29,4 +35,4 @@ def usual() -> Setup:
 @cache
 def alike() -> Setup:
     """Special tokens whose texts are that of a merge, of a byte, or of neither."""
-    return Setup(((b"l", b"o"), (b"lo", b"w")), ("<|end|>", "low", "|", "<|pad|>", "7", "é"))
+    return Setup(_FEW, ("<|end|>", "low", "|", "<|pad|>", "7", "é"))

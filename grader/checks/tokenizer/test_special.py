@@ -9,7 +9,7 @@ from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.tokenizer import texts
 from grader.checks.tokenizer.common import Question, Setup, compare
-from grader.checks.tokenizer.special import PLACES, TOKENS, alike, usual
+from grader.checks.tokenizer.special import BESIDE, PLACES, TOKENS, alike, usual
 from grader.oracle.tokenizer_forms import ENCODERS
 from grader.oracle.tokenizer_special_forms import SPECIAL_ENCODERS
 from grader.remote.exchange import words
@@ -104,6 +104,8 @@ def test_special_ordinary(evidence: Evidence, text: str) -> None:
 @given(text=_with_tokens())
 def test_special_allowed(evidence: Evidence, text: str) -> None:
     """With allow_special each becomes its id, and what lies between is encoded by itself."""
+    beside = Question(alike(), BESIDE, True)
+    _compare_special(evidence, "tokenizer.special_allowed", beside, "with allow_special")
     parts = (part for part, special in usual().right.split(text) if not special)
     if all(map(usual().right.is_clear, parts)):
         question = Question(usual(), (*PLACES, text), True)

@@ -126,6 +126,19 @@ TOKENIZER_SPECIAL: tuple[Cause, ...] = (
         ("tokenizer.special_allowed",),
     ),
     Cause(
+        "special-ignores-case",
+        "Special tokens count in upper and lower case alike.",
+        "They are texts: '<|END|>' is not '<|end|>'.",
+        "Look for IGNORECASE, lower and casefold.",
+        "IGNORECASE|regex\\.I|re\\.I|lower|casefold",
+        (
+            "Is '<|END|>' a special token if '<|end|>' is?",
+            "Encode '<|END|>' with allow_special=True: it is text.",
+            "Compile the pattern of special tokens without flags.",
+        ),
+        ("tokenizer.special_allowed",),
+    ),
+    Cause(
         "special-text-stripped",
         "Spaces beside special tokens are lost.",
         "The text between is encoded as it is.",

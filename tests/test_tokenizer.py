@@ -15,6 +15,7 @@ import tiktoken
 from hypothesis import given, settings
 
 from grader.checks.tokenizer import texts
+from grader.checks.tokenizer.special import alike
 from grader.oracle.causes import CAUSES
 from grader.oracle.gpt2_merges import FILE, SHA256, gpt2_merges
 from grader.oracle.tokenizer import Trainer, gpt2_tokenizer, kind, pieces
@@ -53,6 +54,19 @@ def test_known_texts_are_encoded_as_by_tiktoken(text: str) -> None:
 @given(text=texts.texts(12))
 def test_any_text_is_encoded_as_by_tiktoken(text: str) -> None:
     agrees(text)
+
+
+def test_special_tokens_that_are_bytes_or_merges_are_encoded_as_by_tiktoken() -> None:
+    ours = alike().right
+    special = {token: ours.special_id(token) for token in ours.special_tokens}
+    theirs = tiktoken.Encoding(
+        "alike", pat_str=PATTERN, mergeable_ranks=dict(ours.ids), special_tokens=special
+    )
+    text = "low7|é <|end|> slow 7low"
+    assert ours.encode(text) == theirs.encode(text, disallowed_special=())
+    ids = ours.encode(text, True)
+    assert ids == theirs.encode(text, allowed_special="all")
+    assert ours.decode(ids) == theirs.decode(ids) == text
 
 
 def agrees(text: str) -> None:

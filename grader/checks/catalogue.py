@@ -115,7 +115,7 @@ _PATH = (
     Exercise(
         "tokenizer",
         "tokenizer.py",
-        ("test_training", "test_encoding", "test_decoding"),
+        ("test_training", "test_contract", "test_encoding", "test_special", "test_decoding"),
         ("train_bpe", "BPETokenizer"),
         "tokenizer.md",
         imports=("regex",),

@@ -52,6 +52,17 @@ def attribute(subject: Subject, on: Held, name: str) -> Any:
     return _answers(subject, name, answer, values, 1).values[0]
 
 
+def hold(subject: Subject, name: str, value: object) -> Held:
+    """A value that lives in the worker, to be given to what is called `name`, and looked at after.
+
+    Raises WorkerLost.
+    """
+    packer = Packer()
+    place, item = subject.new_place(), packer.pack(value)
+    subject.ask(name, "hold", packer.arrays, packer.uses, item=item, place=place)
+    return subject.held(place)
+
+
 def _answers(
     subject: Subject, name: str, answer: dict[str, Any], arrays: Sequence[Values], count: int
 ) -> Answers:

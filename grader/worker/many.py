@@ -1,4 +1,4 @@
-"""A function or method, called for each of many values; and attributes of held objects."""
+"""A function or method, called for each of many values; held values, and attributes of these."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class Many:
     objects: what lives here, by "kind:number"; functions: the submission's.
     """
 
-    def __init__(self, objects: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
+    def __init__(self, objects: dict[str, Any], functions: Mapping[str, Any]) -> None:
         self._objects = objects
         self._functions = functions
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "each": self.each,
             "attribute": self.attribute,
+            "hold": self.hold,
         }
 
     def each(
@@ -50,6 +51,13 @@ class Many:
     def attribute(self, arrays: tuple[wire.Array, ...], on: str, name: str) -> wire.Message:
         """The value of an attribute."""
         return self._told([getattr(self._objects[on], name)], [0.0])
+
+    def hold(
+        self, arrays: tuple[wire.Array, ...], item: dict[str, Any], place: str
+    ) -> wire.Message:
+        """Make a value, as of `exchange.made`, and hold it."""
+        self._objects[place] = exchange.made(item, arrays, self._objects)
+        return wire.Message({})
 
     def _told(self, values: list[Any], seconds: list[float]) -> wire.Message:
         teller = exchange.Teller()

@@ -16,6 +16,7 @@ from grader.oracle.checkpoint import Variables, shapes
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model import Floats, Integers
 from grader.remote import CandidateError, Module
+from grader.remote.exchange import Held
 from grader.remote.pretrained import Loading, load
 
 NAME = "load_openai_weights"
@@ -143,9 +144,12 @@ def equal(evidence: Evidence, found: Floats, wanted: Floats) -> bool:
 
 
 def loaded(
-    evidence: Evidence, module: Module, variables: Variables, filled: float | None = None
+    evidence: Evidence, module: Module, variables: Variables | Held, filled: float | None = None
 ) -> Loading:
-    """What became of loading right variables into a model. Raises Failure if they are refused."""
+    """What became of loading right variables into a model. Raises Failure if they are refused.
+
+    variables: or those of another loading, given again.
+    """
     loading = load(evidence.subject, NAME, module, variables, filled)
     if loading.refused is not None:
         raise Failure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from grader.checks.api import Counterexample, Failure, check
@@ -21,8 +23,11 @@ from grader.checks.pretrained.common import (
     size_of,
 )
 from grader.checks.pretrained.common import dtype as usual_dtype
+from grader.oracle.checkpoint import Variables
 from grader.oracle.layouts.box import difference
+from grader.oracle.model import Integers
 from grader.remote import CandidateError
+from grader.remote.exchange import Held
 from grader.remote.function import call
 from grader.remote.pretrained import spoil
 
@@ -91,14 +96,15 @@ def test_memory(evidence: Evidence) -> None:
         module = fresh(evidence, CASE.size, dtype=dtype)
         loading = arrived(evidence, module, variables)
         before = module.call(idx)
+        # Something may be kept by the very same variables, or by any that are equal.
+        with suppress(Failure, CandidateError):  # if they were changed, another check says so
+            _train_another(evidence, dtype, loading.variables, idx)
+        _train_another(evidence, dtype, variables, idx)
+        after_another = module.call(idx)
         spoil(evidence.subject, NAME, loading)
         lines = ["for value in variables.values():", "    value.zero_()"]
         when = "once the variables are set to zero"
-        expect_logits(evidence, CASE, module.call(idx), before, when, *lines)
-        other = fresh(evidence, CASE.size, dtype=dtype)
-        loaded(evidence, other, variables)
-        trained = evidence.subject.adopt(other.itself, MODEL, dtype)
-        trained.call(idx, trained.random(np.random.default_rng(0), 1.0))
+        expect_logits(evidence, CASE, module.call(idx), after_another, when, *lines)
         lines = [
             "other = copy.deepcopy(model)",
             "load_openai_weights(model, variables)",
@@ -107,7 +113,17 @@ def test_memory(evidence: Evidence) -> None:
             "    p.data.normal_()",
         ]
         when = "once the weights of another model that was given the same variables are changed"
-        expect_logits(evidence, CASE, module.call(idx), before, when, "import copy", *lines)
+        expect_logits(evidence, CASE, after_another, before, when, "import copy", *lines)
+
+
+def _train_another(
+    evidence: Evidence, dtype: str, variables: Variables | Held, idx: Integers
+) -> None:
+    """Give these variables to another model, whose weights then change."""
+    other = fresh(evidence, CASE.size, dtype=dtype)
+    loaded(evidence, other, variables)
+    trained = evidence.subject.adopt(other.itself, MODEL, dtype)
+    trained.call(idx, trained.random(np.random.default_rng(0), 1.0))
 
 
 @check(
@@ -124,7 +140,8 @@ def test_unchanged(evidence: Evidence) -> None:
     """The variables are as they were."""
     variables, _ = CASE.drawn()
     loading = arrived(evidence, fresh(evidence, CASE.size, dtype="float32"), variables)
-    after = spoil(evidence.subject, NAME, loading)
+    spoiled = spoil(evidence.subject, NAME, loading)
+    after = spoiled.values
     for name, values in variables.items():
         if name not in after:
             raise Failure(f"{name} is no longer in variables", cause="variables-changed")
@@ -139,6 +156,11 @@ def test_unchanged(evidence: Evidence) -> None:
     surplus = next(iter(set(after) - set(variables)), None)
     if surplus is not None:
         raise Failure(f"variables now has {surplus}, too", cause="variables-changed")
+    if spoiled.recording:
+        raise Failure(
+            f"gradients are recorded for {spoiled.recording[0]} now: its requires_grad was changed",
+            cause="variables-changed",
+        )
 
 
 @check(
@@ -207,12 +229,22 @@ def test_trains(evidence: Evidence) -> None:
             raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")
         if not loading.recording:
             raise Failure("torch no longer records gradients", cause="gradients-switched-off")
+        if not loading.ties_kept:
+            raise Failure(
+                "what was one parameter in two places of the model, such as a head tied to the "
+                "token embedding, is two afterwards",
+                _tied(evidence),
+                "weights-untied",
+            )
     frozen = fresh(evidence, CASE.size)
     call(evidence.subject, "requires_grad_", {}, args=[False], on=frozen.itself)
     arrived(evidence, frozen, variables)
     for parameter in evidence.subject.adopt(frozen.itself, MODEL, usual_dtype(evidence)).parameters:
         if parameter.trainable:
-            raise Failure(f"{parameter.name} was frozen, and is trained afterwards")
+            raise Failure(
+                f"{parameter.name} was frozen, and is trained afterwards",
+                cause="frozen-weights-thawed",
+            )
     after = evidence.subject.adopt(module.itself, MODEL, usual_dtype(evidence))
     trained = {p.name: p.trainable for p in module.parameters}
     for parameter in after.parameters:
@@ -223,3 +255,9 @@ def test_trains(evidence: Evidence) -> None:
     for parameter, gradient in zip(after.parameters, gradients, strict=False):
         if parameter.trainable and gradient is None:
             raise Failure(f"no gradient reaches {parameter.name}", cause="gradients-switched-off")
+
+
+def _tied(evidence: Evidence) -> Counterexample:
+    count = "print(len(list(model.parameters())))"
+    code = CASE.code(evidence, count, "load_openai_weights(model, variables)", count)
+    return Counterexample(code, "the same number twice", "more the second time")

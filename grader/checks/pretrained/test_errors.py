@@ -3,102 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.pretrained.common import MODEL, NAME, Case, arrived, fresh, size_of
-from grader.oracle.checkpoint import Variables, shapes
+from grader.checks.pretrained.common import MODEL, NAME, arrived, fresh
+from grader.checks.pretrained.unfit import CASE, Bad, misshapen, missing, surplus
 from grader.remote import CandidateError, Module
 from grader.remote.module import Floats
-from grader.remote.pretrained import load
+from grader.remote.pretrained import Loading, load
 
 PART = "Errors"
-CASE = Case(size_of(7, 2, 3, 2, 4), 30)
-
-
-@dataclass(frozen=True)
-class Bad:
-    """Variables that do not fit. words: what is wrong; line: code that makes them of right ones;
-    named: those of which one has to stand in the message.
-    """
-
-    words: str
-    line: str
-    variables: Variables
-    named: tuple[str, ...]
-
-
-_STRANGERS = ["model/h0/ln_3/g", "model/h1/attn/bias", "model/wte/Adam", "global_step", "h0/ln_1/g"]
-
-
-def _missing() -> Iterator[Bad]:
-    right, _ = CASE.drawn()
-    for name in right:
-        rest = {other: values for other, values in right.items() if other != name}
-        yield Bad(f"without {name}", f"del variables[{name!r}]", rest, (name,))
-    gone = tuple(name for name in right if name.startswith("model/h1/"))
-    yield Bad(
-        "with one block for a model of two",
-        "variables = {n: v for n, v in variables.items() if not n.startswith('model/h1/')}",
-        {name: values for name, values in right.items() if name not in gone},
-        gone,
-    )
-    yield Bad("with no variable at all", "variables = {}", {}, tuple(right))
-
-
-def _surplus() -> Iterator[Bad]:
-    right, _ = CASE.drawn()
-    for name in _STRANGERS:
-        more: Variables = {**right, name: np.ones(6, dtype=np.float32)}
-        yield Bad(f"with {name}", f"variables[{name!r}] = torch.ones(6)", more, (name,))
-    third = {
-        name.replace("/h1/", "/h2/"): values
-        for name, values in right.items()
-        if name.startswith("model/h1/")
-    }
-    renamed = {name.replace("h1/ln_2/g", "h1/ln_2/gamma"): v for name, v in right.items()}
-    yield Bad(
-        "with model/h1/ln_2/gamma in place of model/h1/ln_2/g",
-        "variables['model/h1/ln_2/gamma'] = variables.pop('model/h1/ln_2/g')",
-        renamed,
-        ("model/h1/ln_2/g",),
-    )
-    # Also in front: what is met first must not decide.
-    for variables in ({**right, **third}, {**third, **right}):
-        yield Bad(
-            "with three blocks for a model of two",
-            "variables |= {n.replace('/h1/', '/h2/'): v for n, v in variables.items() "
-            "if '/h1/' in n}",
-            variables,
-            tuple(third),
-        )
-
-
-def _misshapen() -> Iterator[Bad]:
-    right, _ = CASE.drawn()
-    rng = np.random.default_rng(0)
-    for name, shape in shapes(CASE.size).items():
-        for wrong in _other_shapes(shape):
-            values = rng.normal(0.0, 0.5, wrong).astype(np.float32)
-            yield Bad(
-                f"with {name} of shape {list(wrong)} instead of {list(shape)}",
-                f"variables[{name!r}] = torch.zeros({wrong})",
-                {**right, name: values},
-                (name,),
-            )
-
-
-def _other_shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    if len(shape) == 1:
-        return [(1,), (shape[0] + 1,), (1, *shape)]
-    if len(shape) == 2:
-        return [(shape[0] + 1, shape[1]), (shape[0] - 1, shape[1]), (1, shape[1]), shape[::-1]]
-    _, rows, columns = shape
-    turned = [(1, columns, rows)] if rows != columns else []
-    return [*turned, (rows, columns), (1, 1, columns), (2, rows, columns)]
 
 
 def _refusal(evidence: Evidence, module: Module, bad: Bad) -> str | None:
@@ -117,15 +33,23 @@ def _refusal(evidence: Evidence, module: Module, bad: Bad) -> str | None:
 
 def _check_refused(evidence: Evidence, kinds: Iterator[Bad], cause: str) -> None:
     module = fresh(evidence, CASE.size)
-    for bad in kinds:
-        message = _refusal(evidence, module, bad)
+    crash: Failure | None = None
+    for n, bad in enumerate(kinds):
+        try:
+            message = _refusal(evidence, module, bad)
+        except Failure as failure:
+            if n == 0:
+                raise
+            # Some are refused as they should be. If others are accepted, this is worth more.
+            crash = crash or failure
+            continue
         if message is None:
             raise Failure(
                 f"expected a ValueError for variables {bad.words}, found none",
                 _counterexample(evidence, bad, "ValueError", "no error"),
                 cause,
             )
-        if not any(name in message for name in bad.named):
+        if crash is None and not any(name in message for name in bad.named):
             one = bad.named[0] if len(bad.named) == 1 else f"such as {bad.named[0]}"
             raise Failure(
                 f"for variables {bad.words} the message has to have the variable's full name, "
@@ -133,6 +57,8 @@ def _check_refused(evidence: Evidence, kinds: Iterator[Bad], cause: str) -> None
                 _counterexample(evidence, bad, one, message),
                 "variable-not-named",
             )
+    if crash is not None:
+        raise crash
 
 
 def _counterexample(evidence: Evidence, bad: Bad, expected: str, found: str) -> Counterexample:
@@ -160,7 +86,7 @@ def _counterexample(evidence: Evidence, bad: Bad, expected: str, found: str) -> 
 )
 def test_missing(evidence: Evidence) -> None:
     """A missing variable is a ValueError that has its name."""
-    _check_refused(evidence, _missing(), "missing-accepted")
+    _check_refused(evidence, missing(), "missing-accepted")
 
 
 @check(
@@ -175,7 +101,7 @@ def test_missing(evidence: Evidence) -> None:
 )
 def test_surplus(evidence: Evidence) -> None:
     """A surplus variable is a ValueError that has its name."""
-    _check_refused(evidence, _surplus(), "surplus-accepted")
+    _check_refused(evidence, surplus(), "surplus-accepted")
 
 
 @check(
@@ -192,7 +118,7 @@ def test_surplus(evidence: Evidence) -> None:
 )
 def test_shapes(evidence: Evidence) -> None:
     """A variable of another shape than the table's is a ValueError that has its name."""
-    _check_refused(evidence, _misshapen(), "wrong-shape-accepted")
+    _check_refused(evidence, misshapen(), "wrong-shape-accepted")
 
 
 @check(
@@ -206,16 +132,21 @@ def test_shapes(evidence: Evidence) -> None:
     ),
 )
 def test_untouched(evidence: Evidence) -> None:
-    """After an error the model has all the weights that it had."""
-    arrived(evidence, fresh(evidence, CASE.size), CASE.drawn()[0])
+    """After an error the model is as it was, and torch goes on recording gradients."""
+    variables, idx = CASE.drawn()
+    arrived(evidence, fresh(evidence, CASE.size), variables)
     module = fresh(evidence, CASE.size)
+    module.call(idx, train=True)
     # Wherever a submission begins, for some of these it has written before it sees them.
-    misshapen = {bad.named: bad for bad in _misshapen()}
-    bads = [*_missing(), *_surplus(), *misshapen.values()]
+    shapes = {bad.named: bad for bad in misshapen()}
+    bads = [*missing(), *surplus(), *shapes.values()]
     refused = 0
     for bad in bads:
         try:
-            answered = load(evidence.subject, NAME, module, bad.variables).refused
+            loading = load(evidence.subject, NAME, module, bad.variables)
+            answered = loading.refused
+            if answered is not None:
+                _expect_settings(evidence, loading, bad)
         except CandidateError as fault:
             if fault.status != "error":
                 raise
@@ -234,6 +165,38 @@ def test_untouched(evidence: Evidence) -> None:
             )
     if not refused:
         raise Failure("no variables were refused, whatever was wrong", cause="missing-accepted")
+
+
+def _expect_settings(evidence: Evidence, loading: Loading, bad: Bad) -> None:
+    """Fail unless the model's mode, and whether torch records gradients, are as they were."""
+    for kept, told, expression, cause in (
+        (
+            loading.recording,
+            "torch no longer records gradients",
+            "torch.is_grad_enabled()",
+            "gradients-switched-off",
+        ),
+        (
+            loading.mode_kept,
+            "a model in train mode is not in it",
+            "all(module.training for module in model.modules())",
+            "mode-not-kept",
+        ),
+    ):
+        if not kept:
+            lines = (
+                "model.train()",
+                bad.line,
+                "try:",
+                "    load_openai_weights(model, variables)",
+                "except ValueError:",
+                f"    print({expression})",
+            )
+            raise Failure(
+                f"after an error ({loading.refused}) for variables {bad.words}, {told}",
+                Counterexample(CASE.code(evidence, *lines), "True", "False"),
+                cause,
+            )
 
 
 def _touched(evidence: Evidence, module: Module) -> str:

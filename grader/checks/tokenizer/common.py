@@ -20,6 +20,7 @@ from grader.remote.function import call
 from grader.remote.many import each
 
 TRAIN, TOKENIZER = "train_bpe", "BPETokenizer"
+ENCODING = "Encoding"  # a part of two files
 Ids = list[int]
 _MANY = 300  # merges, which are too many to be shown
 
@@ -41,7 +42,12 @@ class Setup:
         args: list[object] = [SentMerges(self.merges)]
         if self.special:
             args.append(list(self.special))
-        held = call(evidence.subject, TOKENIZER, {}, args=args, keep=True).held
+        try:
+            held = call(evidence.subject, TOKENIZER, {}, args=args, keep=True).held
+        except CandidateError as fault:
+            if self.special and _is_no_pattern(fault):
+                fault.cause = "special-not-escaped"
+            raise
         assert held is not None
         return held
 
@@ -143,12 +149,17 @@ def cause_of_type(texts: Sequence[str], found: Sequence[object]) -> str:
     return "not-implemented" if unwritten else "wrong-return-type"
 
 
+def _is_no_pattern(fault: CandidateError) -> bool:
+    """Whether a text was taken for a pattern, and is none. No text of ours has an escape."""
+    return bool(re.search(r"raised (\w+\.)?(error|PatternError): (?!bad escape)", fault.message))
+
+
 def _cause_of(text: str, fault: CandidateError) -> str:
     """What an error for a text points to."""
     if fault.cause != "crashes":
         return fault.cause
-    if re.search(r"raised (\w+\.)?(error|PatternError):", fault.message):
-        return "special-not-escaped"  # a pattern that is none
+    if _is_no_pattern(fault):
+        return "special-not-escaped"
     if "UnicodeEncodeError" in fault.message:
         return "latin-1"
     if "KeyError" in fault.message and not text.isascii():

@@ -7,12 +7,11 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.checks.api import Counterexample, Failure, check
+from grader.checks.api import check
 from grader.checks.evidence import Evidence
 from grader.checks.tokenizer import texts
 from grader.checks.tokenizer.common import (
-    TOKENIZER,
-    TRAIN,
+    ENCODING,
     Question,
     Setup,
     compare,
@@ -24,12 +23,7 @@ from grader.checks.tokenizer.speed import check_speed
 from grader.oracle.gpt2_merges import Merges
 from grader.oracle.tokenizer import Trainer
 from grader.oracle.tokenizer_forms import ENCODERS
-from grader.remote import CandidateError
-from grader.remote.exchange import Merges as SentMerges
-from grader.remote.function import call
-from grader.remote.many import attribute, each
 
-PART = "Encoding"
 _SOME = {slug: forms for slug, forms in ENCODERS.items() if not slug.startswith("special-")}
 
 
@@ -50,86 +44,8 @@ def _compare(evidence: Evidence, id: str, question: Question, what: str) -> None
 
 
 @check(
-    "tokenizer.signature",
-    PART,
-    2,
-    hints=(
-        "Compare names and arguments with the stub's, letter by letter.",
-        "allow_special is given by name; special_tokens and allow_special have defaults.",
-        "class BPETokenizer: __init__(self, merges, special_tokens=()); encode(self, text, *, "
-        "allow_special=False); decode(self, ids); and def train_bpe(text, vocab_size).",
-    ),
-)
-def test_signature(evidence: Evidence) -> None:
-    """There are train_bpe and BPETokenizer, which take the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    for name in (TRAIN, TOKENIZER):
-        if name not in found:
-            raise Failure(f"expected {name}, found none", cause="wrong-signature")
-        if found[name].startswith("not a"):
-            raise Failure(f"{name} is {found[name]}", cause="wrong-signature")
-    try:
-        call(evidence.subject, TRAIN, {"text": "a", "vocab_size": 256})
-        given: dict[str, object] = {"merges": SentMerges(()), "special_tokens": ["<x>"]}
-        tokenizer = call(evidence.subject, TOKENIZER, given, keep=True).held
-        assert tokenizer is not None
-        each(evidence.subject, tokenizer, "encode", ["a"], {"allow_special": False})
-        each(evidence.subject, tokenizer, "decode", [[]])
-        attribute(evidence.subject, tokenizer, "vocab_size")
-    except CandidateError as fault:
-        if fault.status == "error" and fault.message.startswith(
-            ("it raised TypeError", "it raised AttributeError")
-        ):
-            raise Failure(fault.message, cause="wrong-signature") from None
-        raise
-
-
-@check(
-    "tokenizer.independent",
-    PART,
-    3,
-    hints=(
-        "What do two tokenizers of your class have in common?",
-        "Make two with different merges and encode the same text with the one, the other and the "
-        "first again.",
-        "Everything that hangs on the merges belongs on self, made in __init__: no class "
-        "attributes, no defaults that change, no cache that knows the text alone.",
-    ),
-)
-def test_independent(evidence: Evidence) -> None:
-    """Tokenizers have nothing to do with one another."""
-    setups = Setup(((b"q", b"u"),), ("<one>",)), Setup(((b"x", b"y"),))
-    one, other = (Question(setup, ("quxy", "xyqu <one> quxy", "qu'xy"), True) for setup in setups)
-    first = one.setup.build(evidence)
-    if any(one.found(evidence, first) != one.expected() for _ in range(2)):
-        return  # it is wrong by itself, and other checks say so
-    second = other.setup.build(evidence)
-    try:
-        found = [other.found(evidence, second), one.found(evidence, first)]
-    except CandidateError as fault:
-        fault.cause = "tokenizers-share-state"
-        raise
-    size = attribute(evidence.subject, first, "vocab_size")
-    if found != [other.expected(), one.expected()] or size != one.setup.right.vocab_size:
-        lines = (
-            "tokenizer.encode('quxy')",
-            f"another = {TOKENIZER}({list(other.setup.merges)})",
-            "print(another.encode('quxy'), tokenizer.encode('quxy'))",
-        )
-        expected, gives = (
-            " ".join(str(ids[0]) for ids in both)
-            for both in ([other.expected(), one.expected()], found)
-        )
-        raise Failure(
-            "of two tokenizers with different merges one changes what the other gives",
-            Counterexample(one.setup.code(evidence, *lines), expected, gives),
-            "tokenizers-share-state",
-        )
-
-
-@check(
     "tokenizer.bytes",
-    PART,
+    ENCODING,
     5,
     hints=(
         "Which id has the letter a, and which has a space?",
@@ -167,7 +83,7 @@ def _orders(draw: st.DrawFn) -> tuple[Merges, tuple[str, ...]]:
 
 @check(
     "tokenizer.merge_order",
-    PART,
+    ENCODING,
     8,
     hints=(
         "Of several merges that fit, which is made first?",
@@ -188,7 +104,7 @@ def test_merge_order(evidence: Evidence, drawn: tuple[Merges, tuple[str, ...]]) 
 
 @check(
     "tokenizer.pre_tokens",
-    PART,
+    ENCODING,
     9,
     hints=(
         "Where may a text be cut, and is it cut there?",
@@ -219,7 +135,7 @@ def _cuts() -> tuple[Question, ...]:
 
 @check(
     "tokenizer.gpt2",
-    PART,
+    ENCODING,
     6,
     hints=(
         "Which of the brief's rules does the text in the example touch?",
@@ -236,7 +152,7 @@ def test_gpt2(evidence: Evidence) -> None:
 
 @check(
     "tokenizer.gpt2_any",
-    PART,
+    ENCODING,
     6,
     hints=(
         "What is special about the characters of the text in the example?",
@@ -256,7 +172,7 @@ def test_gpt2_any(evidence: Evidence, drawn: list[str]) -> None:
 
 @check(
     "tokenizer.time",
-    PART,
+    ENCODING,
     3,
     hints=(
         "What does your encode do again for every token that it has found?",

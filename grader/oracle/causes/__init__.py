@@ -20,6 +20,7 @@ from grader.oracle.causes.pretrained import PRETRAINED
 from grader.oracle.causes.pretrained_contract import PRETRAINED_CONTRACT
 from grader.oracle.causes.tokenizer import TOKENIZER
 from grader.oracle.causes.tokenizer_cuts import TOKENIZER_CUTS
+from grader.oracle.causes.tokenizer_decoding import TOKENIZER_DECODING
 from grader.oracle.causes.tokenizer_special import TOKENIZER_SPECIAL
 from grader.oracle.causes.tokenizer_training import TOKENIZER_TRAINING
 from grader.oracle.causes.training_batches import TRAINING_BATCHES
@@ -56,6 +57,7 @@ CAUSES: dict[str, Cause] = {
         TOKENIZER_CUTS,
         TOKENIZER,
         TOKENIZER_SPECIAL,
+        TOKENIZER_DECODING,
         KV_CACHE,
     )
     for cause in part

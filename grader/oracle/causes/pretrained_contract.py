@@ -88,6 +88,34 @@ PRETRAINED_CONTRACT: tuple[Cause, ...] = (
             "Print requires_grad of all parameters, and torch.is_grad_enabled(), afterwards.",
             "Write inside `with torch.no_grad():`, and change nothing else about gradients.",
         ),
+        ("pretrained.trains", "pretrained.untouched"),
+    ),
+    Cause(
+        "weights-untied",
+        "The head and the token embedding were one parameter, and are two afterwards.",
+        "The brief asks that one parameter in two places of the model stays one: else a later "
+        "training moves them apart.",
+        "Look for load_state_dict(assign=True) and nn.Parameter(…) without tying them again.",
+        r"assign|Parameter\(|state_dict",
+        (
+            "How many parameters has your model before, and how many after?",
+            "Print model.head.weight is model.token_embedding.weight, with your own names, before "
+            "and after.",
+            "Copy into the parameters that are there, or tie the head again afterwards.",
+        ),
+        ("pretrained.trains",),
+    ),
+    Cause(
+        "frozen-weights-thawed",
+        "What was frozen is trained after loading.",
+        "The brief asks that what was frozen stays frozen.",
+        "Look for requires_grad and for new parameters, which are trained unless told otherwise.",
+        r"requires_grad|Parameter\(|assign",
+        (
+            "What does a new nn.Parameter have for requires_grad?",
+            "Freeze the model, load, and print requires_grad of all parameters.",
+            "Copy into the parameters that are there, or give new ones the old requires_grad.",
+        ),
         ("pretrained.trains",),
     ),
     Cause(

@@ -164,6 +164,20 @@ TOKENIZER: tuple[Cause, ...] = (
         ("tokenizer.independent",),
     ),
     Cause(
+        "given-lists-changed",
+        "A list that the caller gave is changed.",
+        "The brief asks that lists that are given stay as they are.",
+        "Look for sort, reverse, pop, clear, append and += on what was given.",
+        "\\.sort\\(|\\.reverse\\(|\\.pop\\(|\\.clear\\(|\\.append\\(|\\+=|del ",
+        (
+            "What does the caller find in the list afterwards?",
+            "Make two tokenizers of one list of special tokens, and print the list before and "
+            "after.",
+            "sorted(special_tokens, …) makes a new list; list(merges) copies one.",
+        ),
+        ("tokenizer.independent",),
+    ),
+    Cause(
         "quadratic-time",
         "The time grows with the square of the text's length.",
         "The brief asks for about twice the time for a text twice as long.",

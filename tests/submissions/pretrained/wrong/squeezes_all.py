@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Errors
-# cause: wrong-kind-of-error
+# cause: wrong-shape-accepted
 # style: squeeze hides a dimension, copy_ finds out
 import torch
 

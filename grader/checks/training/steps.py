@@ -165,7 +165,9 @@ def example_of(evidence: Evidence, outcome: Outcome) -> Counterexample:
         *imports(evidence, NAME),
         *model_code(case.draw),
         "trained = [p for p in model.parameters() if p.requires_grad]",
-        f"optimizer = torch.optim.SGD(trained, lr={outcome.learning_rate})",
+        "groups = [[p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]]",
+        "optimizer = torch.optim.SGD(",
+        f'    [{{"params": group}} for group in groups], lr={outcome.learning_rate})',
         *(
             ["for p in trained:", "    p.grad = torch.randn(p.shape)  # of a step before"]
             if case.stale

@@ -23,6 +23,7 @@ from grader.oracle.causes.tokenizer_cuts import TOKENIZER_CUTS
 from grader.oracle.causes.tokenizer_special import TOKENIZER_SPECIAL
 from grader.oracle.causes.tokenizer_training import TOKENIZER_TRAINING
 from grader.oracle.causes.training_batches import TRAINING_BATCHES
+from grader.oracle.causes.training_clipping import TRAINING_CLIPPING
 from grader.oracle.causes.training_estimate import TRAINING_ESTIMATE
 from grader.oracle.causes.training_loss import TRAINING_LOSS
 from grader.oracle.causes.training_optimizer import TRAINING_OPTIMIZER
@@ -51,6 +52,7 @@ CAUSES: dict[str, Cause] = {
         TRAINING_OPTIMIZER,
         TRAINING_SCHEDULE,
         TRAINING_STEP,
+        TRAINING_CLIPPING,
         TRAINING_ESTIMATE,
         TOKENIZER_TRAINING,
         TOKENIZER_CUTS,

@@ -219,13 +219,13 @@ def _compare_ignoring(evidence: Evidence, case: Case) -> None:
 
 
 def _refusal(evidence: Evidence, case: Case) -> str:
-    """Why there is an error: whether a negative ignore_index is all right tells."""
+    """Why there is an error: whether other values of ignore_index are all right tells."""
     try:
-        found, _, logits, targets = _ask(evidence, _WITH_IGNORED[1])
+        asked = [(other.value, _ask(evidence, other)) for other in _WITH_IGNORED]
     except CandidateError:
         return "ignore-index-without-effect"
-    right = _near(found, mean_loss(logits, targets, _WITH_IGNORED[1].value), logits)
-    looked_up = right and case.value >= case.vocab
+    right = [_near(found, mean_loss(x, y, value), x) for value, (found, _, x, y) in asked]
+    looked_up = all(right) and case.value >= case.vocab
     return "ignore-index-looked-up" if looked_up else "ignore-index-without-effect"
 
 

@@ -7,6 +7,7 @@ from grader.oracle.causes.attention import ATTENTION
 from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
 from grader.oracle.causes.classification import CLASSIFICATION
+from grader.oracle.causes.classification_clipping import CLASSIFICATION_CLIPPING
 from grader.oracle.causes.classification_steps import CLASSIFICATION_STEPS
 from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
 from grader.oracle.causes.entry import Cause
@@ -47,6 +48,7 @@ CAUSES: dict[str, Cause] = {
         CLASSIFICATION,
         CLASSIFICATION_WEIGHTS,
         CLASSIFICATION_STEPS,
+        CLASSIFICATION_CLIPPING,
         TRAINING_BATCHES,
         TRAINING_LOSS,
         TRAINING_OPTIMIZER,

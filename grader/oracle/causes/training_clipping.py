@@ -97,6 +97,19 @@ TRAINING_CLIPPING: tuple[Cause, ...] = (
         ("training.clip",),
     ),
     Cause(
+        "clipping-before-division",
+        "Gradients are clipped first, and divided by the number of targets afterwards.",
+        "The brief asks that the gradient of the mean loss be cut.",
+        "Look at the order of clipping and division.",
+        r"clip|/=|div_|/",
+        (
+            "Of which loss is the gradient that you clip?",
+            "Print the norm of all gradients right before optimizer.step().",
+            "Divide first, or weigh each micro-batch's loss before backward(), and clip then.",
+        ),
+        ("training.clip",),
+    ),
+    Cause(
         "clipping-other-norm",
         "Another norm is cut than the brief's.",
         "The brief asks for the root of the sum of all squares.",

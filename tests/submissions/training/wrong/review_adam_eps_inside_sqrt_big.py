@@ -5,7 +5,6 @@
 import math
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 
 def get_batch(data, batch_size, block_size, *, generator=None):
@@ -64,7 +63,8 @@ def learning_rate_at(step, *, max_learning_rate, min_learning_rate, warmup_steps
     done = (min(step, total_steps) - warmup_steps) / max(1, total_steps - warmup_steps)
     if total_steps <= step:
         done = 1.0
-    return min_learning_rate + 0.5 * (1 + math.cos(math.pi * done)) * (max_learning_rate - min_learning_rate)
+    left = 0.5 * (1 + math.cos(math.pi * done))
+    return min_learning_rate + left * (max_learning_rate - min_learning_rate)
 
 
 def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):

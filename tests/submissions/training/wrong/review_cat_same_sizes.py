@@ -40,7 +40,8 @@ def learning_rate_at(step, *, max_learning_rate, min_learning_rate, warmup_steps
         return max_learning_rate / warmup_steps * (step + 1)
     span = total_steps - warmup_steps
     left = math.cos((step - warmup_steps) * math.pi / span)
-    return (max_learning_rate + min_learning_rate) / 2 + left * (max_learning_rate - min_learning_rate) / 2
+    mean = (max_learning_rate + min_learning_rate) / 2
+    return mean + left * (max_learning_rate - min_learning_rate) / 2
 
 
 def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):

@@ -5,7 +5,6 @@
 import contextlib
 import math
 import torch
-from torch import nn
 
 
 def get_batch(data, batch_size, block_size, *, generator=None):
@@ -29,7 +28,8 @@ def configure_optimizer(model, *, learning_rate, weight_decay, betas=(0.9, 0.95)
     groups = []
     for name, p in model.named_parameters():
         if p.requires_grad:
-            groups.append({"params": [p], "name": name, "weight_decay": weight_decay if p.dim() >= 2 else 0.0})
+            decay = weight_decay if p.dim() >= 2 else 0.0
+            groups.append({"params": [p], "name": name, "weight_decay": decay})
     return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, foreach=False)
 
 
@@ -82,6 +82,8 @@ def estimate_loss(model, data, *, batch_size, block_size, num_batches, seed=0):
     with evaluating(model):
         losses = [
             float(language_modeling_loss(model(x), y))
-            for x, y in (get_batch(data, batch_size, block_size, generator=g) for _ in range(num_batches))
+            for x, y in (
+                get_batch(data, batch_size, block_size, generator=g) for _ in range(num_batches)
+            )
         ]
     return math.fsum(losses) / num_batches

@@ -40,7 +40,8 @@ def learning_rate_at(step, *, max_learning_rate, min_learning_rate, warmup_steps
         return max_learning_rate / warmup_steps * (step + 1)
     span = total_steps - warmup_steps
     left = math.cos((step - warmup_steps) * math.pi / span)
-    return (max_learning_rate + min_learning_rate) / 2 + left * (max_learning_rate - min_learning_rate) / 2
+    mean = (max_learning_rate + min_learning_rate) / 2
+    return mean + left * (max_learning_rate - min_learning_rate) / 2
 
 
 def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):
@@ -48,7 +49,9 @@ def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):
     optimizer.zero_grad()
     total = torch.zeros((), dtype=torch.float64)
     count = sum((y != -100).sum() for _, y in micro_batches)
-    loss = sum(F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum") for x, y in micro_batches) / count
+    loss = sum(
+        F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum") for x, y in micro_batches
+    ) / count
     loss.backward()
     total += loss.detach()
     if max_grad_norm is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, pairwise
 
 import numpy as np
 
@@ -155,22 +155,16 @@ def expect_own_count(evidence: Evidence) -> None:
         for step, flags in zip(drawn, _FLAGS, strict=True)
     ]
     seen = _run(evidence, setting, draw, given)
-    lines = [
-        f"rng, flags = np.random.default_rng({draw + 1}), {_FLAGS}",
-        "for present in flags:  # whether there is a gradient",
-        "    for each, flag in zip(p.values(), present):",
-        "        g = rng.normal(0.0, 1e-3, each.shape)",
-        "        each.grad = torch.tensor(g + np.copysign(1e-3, g)) if flag else None",
-        "    optimizer.step()",
-    ]
     for place, name in enumerate(SHAPES):
         flags = [step[place] for step in _FLAGS]
         values = [each[place] for each in seen]
-        for flag, old, new in zip(flags, values, values[1:], strict=False):
-            if not flag and not np.array_equal(old, new):
+        for step, (old, new) in enumerate(pairwise(values)):
+            if not flags[step] and not np.array_equal(old, new):
+                lines = _code(draw + 1, step + 1)
                 raise Failure(
                     f"{name} changes in a step in which its gradient is None",
-                    cause="moves-without-gradient",
+                    _example(evidence, setting, draw, name, lines, old, new),
+                    "moves-without-gradient",
                 )
         own = list(compress([step[place] for step in drawn], flags))
         found, expected = values[-1], _stepped(setting, values[0], own)
@@ -189,7 +183,7 @@ def expect_own_count(evidence: Evidence) -> None:
             f"with gradients of about 0.001, and none at all in some steps, {name} does not go as "
             f"AdamW's: off by up to {np.abs(found - expected).max():.2g} after {len(own)} steps "
             f"with a gradient at a learning rate of {_RATE}",
-            _example(evidence, setting, draw, name, lines, expected, found),
+            _example(evidence, setting, draw, name, _code(draw + 1, len(_FLAGS)), expected, found),
             cause,
             proven=bool(cause),
         )
@@ -199,6 +193,18 @@ def _small(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Gradients of about a thousandth, and not below it."""
     drawn = np.asarray(rng.normal(0.0, 1e-3, shape))
     return np.asarray(drawn + np.copysign(1e-3, drawn))
+
+
+def _code(draw: int, count: int) -> list[str]:
+    """Lines that make so many steps with them."""
+    return [
+        f"rng, flags = np.random.default_rng({draw}), {_FLAGS[:count]}",
+        "for present in flags:  # whether there is a gradient",
+        "    for each, flag in zip(p.values(), present):",
+        "        g = rng.normal(0.0, 1e-3, each.shape)",
+        "        each.grad = torch.tensor(g + np.copysign(1e-3, g)) if flag else None",
+        "    optimizer.step()",
+    ]
 
 
 def _stepped(

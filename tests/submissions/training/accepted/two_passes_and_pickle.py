@@ -64,7 +64,7 @@ def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):
         total = total + loss
     if max_grad_norm is not None:
         grads = [p.grad for g in optimizer.param_groups for p in g["params"]]
-        norm = torch.nn.utils.get_total_norm(grads)
+        norm = torch.stack([grad.norm() for grad in grads]).norm()
         if norm > max_grad_norm:
             for grad in grads:
                 grad.mul_(max_grad_norm / norm)

@@ -49,7 +49,8 @@ def configure_optimizer(
 ) -> torch.optim.Optimizer:
     """An optimizer that does what AdamW does, for every parameter of the model that is trained.
 
-    Parameters with two axes or more decay; those with fewer do not.
+    Parameters with two axes or more decay; those with fewer do not. One whose gradient is None
+    sits that step out.
     """
     raise NotImplementedError
 
@@ -82,7 +83,8 @@ def train_step(
 
     model: gives logits (B, T, V) for token indices (B, T). micro_batches: inputs and targets, each
     (B, T), whose sizes may differ; targets of -100 do not count. max_grad_norm: what the norm of
-    all gradients together is cut to, if it is above. Returns the loss before the step.
+    all gradients together is cut to, if it is above. Memory does not hold all micro-batches with
+    what their gradients need. Returns the loss before the step.
     """
     raise NotImplementedError
 

@@ -157,24 +157,36 @@ def clipped(gradient: Floats, max_norm: float | None) -> Floats:
 
 @dataclass(frozen=True)
 class Adam:
-    """How AdamW is set. decay: what share of the learning rate each number shrinks by."""
+    """How AdamW is set. decay: what share of the learning rate each number shrinks by; eps: beside
+    the root of the averaged squares; inside: the same under that root.
+    """
 
     betas: tuple[float, float]
     decay: Floats
     eps: float = 1e-8
+    inside: float = 0.0
     corrected: bool = True  # for averages that begin at zero
 
 
-def adamw(start: Floats, gradients: Sequence[Floats], rates: Sequence[float], how: Adam) -> Floats:
-    """Parameters after each step: (steps, n)."""
+def adamw(
+    start: Floats,
+    gradients: Sequence[Floats],
+    rates: Sequence[float],
+    how: Adam,
+    numbers: Sequence[int] | None = None,
+) -> Floats:
+    """Parameters after each step: (steps, n). numbers: by which the steps are counted, if not from
+    1 on.
+    """
     first, second = how.betas
     theta, m, v = start, np.zeros_like(start), np.zeros_like(start)
     seen = []
-    for number, (g, rate) in enumerate(zip(gradients, rates, strict=True), 1):
+    numbers = numbers or range(1, len(rates) + 1)
+    for number, g, rate in zip(numbers, gradients, rates, strict=True):
         m = first * m + (1 - first) * g
         v = second * v + (1 - second) * g**2
         lacking = (1 - first**number, 1 - second**number) if how.corrected else (1.0, 1.0)
-        step = m / lacking[0] / (np.sqrt(v / lacking[1]) + how.eps)
+        step = m / lacking[0] / (np.sqrt(v / lacking[1] + how.inside) + how.eps)
         theta = theta * (1 - rate * how.decay) - rate * step
         seen.append(theta)
     return np.stack(seen)

@@ -169,6 +169,9 @@ GRADIENTS: dict[str, tuple[Gradient, ...]] = {
 # each micro-batch adds to it, and the norm.
 Clip = Callable[[Sequence[Floats], Sequence[Floats], float], Floats]
 
+# The groups of the optimizer that a step is made with, of a trainee's parameters.
+_MATRICES, _VECTORS = (0, 2, 4), (1, 3)
+
 
 def _cut(values: Floats, norm: float, limit: float) -> Floats:
     return values * (limit / norm) if norm > limit else values
@@ -181,9 +184,14 @@ CLIPS: dict[str, tuple[Clip, ...]] = {
             [_cut(part, float(np.linalg.norm(part)), limit) for part in parts]
         ),
     ),
+    "clipping-of-each-group": (
+        lambda parts, added, limit: _only_some(
+            np.split(_only_some(parts, limit, _MATRICES), _ends(parts)), limit, _VECTORS
+        ),
+    ),
     "clipping-of-some": (
-        lambda parts, added, limit: _only_some(parts, limit, (0, 2, 4)),
-        lambda parts, added, limit: _only_some(parts, limit, (1, 3)),
+        lambda parts, added, limit: _only_some(parts, limit, _MATRICES),
+        lambda parts, added, limit: _only_some(parts, limit, _VECTORS),
     ),
     "clipping-by-value": (lambda parts, added, limit: np.concatenate(parts).clip(-limit, limit),),
     "clipping-always": (
@@ -212,6 +220,10 @@ CLIPS: dict[str, tuple[Clip, ...]] = {
         ),
     ),
 }
+
+
+def _ends(parts: Sequence[Floats]) -> list[int]:
+    return list(np.cumsum([part.size for part in parts])[:-1])
 
 
 def _only_some(parts: Sequence[Floats], limit: float, which: Sequence[int]) -> Floats:

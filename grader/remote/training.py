@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,18 +14,30 @@ from grader.remote.subject import Subject
 from grader.remote.worker import Values
 
 
+class Call(NamedTuple):
+    """How a trainee was called: rows, whether in train mode, whether gradients are recorded, and
+    how many calls before it are still in memory for their gradients.
+    """
+
+    rows: int
+    train: bool
+    recorded: bool
+    held: int
+
+
 @dataclass(frozen=True)
 class State:
     """A trainee afterwards: numbers, and the worker's testimony on how it was called.
 
-    calls: (rows, in train mode, gradients recorded) of each.
+    learning: which parameters require gradients, the frozen one last.
     """
 
     trained: list[Values]
     frozen: Values
     gradients: list[Values | None]
-    calls: list[tuple[int, bool, bool]]
+    calls: list[Call]
     train: bool
+    learning: list[bool]
 
 
 class Student:
@@ -72,37 +84,61 @@ class Student:
             present = [flag is True for flag in answer["present"]]
             remaining = iter(values[6:])
             gradients = [next(remaining) if flag else None for flag in present]
-            calls = [(int(rows), t is True, g is True) for rows, t, g in answer["calls"]]
+            calls = [
+                Call(int(rows), train is True, recorded is True, int(held))
+                for rows, train, recorded, held in answer["calls"]
+            ]
+            learning = [flag is True for flag in answer["learning"]]
             train = answer["train"] is True
             if len(values) != 6 + sum(present) or len(present) != 5:
                 raise ValueError("not all of its parameters")
         except (KeyError, TypeError, ValueError, StopIteration) as error:
             raise self._subject.broken("the state of a model") from error
-        return State(values[:5], values[5], gradients, calls, train)
+        return State(values[:5], values[5], gradients, calls, train, learning)
 
-    def steps(
-        self, optimizer: Held, gradients: Sequence[Sequence[Values]], rates: Sequence[float | None]
-    ) -> list[list[Values]]:
-        """Its parameters, the frozen one last, after each step of an optimizer with these
-        gradients. rates: the learning rate that is set before each, if any.
-        """
-        answer, values = self._subject.ask(
-            self._asker,
-            "optimizer_steps",
-            [gradient for step in gradients for gradient in step],
-            [optimizer, self.itself],
-            optimizer=optimizer.place,
-            place=self.itself.place,
-            rates=list(rates),
+
+def named_parameters(
+    subject: Subject, asker: str, names: Sequence[str], arrays: Sequence[Values]
+) -> Held:
+    """A module in the worker that has these parameters, all of them trained, and no forward."""
+    place = subject.new_place()
+    shapes = [list(array.shape) for array in arrays]
+    subject.ask(asker, "named_parameters", arrays, place=place, names=list(names), shapes=shapes)
+    return subject.held(place)
+
+
+def steps(
+    subject: Subject,
+    asker: str,
+    model: Held,
+    optimizer: Held,
+    gradients: Sequence[Sequence[Values | None]],
+    rates: Sequence[float | None],
+    frozen: int = 0,
+) -> list[list[Values]]:
+    """The parameters of a trainee or of `named_parameters`, frozen ones last, after each step of
+    an optimizer with these gradients. rates: the learning rate that is set before each, if any;
+    frozen: how many have no gradients at all.
+    """
+    answer, values = subject.ask(
+        asker,
+        "optimizer_steps",
+        [gradient for step in gradients for gradient in step if gradient is not None],
+        [optimizer, model],
+        optimizer=optimizer.place,
+        place=model.place,
+        rates=list(rates),
+        present=[[gradient is not None for gradient in step] for step in gradients],
+    )
+    if answer.get("kind") is not None:
+        found = str(answer["kind"])[:200]
+        raise CandidateError(
+            "fail", f"expected a torch.optim.Optimizer, found {found}", cause="no-optimizer"
         )
-        if answer.get("kind") is not None:
-            found = str(answer["kind"])[:200]
-            raise CandidateError(
-                "fail", f"expected a torch.optim.Optimizer, found {found}", cause="no-optimizer"
-            )
-        if len(values) != 6 * len(rates):
-            raise self._subject.broken("parameters after each step")
-        return [values[6 * n : 6 * n + 6] for n in range(len(rates))]
+    count = len(gradients[0]) + frozen
+    if len(values) != count * len(rates):
+        raise subject.broken("parameters after each step")
+    return [values[count * n : count * n + count] for n in range(len(rates))]
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ class Classifying:
     ) -> wire.Message:
         """Hold an optimizer of all parameters at `place`, with the model in train mode.
 
+        Like most, it has two groups: parameters of two axes or more, and the others.
         stale: where it is not 0, the gradient that all have from before.
         """
         target = self.models[model]
@@ -126,7 +127,11 @@ class Classifying:
             if stale and parameter.requires_grad:
                 parameter.grad = torch.full_like(parameter, stale)
         make = _OPTIMIZERS[kind]
-        self.objects[place] = make(target.parameters, lr=learning_rate, weight_decay=weight_decay)
+        groups = [
+            {"params": [p for p in target.parameters if p.ndim >= 2]},
+            {"params": [p for p in target.parameters if p.ndim < 2]},
+        ]
+        self.objects[place] = make(groups, lr=learning_rate, weight_decay=weight_decay)
         return wire.Message({})
 
 

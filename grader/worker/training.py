@@ -6,9 +6,11 @@ Nothing here knows what has to come out: that is `grader.oracle.training`.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,6 +26,9 @@ class Trainee(nn.Module):
 
     Its tied weight has two names, `places` is frozen, and it has vectors, matrices, and a weight
     of three axes. It takes no more than T tokens, for `places` of shape (T, C).
+
+    calls: rows, whether in train mode, whether gradients are recorded, and how many calls before
+    it are still in memory for their gradients, of each.
     """
 
     def __init__(self, arrays: Sequence[wire.Array], dropout_p: float) -> None:
@@ -40,7 +45,8 @@ class Trainee(nn.Module):
         self.noise = nn.Dropout(dropout_p)
         self.head = nn.Linear(width, size, bias=False, dtype=wide)
         self.head.weight = self.embed.weight
-        self.calls: list[list[Any]] = []  # rows, in train mode, gradients recorded
+        self.calls: list[list[Any]] = []
+        self._marks: list[weakref.ref[np.ndarray]] = []
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         """(B, T) -> (B, T, V)."""
@@ -48,8 +54,13 @@ class Trainee(nn.Module):
             raise ValueError(
                 f"the model takes (B, T) with T up to {len(self.places)}, found {tuple(idx.shape)}"
             )
-        self.calls.append([len(idx), self.noise.training, torch.is_grad_enabled()])
+        held = sum(mark() is not None for mark in self._marks)
+        self.calls.append([len(idx), self.noise.training, torch.is_grad_enabled(), held])
         x = self.embed(idx) + self.places[: idx.shape[1]]
+        # The graph keeps this factor just as long as all that it needs for the gradients.
+        mark = np.ones(())
+        self._marks.append(weakref.ref(mark))
+        x = x * torch.from_numpy(mark)
         h = torch.tanh(self.mix(x * self.gain))
         before = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], 1)
         return self.head(self.noise(h @ self.kernel[0] + before @ self.kernel[1]))
@@ -58,6 +69,36 @@ class Trainee(nn.Module):
     def trained(self) -> list[torch.Tensor]:
         """In the oracle's order."""
         return [self.embed.weight, self.gain, self.mix.weight, self.mix.bias, self.kernel]
+
+    @property
+    def frozen(self) -> list[torch.Tensor]:
+        """What is not."""
+        return [self.places]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy or a pickle, which can take no weak references."""
+        return {**self.__dict__, "_marks": []}
+
+
+class Named(nn.Module):
+    """Nothing but parameters, by names with dots: what an optimizer is asked for."""
+
+    def __init__(
+        self, names: Sequence[str], shapes: Sequence[Sequence[int]], arrays: Sequence[wire.Array]
+    ) -> None:
+        super().__init__()
+        self.trained: list[torch.Tensor] = []  # in the order of their names
+        self.frozen: list[torch.Tensor] = []
+        for name, shape, array in zip(names, shapes, arrays, strict=True):
+            *path, last = name.split(".")
+            module: nn.Module = self
+            for part in path:
+                if part not in dict(module.named_children()):
+                    module.add_module(part, nn.Module())
+                module = module.get_submodule(part)
+            parameter = nn.Parameter(tensors.decode(array).reshape(shape))
+            module.register_parameter(last, parameter)
+            self.trained.append(parameter)
 
 
 class Training:
@@ -68,6 +109,7 @@ class Training:
         self.functions = functions
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "trainee": self.trainee,
+            "named_parameters": self.named,
             "trainee_state": self.state,
             "optimizer_steps": self.steps,
             "batches": self.batches,
@@ -99,14 +141,25 @@ class Training:
             for parameter, array in zip(model.trained, arrays[6:], strict=True):
                 parameter.grad = tensors.decode(array)
         self.objects[place] = model
-        self.objects[optimizer] = torch.optim.SGD(model.trained, lr=learning_rate)
+        groups = [
+            {"params": [p for p in model.trained if p.ndim >= 2]},
+            {"params": [p for p in model.trained if p.ndim < 2]},
+        ]
+        self.objects[optimizer] = torch.optim.SGD(groups, lr=learning_rate)
+        return wire.Message({})
+
+    def named(
+        self, arrays: tuple[wire.Array, ...], place: str, names: list[str], shapes: list[list[int]]
+    ) -> wire.Message:
+        """Make a module with these parameters at this place."""
+        self.objects[place] = Named(names, shapes, arrays)
         return wire.Message({})
 
     def state(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
         """A model's parameters, its gradients where it has any, and how it was called."""
         model = self.objects[place]
         gradients = [parameter.grad for parameter in model.trained]
-        sent = [*model.trained, model.places, *(g for g in gradients if g is not None)]
+        sent = [*model.trained, *model.frozen, *(g for g in gradients if g is not None)]
         problem = tensors.unsendable([tensor.detach() for tensor in sent])
         if problem is not None:
             return wire.Message({"unsendable": problem})
@@ -115,30 +168,37 @@ class Training:
                 "present": [gradient is not None for gradient in gradients],
                 "calls": model.calls[:1000],
                 "train": model.training,
+                "learning": [p.requires_grad for p in (*model.trained, *model.frozen)],
             },
             tuple(map(tensors.encode, sent)),
         )
 
     def steps(
-        self, arrays: tuple[wire.Array, ...], optimizer: str, place: str, rates: list[float | None]
+        self,
+        arrays: tuple[wire.Array, ...],
+        optimizer: str,
+        place: str,
+        rates: list[float | None],
+        present: list[list[bool]],
     ) -> wire.Message:
         """Steps of an optimizer with given gradients; the model's parameters after each.
 
-        rates: the learning rate set before each step, if any. The arrays are all gradients of the
-        first step, then those of the second, and so on.
+        rates: the learning rate set before each step, if any; present: for each step, which
+        parameters have a gradient. The arrays are those of the first step, then those of the
+        second, and so on.
         """
         made, model = self.objects[optimizer], self.objects[place]
         if not isinstance(made, torch.optim.Optimizer):
             return wire.Message({"kind": type(made).__name__[:200]})
         remaining = iter(arrays)
         seen = []
-        for rate in rates:
-            for parameter in model.trained:
-                parameter.grad = tensors.decode(next(remaining))
+        for rate, flags in zip(rates, present, strict=True):
+            for parameter, flag in zip(model.trained, flags, strict=True):
+                parameter.grad = _like(parameter, next(remaining)) if flag else None
             for group in made.param_groups if rate is not None else ():
                 group["lr"] = rate
             made.step()
-            seen += [tensors.encode(p.clone()) for p in (*model.trained, model.places)]
+            seen += [tensors.encode(p.clone()) for p in (*model.trained, *model.frozen)]
         return wire.Message({"kind": None}, tuple(seen))
 
     def batches(
@@ -214,6 +274,11 @@ class Training:
             if time.process_time() - begun > _RUN_SECONDS:
                 break
         return _told(losses, {"seconds": round(time.process_time() - begun, 2)}, [])
+
+
+def _like(parameter: torch.Tensor, array: wire.Array) -> torch.Tensor:
+    """The array in the parameter's shape: on the wire, a number alone has one axis."""
+    return tensors.decode(array).reshape(parameter.shape)
 
 
 def _told(value: Any, facts: dict[str, Any], more: Sequence[wire.Array]) -> wire.Message:

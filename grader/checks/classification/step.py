@@ -21,15 +21,17 @@ SAME = 1e-5  # of the largest value; torch's clipping adds 1e-6 to the norm
 class Step:
     """One finetune_step with SGD: what it did and what it should have done.
 
-    draw, labels, pair: what it was asked; gradient: of the mean cross-entropy, all parameters laid
-    end to end; taken: what the parameters moved by, divided by -learning rate; loss: before the
-    step; logits, after: class logits before and after it; returned: what came back.
+    draw, labels, pair: what it was asked; sizes, axes: of each parameter; gradient: of the mean
+    cross-entropy, all parameters laid end to end; taken: what the parameters moved by, divided by
+    -learning rate; loss: before the step; logits, after: class logits before and after it;
+    returned: what came back.
     """
 
     draw: int
     pair: Pair
     labels: Tokens
     sizes: list[int]
+    axes: list[int]
     gradient: Floats
     taken: Floats
     loss: float
@@ -74,14 +76,18 @@ def take(
     taken = laid_out([(a - b) / RATE for a, b in zip(before, after, strict=True)])
     (moved,) = classifier.logits([pair], train=True, seeds=[seed])
     loss = cross_entropy(logits, labels)
-    sizes = [value.size for value in before]
-    return Step(draw, pair, labels, sizes, gradient, taken, loss, logits, moved, returned.value)
+    sizes, axes = [value.size for value in before], [value.ndim for value in before]
+    value = returned.value
+    return Step(draw, pair, labels, sizes, axes, gradient, taken, loss, logits, moved, value)
 
 
 def code(step: Step, *lines: str, options: str = "") -> list[str]:
     """Lines of code that take the same step."""
     return [
-        f"optimizer = torch.optim.SGD(model.parameters(), lr={RATE})",
+        "matrices = [p for p in model.parameters() if p.ndim >= 2]",
+        "vectors = [p for p in model.parameters() if p.ndim < 2]",
+        "groups = [{'params': matrices}, {'params': vectors}]",
+        f"optimizer = torch.optim.SGD(groups, lr={RATE})",
         f"idx, lengths = {tensor(step.pair[0])}, {tensor(step.pair[1])}",
         f"labels = {tensor(step.labels)}",
         *(lines or ()),
@@ -114,3 +120,15 @@ def clips_some(step: Step) -> bool:
     whole = [difference(taken, gradient) < SAME for taken, gradient in moved]
     along = [collinear(taken, gradient) for taken, gradient in moved]
     return any(whole) and all(along)
+
+
+def clips_groups(step: Step, most: float) -> bool:
+    """Whether each of the optimizer's two groups was clipped by its own norm."""
+    parts = step.parts(step.gradient)
+    matrices = np.array([axes >= 2 for axes in step.axes])
+    factors = np.ones(len(parts))
+    for group in (matrices, ~matrices):
+        squares = [float(g @ g) for g, inside in zip(parts, group, strict=True) if inside]
+        factors[group] = min(1.0, most / max(float(np.sqrt(sum(squares))), 1e-12))
+    expected = laid_out([g * factor for g, factor in zip(parts, factors, strict=True)])
+    return difference(step.taken, expected) < 10 * SAME

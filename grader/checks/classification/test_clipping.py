@@ -15,7 +15,15 @@ from grader.checks.classification.common import (
     laid_out,
     rigs,
 )
-from grader.checks.classification.step import RATE, SAME, clips_some, code, collinear, take
+from grader.checks.classification.step import (
+    RATE,
+    SAME,
+    clips_groups,
+    clips_some,
+    code,
+    collinear,
+    take,
+)
 from grader.checks.classification.test_backbone import expect_frozen
 from grader.checks.evidence import Evidence
 from grader.oracle.classification import cross_entropy
@@ -97,7 +105,9 @@ def test_clipping(evidence: Evidence) -> None:
                 if difference(step.taken, laid_out(parts)) < 10 * SAME
             )
             cause = next(named, "")
-            if not cause and collinear(step.taken, step.gradient):
+            if not cause and clips_groups(step, most):
+                cause = "finetune-clips-each-group"
+            elif not cause and collinear(step.taken, step.gradient):
                 cause = "finetune-clips-by-another-norm"
             elif not cause and clips_some(step):
                 cause = "finetune-clips-some-parameters"

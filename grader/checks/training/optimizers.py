@@ -9,12 +9,15 @@ import numpy as np
 
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
-from grader.checks.training.common import imports, model_code
-from grader.oracle.training import Floats, Trainee
+from grader.checks.training.common import imports
+from grader.oracle.training import Adam, Floats, Trainee, adamw, flat
+from grader.remote.exchange import Held
 from grader.remote.function import call
-from grader.remote.training import Student
+from grader.remote.training import Student, steps
 
 NAME = "configure_optimizer"
+# Of a trainee's parameters, those with two axes or more.
+MATRICES = (True, False, True, False, True)
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,10 @@ class Setting:
         """The betas that it has to have."""
         return self.betas or (0.9, 0.95)
 
-    def run(
-        self,
-        evidence: Evidence,
-        model: Trainee,
-        gradients: Sequence[Sequence[Floats]],
-        rates: Sequence[float | None],
-    ) -> list[list[Floats]]:
-        """The trained parameters after each step with these gradients."""
-        student = Student(evidence.subject, NAME, model.arrays)
+    def make(self, evidence: Evidence, model: Held) -> Held:
+        """The optimizer of a model."""
         given = {
-            "model": student.itself,
+            "model": model,
             "learning_rate": self.learning_rate,
             "weight_decay": self.weight_decay,
             **({} if self.betas is None else {"betas": self.betas}),
@@ -49,7 +45,19 @@ class Setting:
         if made.value is None:
             raise Failure("expected an optimizer, found None", cause="not-implemented")
         assert made.held is not None
-        seen = student.steps(made.held, gradients, rates)
+        return made.held
+
+    def run(
+        self,
+        evidence: Evidence,
+        model: Trainee,
+        gradients: Sequence[Sequence[Floats]],
+        rates: Sequence[float | None],
+    ) -> list[list[Floats]]:
+        """The trained parameters after each step with these gradients."""
+        student = Student(evidence.subject, NAME, model.arrays).itself
+        made = self.make(evidence, student)
+        seen = steps(evidence.subject, NAME, student, made, gradients, rates, frozen=1)
         for values in seen:
             if any(a.shape != b.shape for a, b in zip(values, model.trained, strict=False)):
                 raise Failure("the optimizer changes the shapes of parameters")
@@ -59,15 +67,53 @@ class Setting:
                 )
         return [values[:5] for values in seen]
 
-    def code(self, evidence: Evidence, draw: int, *lines: str) -> str:
-        """Python that makes the optimizer, and goes on with these lines."""
+    def code(self, evidence: Evidence, model: Sequence[str], *lines: str) -> str:
+        """Python that makes the optimizer of a model, and goes on with these lines."""
         betas = "" if self.betas is None else f", betas={self.betas}"
         return "\n".join(
             [
                 *imports(evidence, NAME),
-                *model_code(draw),
+                *model,
                 f"optimizer = configure_optimizer(model, learning_rate={self.learning_rate}, "
                 f"weight_decay={self.weight_decay}{betas})",
                 *lines,
             ]
         )
+
+
+def decays(weight_decay: float, model: Trainee, which: Sequence[bool] = MATRICES) -> Floats:
+    """For each number, what it decays by."""
+    parts = [np.full(p.size, weight_decay * on) for p, on in zip(model.trained, which, strict=True)]
+    return np.concatenate(parts)
+
+
+def wrong_steps(
+    setting: Setting, model: Trainee, gradients: Sequence[Floats], rates: Sequence[float]
+) -> dict[str, Floats]:
+    """What comes of named bugs, without weight decay."""
+    start = flat(model.trained)
+    shipped_decay = decays(0.01, model)  # torch's own, where none is given
+    fixed = [setting.learning_rate] * len(rates)
+    shipped = [1e-3, *rates[1:]]
+    none = np.zeros_like(start)
+    found = {
+        "learning-rate-ignored fixed": adamw(start, gradients, fixed, Adam(setting.right, none)),
+        "learning-rate-ignored": adamw(start, gradients, shipped, Adam(setting.right, none)),
+        "weight-decay-ignored": adamw(start, gradients, rates, Adam(setting.right, shipped_decay)),
+        "decay-on-vectors": adamw(
+            start, gradients, rates, Adam(setting.right, 0.01 - shipped_decay)
+        ),
+        "no-bias-correction": adamw(
+            start, gradients, rates, Adam(setting.right, none, corrected=False)
+        ),
+        "no-adamw": start - np.cumsum([r * g for r, g in zip(rates, gradients, strict=True)], 0),
+    }
+    for eps in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3):
+        found[f"adamw-eps-too-large {eps}"] = adamw(
+            start, gradients, rates, Adam(setting.right, none, eps=eps)
+        )
+    for betas in ((0.9, 0.999), (0.9, 0.95), (0.9, 0.98), setting.right[::-1]):
+        if betas != setting.right:
+            name = "betas-swapped" if betas == setting.right[::-1] else "betas-ignored"
+            found[f"{name} {betas}"] = adamw(start, gradients, rates, Adam(betas, none))
+    return found

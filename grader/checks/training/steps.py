@@ -165,7 +165,9 @@ def example_of(evidence: Evidence, outcome: Outcome) -> Counterexample:
         *imports(evidence, NAME),
         *model_code(case.draw),
         "trained = [p for p in model.parameters() if p.requires_grad]",
-        f"optimizer = torch.optim.SGD(trained, lr={outcome.learning_rate})",
+        "groups = [[p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]]",
+        "optimizer = torch.optim.SGD(",
+        f'    [{{"params": group}} for group in groups], lr={outcome.learning_rate})',
         *(
             ["for p in trained:", "    p.grad = torch.randn(p.shape)  # of a step before"]
             if case.stale
@@ -190,7 +192,7 @@ def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
             continue  # where it does not show
         names = {name for name, wrong in _wrong(outcome) if near(outcome.moved, wrong)}
         left = names if left is None else left & names
-    found = sorted(left or (), key=[*GRADIENTS, *CLIPS, "step-for-each"].index)
+    found = sorted(left or (), key=[*GRADIENTS, *CLIPS, *_OTHERS].index)
     return found[0] if found else ""
 
 
@@ -204,22 +206,32 @@ def _wrong(outcome: Outcome) -> list[tuple[str, Floats]]:
         for wrong in forms
         if name != "no-step" or outcome.case.shapes
     ]
-    found.append(("step-for-each", _stepped(outcome)))
+    found += [("step-for-each", _stepped(outcome, *how)) for how in _STEPS]
     if limit is not None:
         total = sum(each.count for each in shares)
         like = outcome.case.model().trained
         added = [each.gradient / total for each in shares]
         parts = [part.ravel() for part in cut(np.sum(added, 0), like)]
+        undivided = clipped(np.sum([each.gradient for each in shares], 0), limit)
+        found.append(("clipping-before-division", undivided / total))
         found += [(n, wrong(parts, added, limit)) for n, forms in CLIPS.items() for wrong in forms]
     return [(name, wrong) for name, wrong in found if np.isfinite(wrong).all()]
 
 
-def _stepped(outcome: Outcome) -> Floats:
+_OTHERS = ("step-for-each", "clipping-before-division")
+# How a step for each micro-batch is made: weighed by its share, gradients of those before kept.
+_STEPS = ((False, False), (True, False), (True, True))
+
+
+def _stepped(outcome: Outcome, weighed: bool, kept: bool) -> Floats:
     """What the parameters move by in all if each micro-batch makes a step of its own."""
     model = outcome.case.model()
     theta = start = flat(model.trained)
+    gradient = np.zeros_like(theta)
+    total = sum(each.count for each in outcome.shares)
     for pair in outcome.case.micro_batches():
         each = share(model.updated(cut(theta, model.trained)), pair)
-        gradient = clipped(each.gradient / each.count, outcome.max_norm)
+        own = each.gradient / (total if weighed else each.count)
+        gradient = clipped(gradient * kept + own, outcome.max_norm)
         theta = theta - outcome.learning_rate * gradient
     return (start - theta) / outcome.learning_rate

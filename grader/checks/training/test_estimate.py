@@ -109,7 +109,7 @@ def test_estimate(evidence: Evidence) -> None:
             "estimate-of-one-batch": min(each[0], each[-1], key=lambda loss: abs(loss - found)),
         }
         near = [n for n, w in wrong.items() if abs(found - w) < 1e-5 * (1 + abs(w))]
-        if any(train for _, train, _ in state.calls):
+        if any(made.train for made in state.calls):
             near = ["estimate-in-train-mode"]
         raise Failure(
             f"with num_batches={case.count} and seed={case.seed or 0}, the batches of get_batch "
@@ -159,8 +159,14 @@ def test_estimate_leaves(evidence: Evidence) -> None:
                 )
             if not returned.chance_kept:
                 raise Failure("torch's own generator is not as it was", cause="chance-not-kept")
-            if any(recorded for _, _, recorded in state.calls):
+            if any(made.recorded for made in state.calls):
                 raise Failure("gradients are recorded", cause="estimate-records-gradients")
+            if state.learning != [True] * len(state.trained) + [False]:
+                raise Failure(
+                    "parameters' requires_grad is not as it was: some that were frozen are "
+                    "trained now, or some that were trained are frozen",
+                    cause="requires-grad-not-kept",
+                )
             kept = [g is not None and bool((g == 0.5).all()) for g in state.gradients]
             if kept != [stale] * len(kept) or (
                 not stale and any(g is not None for g in state.gradients)

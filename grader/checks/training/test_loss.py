@@ -24,12 +24,14 @@ PART = "Batches and loss"
 NAME = "language_modeling_loss"
 # Of the largest logit: float32 inside a submission included. Bugs are off by 1e-3 and more.
 _TOLERANCE = 3e-6
+_NO_TOKEN = 50  # from here on, in any vocabulary drawn
 
 
 @dataclass(frozen=True)
 class Case:
     """What Hypothesis draws. ignored: how many targets do not count; index: by which value, None
-    for the default; scale: of the logits; draw: seeds the numbers.
+    for the default, one below _NO_TOKEN is brought into the vocabulary; scale: of the logits; draw:
+    seeds the numbers.
     """
 
     rows: int
@@ -46,7 +48,7 @@ class Case:
         """What stands in targets that do not count."""
         if self.index is None:
             return IGNORED
-        return min(self.index, self.vocab - 1)
+        return self.index if self.index >= _NO_TOKEN else min(self.index, self.vocab - 1)
 
     @property
     def options(self) -> dict[str, int]:
@@ -142,6 +144,7 @@ def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
 _PLAIN = [Case(2, 3, 5, 1), Case(3, 2, 4, 2)]
 _WITH_IGNORED = [Case(3, 4, 5, 3, ignored=5), Case(2, 3, 4, 4, ignored=2, index=-7)]
 _WITH_IGNORED += [Case(2, 4, 5, 5, ignored=3, index=1)]
+_ABOVE = Case(2, 3, 5, 7, ignored=2, index=50)
 
 
 @check(
@@ -191,11 +194,16 @@ def test_loss(evidence: Evidence, case: Case) -> None:
         vocab=st.integers(2, 6),
         draw=st.integers(0, 9999),
         ignored=st.integers(1, 6),
-        index=st.sampled_from((None, -1, 0, 3, -12)),
+        index=st.sampled_from((None, -1, 0, 3, -12, 255)),
     )
 )
 def test_loss_ignore(evidence: Evidence, case: Case) -> None:
     """Targets that equal ignore_index count neither in the sum nor in what it is divided by."""
+    _compare_ignoring(evidence, case)
+    _compare_ignoring(evidence, _ABOVE)
+
+
+def _compare_ignoring(evidence: Evidence, case: Case) -> None:
     try:
         _compare(evidence, case, "training.loss_ignore", [*_PLAIN, *_WITH_IGNORED])
     except CandidateError as fault:
@@ -206,8 +214,19 @@ def test_loss_ignore(evidence: Evidence, case: Case) -> None:
             Counterexample(
                 "\n".join(case.code(evidence, *case.drawn())), "no error", fault.message
             ),
-            "ignore-index-without-effect",
+            _refusal(evidence, case),
         ) from None
+
+
+def _refusal(evidence: Evidence, case: Case) -> str:
+    """Why there is an error: whether other values of ignore_index are all right tells."""
+    try:
+        asked = [(other.value, _ask(evidence, other)) for other in _WITH_IGNORED]
+    except CandidateError:
+        return "ignore-index-without-effect"
+    right = [_near(found, mean_loss(x, y, value), x) for value, (found, _, x, y) in asked]
+    looked_up = all(right) and case.value >= case.vocab
+    return "ignore-index-looked-up" if looked_up else "ignore-index-without-effect"
 
 
 @check(

@@ -9,23 +9,17 @@ import numpy as np
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
-from grader.checks.training.common import trainee
-from grader.checks.training.optimizers import Setting
+from grader.checks.training.common import model_code, trainee
+from grader.checks.training.named import expect_decay, expect_own_count, expect_stepped
+from grader.checks.training.optimizers import MATRICES, Setting, decays, wrong_steps
 from grader.oracle.training import Adam, Floats, Trainee, adamw, cut, flat
 from grader.remote import CandidateError
 
 PART = "Optimizer and schedule"
 
 NAMES = ("embed.weight (= head.weight)", "gain", "mix.weight", "mix.bias", "kernel")
-_MATRICES = (True, False, True, False, True)
 # Of a step: another small eps included. Bugs are off by 1e-3 and more.
 _TOLERANCE = 1e-5
-
-
-def _decays(weight_decay: float, model: Trainee, which: Sequence[bool] = _MATRICES) -> Floats:
-    """For each number, what it decays by."""
-    parts = [np.full(p.size, weight_decay * on) for p, on in zip(model.trained, which, strict=True)]
-    return np.concatenate(parts)
 
 
 @check(
@@ -64,6 +58,7 @@ def test_every_parameter(evidence: Evidence) -> None:
         n for n, a, p in zip(NAMES, after, model.trained, strict=True) if np.ptp(a - p) > usual / 2
     ]
     if not still and not twice and not uneven:
+        expect_stepped(evidence)
         return
     if still:
         what, cause = f"is not stepped at all: {', '.join(still)}", "parameter-missing"
@@ -78,7 +73,7 @@ def test_every_parameter(evidence: Evidence) -> None:
         Counterexample(
             setting.code(
                 evidence,
-                draw,
+                model_code(draw),
                 "before = [p.detach().clone() for p in model.parameters()]",
                 "for p in model.parameters():",
                 "    p.grad = torch.ones_like(p) if p.requires_grad else None",
@@ -108,38 +103,6 @@ def _gradients(model: Trainee, draw: int) -> list[tuple[Floats, ...]]:
     ]
 
 
-def _wrong(
-    setting: Setting, model: Trainee, gradients: Sequence[Floats], rates: Sequence[float]
-) -> dict[str, Floats]:
-    """What comes of named bugs, without weight decay."""
-    start = flat(model.trained)
-    shipped_decay = _decays(0.01, model)  # torch's own, where none is given
-    fixed = [setting.learning_rate] * len(rates)
-    shipped = [1e-3, *rates[1:]]
-    none = np.zeros_like(start)
-    found = {
-        "learning-rate-ignored fixed": adamw(start, gradients, fixed, Adam(setting.right, none)),
-        "learning-rate-ignored": adamw(start, gradients, shipped, Adam(setting.right, none)),
-        "weight-decay-ignored": adamw(start, gradients, rates, Adam(setting.right, shipped_decay)),
-        "decay-on-vectors": adamw(
-            start, gradients, rates, Adam(setting.right, 0.01 - shipped_decay)
-        ),
-        "no-bias-correction": adamw(
-            start, gradients, rates, Adam(setting.right, none, corrected=False)
-        ),
-        "no-adamw": start - np.cumsum([r * g for r, g in zip(rates, gradients, strict=True)], 0),
-    }
-    for eps in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3):
-        found[f"adamw-eps-too-large {eps}"] = adamw(
-            start, gradients, rates, Adam(setting.right, none, eps=eps)
-        )
-    for betas in ((0.9, 0.999), (0.9, 0.95), (0.9, 0.98), setting.right[::-1]):
-        if betas != setting.right:
-            name = "betas-swapped" if betas == setting.right[::-1] else "betas-ignored"
-            found[f"{name} {betas}"] = adamw(start, gradients, rates, Adam(betas, none))
-    return found
-
-
 @check(
     "training.adamw",
     PART,
@@ -151,7 +114,10 @@ def _wrong(
     ),
 )
 def test_adamw(evidence: Evidence) -> None:
-    """It steps as AdamW does, with the learning rate and betas given, or "lr" as set in groups."""
+    """It steps as AdamW does, with the learning rate and betas given, or "lr" as set in groups.
+
+    What has no gradient sits a step out.
+    """
     left: set[str] | None = None
     failed: tuple[Setting, int, Floats, Floats] | None = None
     rng = np.random.default_rng(evidence.seed)
@@ -166,12 +132,13 @@ def test_adamw(evidence: Evidence) -> None:
         expected = adamw(start, steps, rates, Adam(setting.right, np.zeros_like(start)))
         if failed is None and not _same(found, expected, rates):
             failed = setting, draw, expected[-1], found[-1]
-        wrong = _wrong(setting, model, steps, rates)
+        wrong = wrong_steps(setting, model, steps, rates)
         here = {n.split(" ")[0] for n, w in wrong.items() if _same(found, w, rates)}
         if _same(found, expected, rates):
             here |= {"betas-ignored", "betas-swapped"}  # where they are the right ones
         left = here if left is None else left & here
     if failed is None:
+        expect_own_count(evidence)
         return
     setting, draw, expected, found = failed
     cause = next(iter(sorted(left or ())), "")
@@ -181,7 +148,7 @@ def test_adamw(evidence: Evidence) -> None:
         Counterexample(
             setting.code(
                 evidence,
-                draw,
+                model_code(draw),
                 "trained = [p for p in model.parameters() if p.requires_grad]",
                 f"rng = np.random.default_rng({draw})",
                 f"for n, rate in enumerate({_RATES}):",
@@ -230,7 +197,7 @@ def test_weight_decay(evidence: Evidence) -> None:
         (after,) = setting.run(evidence, model, [zeros], [None])
         whole = setting.learning_rate * setting.weight_decay
         shares = [1.0 - a / p for a, p in zip(after, model.trained, strict=True)]
-        wanted = [whole * on for on in _MATRICES]
+        wanted = [whole * on for on in MATRICES]
         right = [
             bool(np.abs(share - want).max() < _TOLERANCE * whole)
             for share, want in zip(shares, wanted, strict=True)
@@ -247,7 +214,7 @@ def test_weight_decay(evidence: Evidence) -> None:
             Counterexample(
                 setting.code(
                     evidence,
-                    draw,
+                    model_code(draw),
                     "before = [p.detach().clone() for p in model.parameters()]",
                     "for p in model.parameters():",
                     "    p.grad = torch.zeros_like(p) if p.requires_grad else None",
@@ -261,6 +228,7 @@ def test_weight_decay(evidence: Evidence) -> None:
             cause,
             proven=bool(cause),
         )
+    expect_decay(evidence)
     _expect_decoupled(evidence)
 
 
@@ -275,7 +243,7 @@ def _decay_cause(setting: Setting, model: Trainee, after: list[Floats], means: F
         return "weight-decay-missing"
     if np.allclose(means[decays], 0.01 * rate, rtol=1e-3):
         return "weight-decay-ignored"
-    matrices = np.array(_MATRICES)
+    matrices = np.array(MATRICES)
     if not (decays & matrices).any():
         return "decay-swapped"
     if (decays & ~matrices).any():
@@ -291,7 +259,7 @@ def _expect_decoupled(evidence: Evidence) -> None:
     seen = setting.run(evidence, model, gradients, _RATES)
     found = np.stack([flat(values) for values in seen])
     rates = [rate or setting.learning_rate for rate in _RATES]
-    how = Adam(setting.right, _decays(setting.weight_decay, model))
+    how = Adam(setting.right, decays(setting.weight_decay, model))
     expected = adamw(flat(model.trained), [flat(g) for g in gradients], rates, how)
     off = np.abs(found - expected).max()
     if not off < _TOLERANCE * (1 + sum(rates)):

@@ -7,6 +7,7 @@ from grader.oracle.causes.attention import ATTENTION
 from grader.oracle.causes.attention_scores import ATTENTION_SCORES
 from grader.oracle.causes.block import BLOCK
 from grader.oracle.causes.classification import CLASSIFICATION
+from grader.oracle.causes.classification_clipping import CLASSIFICATION_CLIPPING
 from grader.oracle.causes.classification_steps import CLASSIFICATION_STEPS
 from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
 from grader.oracle.causes.entry import Cause
@@ -24,6 +25,7 @@ from grader.oracle.causes.tokenizer_decoding import TOKENIZER_DECODING
 from grader.oracle.causes.tokenizer_special import TOKENIZER_SPECIAL
 from grader.oracle.causes.tokenizer_training import TOKENIZER_TRAINING
 from grader.oracle.causes.training_batches import TRAINING_BATCHES
+from grader.oracle.causes.training_clipping import TRAINING_CLIPPING
 from grader.oracle.causes.training_estimate import TRAINING_ESTIMATE
 from grader.oracle.causes.training_loss import TRAINING_LOSS
 from grader.oracle.causes.training_optimizer import TRAINING_OPTIMIZER
@@ -47,11 +49,13 @@ CAUSES: dict[str, Cause] = {
         CLASSIFICATION,
         CLASSIFICATION_WEIGHTS,
         CLASSIFICATION_STEPS,
+        CLASSIFICATION_CLIPPING,
         TRAINING_BATCHES,
         TRAINING_LOSS,
         TRAINING_OPTIMIZER,
         TRAINING_SCHEDULE,
         TRAINING_STEP,
+        TRAINING_CLIPPING,
         TRAINING_ESTIMATE,
         TOKENIZER_TRAINING,
         TOKENIZER_CUTS,

@@ -127,6 +127,21 @@ TRAINING_ESTIMATE: tuple[Cause, ...] = (
         ("training.estimate_leaves",),
     ),
     Cause(
+        "requires-grad-not-kept",
+        "Parameters' requires_grad is changed: what was frozen is trained afterwards, or the "
+        "reverse.",
+        "The brief asks that everything be as it was.",
+        "Look for requires_grad.",
+        r"requires_grad",
+        (
+            "What if the caller has frozen a part of the model?",
+            "Freeze one parameter, and print [p.requires_grad for p in model.parameters()] before "
+            "and after.",
+            "torch.no_grad() is enough: leave requires_grad alone.",
+        ),
+        ("training.estimate_leaves",),
+    ),
+    Cause(
         "parameters-changed",
         "Estimating changes the parameters.",
         "The brief asks for a measurement.",

@@ -49,6 +49,21 @@ TRAINING_LOSS: tuple[Cause, ...] = (
         ("training.loss_ignore",),
     ),
     Cause(
+        "ignore-index-looked-up",
+        "Targets that do not count are looked up among the logits: an ignore_index of V or more is "
+        "out of range.",
+        "The brief asks that they not count, whatever value ignore_index has.",
+        "Look at what gather or an index is given where targets do not count.",
+        r"gather|clamp|clip|index|where|masked",
+        (
+            "Which logit belongs to a target that is no token?",
+            "Give it ignore_index=V and a target of V.",
+            "Before you look up, put a token, such as 0, in the place of each target that equals "
+            "ignore_index.",
+        ),
+        ("training.loss_ignore",),
+    ),
+    Cause(
         "loss-of-softmax",
         "A softmax is taken twice: the cross-entropy is given probabilities.",
         "The brief's logits are raw, and cross-entropy takes them so.",

@@ -73,14 +73,14 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
     ),
     Cause(
         "adamw-eps-too-large",
-        "The eps beside the root of the averaged squares is too large.",
+        "The eps beside the root of the averaged squares, or under it, is too large.",
         "The brief asks for a small one, such as torch's own of 1e-8.",
         "Look at eps where the optimizer is made.",
         r"eps",
         (
             "What stands beside the root in AdamW's denominator?",
-            'Print group["eps"] of all groups.',
-            "Leave eps out: torch's own is 1e-8.",
+            'Print group["eps"] of all groups, and make a step with gradients of 0.001.',
+            "Leave eps out: torch's own is 1e-8, beside the root.",
         ),
         ("training.adamw",),
     ),
@@ -110,6 +110,38 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
             "Divide by 1 - beta1**t and 1 - beta2**t, t counted from 1; or take torch.optim.AdamW.",
         ),
         ("training.adamw",),
+    ),
+    Cause(
+        "steps-counted-together",
+        "The averages of a parameter that gets its first gradient late are corrected as if they "
+        "had begun with the first step.",
+        "The brief asks that a step without a gradient not be counted for that parameter.",
+        "Look at where the number of steps is kept.",
+        r"step|state|\*\*|\bt\b",
+        (
+            "How many gradients has a parameter's average seen?",
+            "Leave one parameter's grad at None in the first step, and compare its second with "
+            "learning_rate · sign(gradient).",
+            "Keep the number of steps in self.state[p], as the averages; or take "
+            "torch.optim.AdamW.",
+        ),
+        ("training.adamw",),
+    ),
+    Cause(
+        "moves-without-gradient",
+        "A parameter moves or decays in a step in which it has no gradient.",
+        "The brief asks that it sit the step out.",
+        "Look at what is done where grad is None.",
+        r"grad is None|is not None|grad",
+        (
+            "What does your optimizer do where p.grad is None?",
+            "Set one parameter's grad to None, step, and compare it with what it was.",
+            "Skip it before anything else: no decay, no averages, no count.",
+        ),
+        (
+            "training.adamw",
+            "training.weight_decay",
+        ),
     ),
     Cause(
         "betas-ignored",
@@ -201,6 +233,19 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
             "Print shapes and weight_decay of each group; torch's default is 0.01, not 0.",
             'A group of its own, with "weight_decay": 0.0, for those with ndim < 2, whatever '
             "their names.",
+        ),
+        ("training.weight_decay",),
+    ),
+    Cause(
+        "decay-on-scalars",
+        "A parameter with no axis at all decays.",
+        "The brief asks for weight decay on parameters of two axes or more, and on no others.",
+        "Look at how parameters are sorted into groups.",
+        r"ndim|dim\(|shape",
+        (
+            "In which of your groups is a parameter of shape ()?",
+            "Print p.ndim of nn.Parameter(torch.tensor(1.0)).",
+            "Sort by ndim >= 2 alone: what is not is not decayed.",
         ),
         ("training.weight_decay",),
     ),

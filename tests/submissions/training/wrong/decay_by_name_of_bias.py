@@ -1,7 +1,7 @@
 # verdict: fail
 # part: Optimizer and schedule
 # cause: decay-on-vectors
-# style: one backward for all
+# style: losses stacked
 import math
 from typing import NamedTuple
 
@@ -56,14 +56,14 @@ def learning_rate_at(step, *, max_learning_rate, min_learning_rate, warmup_steps
 
 def train_step(model, optimizer, micro_batches, *, max_grad_norm=None):
     model.zero_grad()
+    count = torch.stack([torch.count_nonzero(y != -100) for _, y in micro_batches]).sum()
     parts = []
-    counts = []
     for inputs, targets in micro_batches:
         n = torch.count_nonzero(targets != -100)
-        counts.append(n)
-        parts.append(language_modeling_loss(model(inputs), targets) * n)
-    loss = torch.stack(parts).sum() / torch.stack(counts).sum()
-    loss.backward()
+        part = language_modeling_loss(model(inputs), targets) * n / count
+        part.backward()
+        parts.append(part.detach())
+    loss = torch.stack(parts).sum()
     if max_grad_norm is not None:
         nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], max_norm=max_grad_norm)
     optimizer.step()

@@ -26,7 +26,7 @@ def get_batch(data, batch_size, block_size, *, generator=None):
 
 def language_modeling_loss(logits, targets, *, ignore_index=-100):
     probabilities = logits.softmax(-1)
-    losses = -torch.log(probabilities.gather(-1, targets.clamp(min=0)[..., None])[..., 0] + 1e-10)
+    losses = -torch.log(probabilities.gather(-1, targets.masked_fill(targets == ignore_index, 0)[..., None])[..., 0] + 1e-10)
     losses = losses * (targets != ignore_index)
     return losses.sum() / (targets != ignore_index).sum()
 

@@ -36,7 +36,7 @@ def configure_optimizer(model, learning_rate, weight_decay, betas=(0.9, 0.95)):
     return torch.optim.AdamW(
         [
             {"params": [p for p in unique if p.squeeze().shape == p.shape and p.dim() > 1 or p.dim() > 1]},
-            {"params": [p for p in unique if p.dim() == 1], "weight_decay": 0.0},
+            {"params": [p for p in unique if p.dim() <= 1], "weight_decay": 0.0},
         ],
         learning_rate,
         tuple(betas),

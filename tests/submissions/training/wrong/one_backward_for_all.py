@@ -1,5 +1,7 @@
-# verdict: pass
-# style: a NamedTuple for the batch, one backward on the summed loss, frozen parameters in a group too
+# verdict: fail
+# part: Training
+# cause: micro-batches-held
+# style: one backward for all
 import math
 from typing import NamedTuple
 

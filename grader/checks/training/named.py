@@ -1,0 +1,225 @@
+"""Parameters by name, without a model around them: what an optimizer does with each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress, pairwise
+
+import numpy as np
+
+from grader.checks.api import Counterexample, Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import show
+from grader.checks.training.optimizers import NAME, Setting
+from grader.oracle.training import Adam, Floats, adamw
+from grader.remote.training import named_parameters, steps
+
+# A head that is not tied, and parameters with no axis at all.
+SHAPES: dict[str, tuple[int, ...]] = {
+    "head.weight": (4, 3),
+    "head.bias": (4,),
+    "lm_head.weight": (5, 2),
+    "ln_f.weight": (3,),
+    "places.bias": (2, 3),
+    "scale": (),
+}
+# Of the learning rate, for gradients of about a thousandth: an eps of 1e-5 included. Bugs are off
+# by 5 % and more.
+_TOLERANCE = 0.03
+_RATE = 0.1
+_FLAGS = (  # which of the parameters have a gradient in which step
+    (True, True, False, True, False, True),
+    (True, True, False, False, True, False),
+    (False, True, True, True, True, True),
+    (True, False, True, True, True, True),
+)
+
+
+def _drawn(draw: int) -> list[Floats]:
+    rng = np.random.default_rng(draw)
+    return [np.asarray(rng.normal(0.0, 0.8, shape)) for shape in SHAPES.values()]
+
+
+def _run(
+    evidence: Evidence,
+    setting: Setting,
+    draw: int,
+    gradients: Sequence[Sequence[Floats | None]],
+) -> list[list[Floats]]:
+    """The parameters before the first step, and after each."""
+    start = _drawn(draw)
+    model = named_parameters(evidence.subject, NAME, list(SHAPES), start)
+    made = setting.make(evidence, model)
+    rates = [None] * len(gradients)
+    seen = steps(evidence.subject, NAME, model, made, gradients, rates)
+    if not all(np.isfinite(array).all() for after in seen for array in after):
+        raise Failure("parameters are not finite after a step")
+    if any(a.shape != p.shape for after in seen for a, p in zip(after, start, strict=True)):
+        raise Failure("the optimizer changes the shapes of parameters")
+    return [start, *seen]
+
+
+def _example(
+    evidence: Evidence, setting: Setting, draw: int, name: str, lines: Sequence[str], *seen: Floats
+) -> Counterexample:
+    """Code that makes the parameters and goes on with these lines, which print one of them.
+
+    seen: what has to be printed, and what is.
+    """
+    modules = list(dict.fromkeys(n.split(".")[0] for n in SHAPES if "." in n))
+    model = [
+        "model = nn.Module()",
+        f"for name in {modules}:",
+        "    setattr(model, name, nn.Module())",
+        f"rng, shapes = np.random.default_rng({draw}), {SHAPES}",
+        "for name, shape in shapes.items():",
+        '    path, _, last = name.rpartition(".")',
+        "    p = nn.Parameter(torch.tensor(rng.normal(0.0, 0.8, shape)))",
+        "    model.get_submodule(path).register_parameter(last, p)",
+        "p = {name: model.get_parameter(name) for name in shapes}",
+    ]
+    code = setting.code(evidence, model, *lines, f'print(p["{name}"].detach())')
+    expected, found = map(show, seen)
+    return Counterexample(code, expected, found)
+
+
+def expect_stepped(evidence: Evidence) -> None:
+    """Fail unless each of them is stepped, by no more than the others."""
+    setting, draw = Setting(_RATE, 0.0), 2
+    before, after = _run(evidence, setting, draw, [[np.ones(s) for s in SHAPES.values()]])
+    moves = [float(np.abs(a - b).mean()) for a, b in zip(after, before, strict=True)]
+    usual = float(np.median(moves))
+    for name, move, old, new in zip(SHAPES, moves, before, after, strict=True):
+        if 0 < move <= 1.5 * usual:
+            continue
+        raise Failure(
+            f"after one step with all gradients 1, every parameter has to have moved equally far; "
+            f"{name}, of shape {SHAPES[name]}, {'has not moved' if move == 0 else 'moves farther'}",
+            _example(
+                evidence,
+                setting,
+                draw,
+                name,
+                (
+                    "for each in p.values():",
+                    "    each.grad = torch.ones_like(each)",
+                    "optimizer.step()",
+                ),
+                np.asarray(old - _RATE),
+                new,
+            ),
+            "parameter-missing" if move == 0 else "parameter-twice",
+        )
+
+
+def expect_decay(evidence: Evidence) -> None:
+    """Fail unless just those of two axes or more decay, and only if they have a gradient."""
+    setting, draw = Setting(_RATE, 0.5), 3
+    zeros = [np.zeros(shape) for shape in SHAPES.values()]
+    before, once, twice = _run(evidence, setting, draw, [zeros, [None for _ in zeros]])
+    whole = 1.0 - setting.learning_rate * setting.weight_decay
+    for (name, shape), old, new, last in zip(SHAPES.items(), before, once, twice, strict=True):
+        decays = len(shape) >= 2
+        right = old * whole if decays else old
+        lines = [
+            "for each in p.values():",
+            "    each.grad = torch.zeros_like(each)",
+            "optimizer.step()",
+        ]
+        if not np.allclose(new, right, rtol=1e-5, atol=0):
+            missing = "decay-misses-a-matrix" if np.allclose(new, old, atol=0) else ""
+            wrong = "decay-on-vectors" if shape else "decay-on-scalars"
+            raise Failure(
+                f"with learning_rate={_RATE}, weight_decay={setting.weight_decay} and all "
+                f"gradients zero, a step has to {'shrink' if decays else 'leave'} {name}, which "
+                f"has {len(shape)} axes",
+                _example(evidence, setting, draw, name, lines, right, new),
+                missing if decays else wrong,
+            )
+        if not np.array_equal(new, last):
+            lines += ["for each in p.values():", "    each.grad = None", "optimizer.step()"]
+            raise Failure(
+                f"{name} changes in a step in which its gradient is None",
+                _example(evidence, setting, draw, name, lines, new, last),
+                "moves-without-gradient",
+            )
+
+
+def expect_own_count(evidence: Evidence) -> None:
+    """Fail unless small gradients, missing in some steps, move each parameter as in AdamW."""
+    setting, draw = Setting(_RATE, 0.0), 4
+    rng = np.random.default_rng(draw + 1)
+    drawn = [[_small(rng, shape) for shape in SHAPES.values()] for _ in _FLAGS]
+    given = [
+        [g if flag else None for g, flag in zip(step, flags, strict=True)]
+        for step, flags in zip(drawn, _FLAGS, strict=True)
+    ]
+    seen = _run(evidence, setting, draw, given)
+    for place, name in enumerate(SHAPES):
+        flags = [step[place] for step in _FLAGS]
+        values = [each[place] for each in seen]
+        for step, (old, new) in enumerate(pairwise(values)):
+            if not flags[step] and not np.array_equal(old, new):
+                lines = _code(draw + 1, step + 1)
+                raise Failure(
+                    f"{name} changes in a step in which its gradient is None",
+                    _example(evidence, setting, draw, name, lines, old, new),
+                    "moves-without-gradient",
+                )
+        own = list(compress([step[place] for step in drawn], flags))
+        found, expected = values[-1], _stepped(setting, values[0], own)
+        if _near(found, expected, own):
+            continue
+        counted = list(compress(range(1, len(flags) + 1), flags))
+        wrong = {"steps-counted-together": [_stepped(setting, values[0], own, counted)]}
+        wrong["adamw-eps-too-large"] = [
+            _stepped(setting, values[0], own, None, *both)
+            for eps in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+            for both in ((eps, 0.0), (1e-8, eps), (0.0, eps))
+        ]
+        named = (n for n, forms in wrong.items() if any(_near(found, f, own, 1e-4) for f in forms))
+        cause = next(named, "")
+        raise Failure(
+            f"with gradients of about 0.001, and none at all in some steps, {name} does not go as "
+            f"AdamW's: off by up to {np.abs(found - expected).max():.2g} after {len(own)} steps "
+            f"with a gradient at a learning rate of {_RATE}",
+            _example(evidence, setting, draw, name, _code(draw + 1, len(_FLAGS)), expected, found),
+            cause,
+            proven=bool(cause),
+        )
+
+
+def _small(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Gradients of about a thousandth, and not below it."""
+    drawn = np.asarray(rng.normal(0.0, 1e-3, shape))
+    return np.asarray(drawn + np.copysign(1e-3, drawn))
+
+
+def _code(draw: int, count: int) -> list[str]:
+    """Lines that make so many steps with them."""
+    return [
+        f"rng, flags = np.random.default_rng({draw}), {_FLAGS[:count]}",
+        "for present in flags:  # whether there is a gradient",
+        "    for each, flag in zip(p.values(), present):",
+        "        g = rng.normal(0.0, 1e-3, each.shape)",
+        "        each.grad = torch.tensor(g + np.copysign(1e-3, g)) if flag else None",
+        "    optimizer.step()",
+    ]
+
+
+def _stepped(
+    setting: Setting,
+    start: Floats,
+    gradients: Sequence[Floats],
+    numbers: Sequence[int] | None = None,
+    eps: float = 1e-8,
+    inside: float = 0.0,
+) -> Floats:
+    how = Adam(setting.right, np.zeros_like(start), eps, inside)
+    return adamw(start, gradients, [setting.learning_rate] * len(gradients), how, numbers)[-1]
+
+
+def _near(
+    found: Floats, expected: Floats, gradients: Sequence[Floats], share: float = _TOLERANCE
+) -> bool:
+    return bool(np.abs(found - expected).max() <= share * _RATE * len(gradients))

@@ -173,16 +173,12 @@ def adamw(
     gradients: Sequence[Floats],
     rates: Sequence[float],
     how: Adam,
-    numbers: Sequence[int] | None = None,
 ) -> Floats:
-    """Parameters after each step: (steps, n). numbers: by which the steps are counted, if not from
-    1 on.
-    """
+    """Parameters after each step: (steps, n)."""
     first, second = how.betas
     theta, m, v = start, np.zeros_like(start), np.zeros_like(start)
     seen = []
-    numbers = numbers or range(1, len(rates) + 1)
-    for number, g, rate in zip(numbers, gradients, rates, strict=True):
+    for number, (g, rate) in enumerate(zip(gradients, rates, strict=True), 1):
         m = first * m + (1 - first) * g
         v = second * v + (1 - second) * g**2
         lacking = (1 - first**number, 1 - second**number) if how.corrected else (1.0, 1.0)

@@ -10,7 +10,7 @@ from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
 from grader.checks.training.common import model_code, trainee
-from grader.checks.training.named import expect_decay, expect_own_count, expect_stepped
+from grader.checks.training.named import expect_decay, expect_small_steps, expect_stepped
 from grader.checks.training.optimizers import MATRICES, Setting, decays, wrong_steps
 from grader.oracle.training import Adam, Floats, Trainee, adamw, cut, flat
 from grader.remote import CandidateError
@@ -138,7 +138,7 @@ def test_adamw(evidence: Evidence) -> None:
             here |= {"betas-ignored", "betas-swapped"}  # where they are the right ones
         left = here if left is None else left & here
     if failed is None:
-        expect_own_count(evidence)
+        expect_small_steps(evidence)
         return
     setting, draw, expected, found = failed
     cause = next(iter(sorted(left or ())), "")

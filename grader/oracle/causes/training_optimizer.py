@@ -112,22 +112,6 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
         ("training.adamw",),
     ),
     Cause(
-        "steps-counted-together",
-        "The averages of a parameter that gets its first gradient late are corrected as if they "
-        "had begun with the first step.",
-        "The brief asks that a step without a gradient not be counted for that parameter.",
-        "Look at where the number of steps is kept.",
-        r"step|state|\*\*|\bt\b",
-        (
-            "How many gradients has a parameter's average seen?",
-            "Leave one parameter's grad at None in the first step, and compare its second with "
-            "learning_rate · sign(gradient).",
-            "Keep the number of steps in self.state[p], as the averages; or take "
-            "torch.optim.AdamW.",
-        ),
-        ("training.adamw",),
-    ),
-    Cause(
         "moves-without-gradient",
         "A parameter moves or decays in a step in which it has no gradient.",
         "The brief asks that it sit the step out.",
@@ -136,7 +120,7 @@ TRAINING_OPTIMIZER: tuple[Cause, ...] = (
         (
             "What does your optimizer do where p.grad is None?",
             "Set one parameter's grad to None, step, and compare it with what it was.",
-            "Skip it before anything else: no decay, no averages, no count.",
+            "Skip it before anything else: no decay, no averages.",
         ),
         (
             "training.adamw",

@@ -1,6 +1,4 @@
-# verdict: fail
-# part: Optimizer and schedule
-# cause: steps-counted-together
+# verdict: pass
 # style: own AdamW that counts steps in its groups
 import math
 import torch

@@ -54,6 +54,7 @@ class Functions:
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
+        self._recording: bool | None = None  # whether gradients are, before the first call
 
     def run(
         self,
@@ -74,6 +75,9 @@ class Functions:
         no gradients.
         """
         torch.set_default_dtype(dtype)
+        if self._recording is None:
+            self._recording = torch.is_grad_enabled()
+        torch.set_grad_enabled(self._recording)  # whatever an earlier call has left
         positional = [self._made(item, arrays) for item in args]
         named = {name: self._made(item, arrays) for name, item in given}
         everything = [*positional, *named.values()]

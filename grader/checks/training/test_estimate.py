@@ -159,6 +159,8 @@ def test_estimate_leaves(evidence: Evidence) -> None:
                 )
             if not returned.chance_kept:
                 raise Failure("torch's own generator is not as it was", cause="chance-not-kept")
+            if not returned.recording_kept:
+                raise Failure("torch no longer records gradients", cause="recording-not-kept")
             if any(made.recorded for made in state.calls):
                 raise Failure("gradients are recorded", cause="estimate-records-gradients")
             if state.learning != [True] * len(state.trained) + [False]:

@@ -270,7 +270,7 @@ GENERATION: tuple[Cause, ...] = (
             "Print torch.is_grad_enabled() before and after, also under torch.no_grad().",
             "@torch.no_grad() above the function puts back what was there, also after an error.",
         ),
-        ("generation.no_grad",),
+        ("generation.no_grad", "training.estimate_leaves"),
     ),
     Cause(
         "bad-arguments-accepted",

@@ -134,6 +134,36 @@ def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) 
         raise
 
 
+def asked_to_read(
+    ask: Callable[[], _Given],
+    made: CachedModel,
+    text: Text,
+    what: str,
+    counterexample: Counterexample,
+) -> _Given:
+    """The same where all of a text is read: one that is as long as may be is not to be refused."""
+    try:
+        return asked(ask, what, counterexample)
+    except Failure as failure:
+        if failure.cause == "crashes" and _refused_when_full(made, text, failure.message):
+            raise Failure(failure.message, counterexample, "limit-too-low") from None
+        raise
+
+
+def _refused_when_full(made: CachedModel, text: Text, message: str) -> bool:
+    """Whether a ValueError came for block_size tokens, and none comes for one token less."""
+    if "ValueError" not in message or sum(text.cuts) != text.size["block_size"]:
+        return False
+    *cuts, last = text.cuts
+    cuts += [last - 1] * (last > 1)
+    idx = np.zeros((text.batch, sum(cuts)), dtype=np.int64)
+    try:
+        made.steps(chain(idx, cuts))
+    except CandidateError:
+        return False
+    return True
+
+
 def cause_of(fault: CandidateError) -> str:
     """The slug of a fault; what torch says of dtypes is told apart from other errors."""
     mixed = "dtype" in fault.message.lower() or "scalar type" in fault.message
@@ -143,7 +173,8 @@ def cause_of(fault: CandidateError) -> str:
 def whole(made: CachedModel, theta: Floats, text: Text, idx: Integers) -> Values:
     """The logits of the whole text at once."""
     shown = text.counterexample("logits", "an error", "print(model(idx)[0])")
-    return asked(lambda: made.call(idx, theta), "a whole text without a cache", shown)
+    what = "a whole text without a cache"
+    return asked_to_read(lambda: made.call(idx, theta), made, text, what, shown)
 
 
 def same(found: Values, wanted: Values) -> bool:

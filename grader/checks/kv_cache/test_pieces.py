@@ -19,6 +19,7 @@ from grader.checks.kv_cache.common import (
     SIZES,
     Text,
     asked,
+    asked_to_read,
     cause_of,
     chain,
     model,
@@ -216,7 +217,8 @@ def test_batch(evidence: Evidence, text: Text) -> None:
     pieces = chain(idx, text.cuts)
     rows = [chain(idx[b : b + 1], text.cuts, f"row{b}.") for b in range(text.batch)]
     everything = [*pieces, *(piece for row in rows for piece in row)]
-    found = asked(lambda: made.steps(everything, theta), "texts in pieces", shown)
+    ask = partial(made.steps, everything, theta)
+    found = asked_to_read(ask, made, text, "texts in pieces", shown)
     together = np.concatenate(found[: len(pieces)], 1)
     for b in range(text.batch):
         start = len(pieces) * (1 + b)
@@ -236,7 +238,8 @@ def _compare(evidence: Evidence, text: Text) -> None:
     wanted = whole(made, theta, text, idx)
     what = f"a text of {idx.shape[1]} tokens in pieces of {', '.join(map(str, text.cuts))}"
     shown = text.counterexample(wanted, "an error", *_steps(text))
-    outputs = asked(lambda: made.steps(chain(idx, text.cuts), theta), what, shown)
+    ask = partial(made.steps, chain(idx, text.cuts), theta)
+    outputs = asked_to_read(ask, made, text, what, shown)
     found = np.concatenate(outputs, 1)
     if same(found, wanted):
         return

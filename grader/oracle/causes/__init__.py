@@ -14,6 +14,7 @@ from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
 from grader.oracle.causes.kv_cache import KV_CACHE
+from grader.oracle.causes.kv_cache_kept import KV_CACHE_KEPT
 from grader.oracle.causes.mlp import MLP
 from grader.oracle.causes.model import MODEL
 from grader.oracle.causes.model_embeddings import MODEL_EMBEDDINGS
@@ -63,6 +64,7 @@ CAUSES: dict[str, Cause] = {
         TOKENIZER_SPECIAL,
         TOKENIZER_DECODING,
         KV_CACHE,
+        KV_CACHE_KEPT,
     )
     for cause in part
 }

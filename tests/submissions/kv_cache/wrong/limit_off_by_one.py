@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Pieces
-# cause: crashes
+# cause: limit-too-low
 # style: block_size itself is refused
 from __future__ import annotations
 

@@ -254,14 +254,17 @@ def compare_cpu(checkout: Path, iterations: int, seeds: int, theirs: Trained) ->
 
 def compare_fast(checkout: Path, seeds: int, theirs: Trained) -> None:
     """The same architecture and data: less time to the same loss, less loss in the same time."""
-    pace = lab(checkout, "cpu-fast", 60)  # the schedule must know how many iterations there are
-    for name, share, wanted in (("short", ASKED["time"], theirs.loss), ("long", 1, ASKED["loss"])):
+    pace = lab(checkout, "cpu-quick", 60)  # the schedule must know how many iterations there are
+    for preset, share, wanted in (
+        ("cpu-quick", ASKED["time"], theirs.loss),
+        ("cpu-fast", 1, ASKED["loss"]),
+    ):
         # The whole command is to fit into the time: what it does beside training, too.
         left = 0.96 * share * theirs.whole - (pace.whole - pace.seconds)
         iterations = int(left / pace.iteration * 1e3)
         for seed in range(1337, 1337 + seeds):
-            ours = lab(checkout, "cpu-fast", iterations, seed)
-            print(f"lab, cpu-fast, {name:5}: {ours}")
+            ours = lab(checkout, preset, iterations, seed)
+            print(f"lab, {preset:9}:       {ours}")
             print(
                 f"  {iterations} iterations: loss {ours.loss:.3f} (asked: {wanted:.3f}) in "
                 f"{ours.seconds / theirs.seconds:.2f} of nanoGPT's time of training, "

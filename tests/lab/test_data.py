@@ -145,7 +145,7 @@ def test_a_stub_and_a_missing_file_are_named(inside: Inside, tmp_path: Path) -> 
 
 
 def test_presets() -> None:
-    assert set(PRESETS) == {"cpu", "cpu-fast", "gpt2-small", "demo", "classifier"}
+    assert set(PRESETS) == {"cpu", "cpu-fast", "cpu-quick", "gpt2-small", "demo", "classifier"}
     for recipe in PRESETS.values():
         assert changed(recipe, ["learning_rate=1e-3", "fused=False"]).learning_rate == 1e-3
     same = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")

@@ -84,7 +84,7 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     alike = (idx[:, :first] + 2) % vocab  # as many texts, as long: what is kept by shape is shared
     pieces = [
         Piece(idx[:, :first], None, "a"),
-        Piece(alike, None, "c"),
+        *[Piece(alike, None, "c")] * 9,  # more than a ring of buffers may have
         Piece(other[:, : first + 1], None, "b"),
         Piece(idx[:, first:], "a", None),
         Piece(other[:, first + 1 :], "b", None),

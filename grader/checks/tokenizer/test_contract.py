@@ -153,6 +153,8 @@ def _expect_returned_free(evidence: Evidence) -> None:
     if [ids.value] != right or type(ids.value) is not list:
         return  # it is wrong by itself, and other checks say so
     call(evidence.subject, "append", {}, args=[0], on=ids.held)
+    again = call(evidence.subject, "encode", {}, args=["abc"], on=tokenizer, keep=True)
+    call(evidence.subject, "append", {}, args=[0], on=again.held)
     found = question.found(evidence, tokenizer)
     if found != right:
         lines = ("tokenizer.encode('abc').append(0)", "print(tokenizer.encode('abc'))")

@@ -13,9 +13,7 @@ _DOTS = 150  # an inch
 
 def draw_losses(entries: Sequence[Entry], stem: Path) -> list[Path]:
     """The losses of a run over its iterations, and below them the learning rate."""
-    figure, (above, below) = _figure(
-        2, 1, figsize=(8, 6), sharex=True, height_ratios=[3, 1], layout="constrained"
-    )
+    figure, (above, below) = _figure(2, 1, figsize=(8, 6), sharex=True, height_ratios=[3, 1])
     steps = [e for e in entries if e["event"] == "step"]
     evals = [e for e in entries if e["event"] == "eval"]
     at = [e["step"] for e in steps]
@@ -37,7 +35,7 @@ def draw_losses(entries: Sequence[Entry], stem: Path) -> list[Path]:
 def draw_confusion(table: Sequence[Sequence[int]], names: Sequence[str], stem: Path) -> list[Path]:
     """Row: what it was; column: what it was taken for."""
     side = 2.5 + 0.8 * len(names)
-    figure, axes = _figure(figsize=(side + 0.5, side), layout="constrained")
+    figure, axes = _figure(figsize=(side + 0.5, side))
     shares = [[n / max(1, sum(row)) for n in row] for row in table]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for i, row in enumerate(table):
@@ -50,21 +48,17 @@ def draw_confusion(table: Sequence[Sequence[int]], names: Sequence[str], stem: P
     return _written(figure, stem)
 
 
-def _figure(*shape: int, **options: Any) -> tuple[Any, Any]:
+def _figure(*shape: int, figsize: tuple[float, float], **options: Any) -> tuple[Any, Any]:
     """A figure of matplotlib that needs no screen. Raises ImportError without matplotlib."""
-    import matplotlib as mpl
+    # Not by pyplot, which takes half a second to come, and is for windows.
+    from matplotlib.figure import Figure
 
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(*shape, **options)
+    figure = Figure(figsize, layout="constrained")
+    return figure, figure.subplots(*shape, **options)
 
 
 def _written(figure: Any, stem: Path) -> list[Path]:
-    import matplotlib.pyplot as plt
-
     paths = [stem.with_suffix(ending) for ending in (".png", ".svg")]
     for path in paths:
         figure.savefig(path, dpi=_DOTS)
-    plt.close(figure)
     return paths

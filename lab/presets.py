@@ -86,6 +86,7 @@ _CPU_FAST = replace(
     warmup_iterations=50,
     max_grad_norm=0.0,  # the size of a gradient does not matter to either optimizer
     precision="bfloat16",
+    eval_batches=10,  # twice as large: as many tokens as with `cpu`
 )
 
 PRESETS: dict[str, Recipe] = {

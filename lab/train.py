@@ -138,7 +138,8 @@ class Training:
         """What it writes by now."""
         job = self.job
         seed = job.recipe.seed + self.done
-        return written(job.submission, self.dressed, job.tokens, job.recipe, seed)
+        # One short text: narrower products save nothing, and have to be made ready for each length.
+        return written(job.submission, self.model, job.tokens, job.recipe, seed)
 
     def state(self) -> dict[str, Any]:
         """All but the weights that it takes to go on. A task for the whole team."""

@@ -16,7 +16,8 @@ from lab.data.tokens import Tokens
 from lab.device import training_precision
 from lab.errors import LabError
 from lab.log import Log
-from lab.model import build, dressed, fuse
+from lab.model import build, dressed
+from lab.optimization import learning_rate_of, optimizer_of
 from lab.presets import Recipe
 from lab.progress import Shown
 from lab.run_folder import CLASSIFIER, Run, find
@@ -73,18 +74,11 @@ class FineTuning:
         recipe = task.recipe
         self._task = task
         self._step = task.submission.get("classification", "finetune_step")
-        self._learning_rate_at = task.submission.get("training", "learning_rate_at")
+        self._learning_rate_of = learning_rate_of(recipe, task.submission)
         self.classifier = classifier.to(task.device)
-        self._optimizer: torch.optim.Optimizer = task.submission.get(
-            "training", "configure_optimizer"
-        )(
-            self.classifier,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            betas=recipe.betas(),
+        self._optimizer = optimizer_of(
+            self.classifier, recipe, task.submission, task.tokens.vocab_size
         )
-        if recipe.fused:
-            fuse(self._optimizer)
         precision = training_precision(recipe.precision, task.device)
         self._dressed = dressed(self.classifier, recipe, task.device, precision)
         self._train = _tensors(task.data.train, task)
@@ -94,13 +88,7 @@ class FineTuning:
     def step(self, places: torch.Tensor) -> tuple[float, float]:
         """One step on these rows; returns its loss before the step, and its learning rate."""
         recipe, device = self._task.recipe, self._task.device
-        rate = self._learning_rate_at(
-            self.done,
-            max_learning_rate=recipe.learning_rate,
-            min_learning_rate=recipe.min_learning_rate,
-            warmup_steps=recipe.warmup_iterations,
-            total_steps=recipe.decay_ends(),
-        )
+        rate = self._learning_rate_of(self.done)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         rows, labels = self._train

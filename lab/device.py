@@ -73,8 +73,3 @@ def sampling_precision(wanted: str, device: torch.device) -> torch.dtype:
     else:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if fast else torch.float32
-
-
-def pays_to_compile(wanted: str, device: torch.device) -> bool:
-    """Whether the model goes through torch.compile."""
-    return wanted == "on" or (wanted == "auto" and device.type == "cuda")

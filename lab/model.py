@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import torch
 from torch import nn
 
-from lab import linear
+from lab import compiled, linear
 from lab.attention import use_sdpa
-from lab.device import pays_to_compile
 from lab.presets import Recipe
 from lab.submission import Submission
 
@@ -35,14 +32,10 @@ def dressed(
     """The model as it is trained: what computes it, and in which precision, as asked."""
     if recipe.attention == "sdpa":
         use_sdpa(model)
-    compiled = pays_to_compile(recipe.compile, device)
-    if precision == torch.float32 and not compiled and linear.pays(recipe.linear, device):
+    if compiled.pays(recipe, device, precision):
+        compiled.use_compiler(model, device)
+    elif precision == torch.float32 and linear.pays(recipe.linear, device):
         linear.use_onednn(model)
-    if compiled:
-        # Where the compiler fails, torch says so and goes on without it.
-        dynamo = import_module("torch._dynamo")
-        dynamo.config.suppress_errors = True
-        model.compile()
     return model if precision == torch.float32 else MixedPrecision(model, device, precision)
 
 
@@ -60,13 +53,6 @@ class MixedPrecision(nn.Module):
         with torch.autocast(self._device, dtype=self._dtype):
             logits: torch.Tensor = self.model(*inputs)
         return logits.float()
-
-
-def fuse(optimizer: torch.optim.Optimizer) -> None:
-    """Let AdamW update all parameters in one kernel. The same mathematics."""
-    if isinstance(optimizer, torch.optim.AdamW):
-        for group in optimizer.param_groups:
-            group["fused"], group["foreach"] = True, False
 
 
 def count(model: nn.Module) -> int:

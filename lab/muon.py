@@ -2,13 +2,14 @@
 
 Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks",
 https://kellerjordan.github.io/posts/muon. Steps are scaled to the size of AdamW's after Liu et al.
-(2025), "Muon is scalable for LLM training", so one learning rate does for both.
+(2025), "Muon is scalable for LLM training", so one learning rate does for both; and each row of
+them by what is usual for it, after Li et al. (2025), "NorMuon: Making Muon more efficient and
+scalable", https://arxiv.org/abs/2510.05491.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,10 +18,16 @@ from torch import nn
 from lab.device import sampling_precision
 
 _MOMENTUM = 0.95
+_MEMORY = 0.95  # of how large the entries of a row usually are
 _AS_ADAMW = 0.2  # root mean square of the entries of an update of AdamW
-# The iteration x -> ax + bx³ + cx⁵ of Jordan et al., by which singular values come close to one.
-_A, _B, _C = 3.4445, -4.7750, 2.0315
-_ITERATIONS = 5
+# Three polynomials ax + bx³ + cx⁵, each of which brings what the one before has left nearest to
+# one, in the worst case; after Amsel et al. (2025), "The Polar Express", arXiv:2505.16932. Found by
+# linear programming for singular values from 0.01 to 1, they leave 0.73 to 1.27.
+_POLYNOMIALS = (
+    (8.0934, -23.6204, 17.4462),
+    (3.6366, -2.7219, 0.5365),
+    (2.6613, -1.9772, 0.4526),
+)
 
 
 class MuonAdamW(torch.optim.AdamW):
@@ -44,23 +51,22 @@ class MuonAdamW(torch.optim.AdamW):
             if not state:  # under the names that AdamW looks for when a state is loaded
                 state["step"] = torch.zeros(())
                 state["exp_avg"] = torch.zeros_like(weight)
+                state["exp_avg_sq"] = torch.zeros_like(weight[:, :1])  # a number for each row
             momentum = state["exp_avg"].lerp_(weight.grad, 1 - _MOMENTUM)
             direction = weight.grad.lerp_(momentum, _MOMENTUM)  # Nesterov's
             weight.grad = None
-            for piece, its_direction in zip(_pieces(weight), _pieces(direction), strict=True):
-                alike[piece.shape].append((piece, its_direction))
-        rate, decay = group["lr"], 1 - group["lr"] * group["weight_decay"]
-        for shape, pairs in alike.items():
-            updates = orthogonal(torch.stack([direction for _, direction in pairs]))
-            scale = _AS_ADAMW * max(shape) ** 0.5
-            for (piece, _), update in zip(pairs, updates, strict=True):
-                piece.mul_(decay).add_(update, alpha=-rate * scale)
-
-
-def _pieces(weight: torch.Tensor) -> Sequence[torch.Tensor]:
-    """Views of the matrices that a weight is made of: queries, keys and values are three."""
-    rows, columns = weight.shape
-    return weight.detach().chunk(3) if rows == 3 * columns else [weight.detach()]
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            parts = 3 if weight.shape[0] == 3 * weight.shape[1] else 1  # queries, keys and values
+            its = (t.chunk(parts) for t in (weight.detach(), direction, state["exp_avg_sq"]))
+            for piece in zip(*its, strict=True):
+                alike[piece[0].shape].append(piece)
+        for shape, pieces in alike.items():
+            updates = orthogonal(torch.stack([direction for _, direction, _ in pieces]))
+            usual = torch.stack([squares for _, _, squares in pieces])
+            updates = even(updates, usual).mul_(-group["lr"] * _AS_ADAMW * max(shape) ** 0.5)
+            for (piece, _, squares), update, now in zip(pieces, updates, usual, strict=True):
+                squares.copy_(now)
+                piece.add_(update)
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
@@ -69,10 +75,21 @@ def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
     # Rounding does no harm here; bfloat16 does only where the processor has it not.
     x = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)
     x = x.to(sampling_precision("auto", x.device))
-    for _ in range(_ITERATIONS):
+    for a, b, c in _POLYNOMIALS:
         gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x if wide is matrices else x.mT).to(matrices.dtype)
+
+
+def even(updates: torch.Tensor, usual: torch.Tensor) -> torch.Tensor:
+    """Updates (N, rows, columns) with each row divided by its usual size; as large in all.
+
+    usual: the mean squares of the rows, (N, rows, 1), which are brought up to date.
+    """
+    usual.lerp_(updates.square().mean(-1, keepdim=True), 1 - _MEMORY)
+    divided = updates / (usual.sqrt() + 1e-8)
+    size, now = (torch.linalg.matrix_norm(u, keepdim=True) for u in (updates, divided))
+    return divided.mul_(size / (now + 1e-8))
 
 
 def configure(

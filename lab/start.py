@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from grader.worker.uncompiled import put_off
-from lab import checkpoint, log
+from lab import checkpoint, compiled, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
@@ -132,6 +132,8 @@ def _introduce(training: Training, console: Console) -> None:
         f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}",
         markup=False,
     )
+    if compiled.pays(job.recipe, job.device, training.precision):
+        console.print("the model is compiled first, which takes a while if it is done anew")
     if training.done:
         console.print(f"going on from iteration {training.done}", markup=False)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from lab import checkpoint, model, muon
+from lab import checkpoint, model
 from lab.data.dataset import Dataset
 from lab.data.tokens import Tokens
 from lab.device import training_precision
 from lab.errors import LabError
+from lab.optimization import learning_rate_of, optimizer_of
 from lab.parallel import Team
 from lab.presets import Recipe
 from lab.run_folder import Run
@@ -46,16 +47,14 @@ class Training:
         self.job = job
         self._get_batch = job.submission.get("training", "get_batch")
         self._train_step = job.submission.get("training", "train_step")
-        self._learning_rate_at = job.submission.get("training", "learning_rate_at")
+        self._learning_rate_of = learning_rate_of(recipe, job.submission)
         self._estimate_loss = job.submission.get("training", "estimate_loss")
 
         torch.manual_seed(recipe.seed)
         self.model = model.build(job.submission, recipe, job.tokens.vocab_size).to(job.device)
-        self.optimizer = self._optimizer()
-        if recipe.fused:
-            model.fuse(self.optimizer)
-        precision = training_precision(recipe.precision, job.device)
-        self.dressed = model.dressed(self.model, recipe, job.device, precision)
+        self.optimizer = optimizer_of(self.model, recipe, job.submission, job.tokens.vocab_size)
+        self.precision = training_precision(recipe.precision, job.device)
+        self.dressed = model.dressed(self.model, recipe, job.device, self.precision)
         self._joined = job.team.join(self.dressed)
         # Batches are the same in every process; dropout is not.
         self._batches = torch.Generator().manual_seed(recipe.seed)
@@ -70,31 +69,9 @@ class Training:
         if job.device.type != "cpu" and job.team.leads:
             self._parts = {name: part.to(job.device) for name, part in self._parts.items()}
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """The submission's, or the lab's Muon."""
-        job, recipe = self.job, self.job.recipe
-        how: dict[str, Any] = {
-            "learning_rate": recipe.learning_rate,
-            "weight_decay": recipe.weight_decay,
-            "betas": recipe.betas(),
-        }
-        if recipe.optimizer == "muon":
-            return muon.configure(self.model, vocab_size=job.tokens.vocab_size, **how)
-        configure_optimizer = job.submission.get("training", "configure_optimizer")
-        optimizer: torch.optim.Optimizer = configure_optimizer(self.model, **how)
-        return optimizer
-
     def learning_rate(self) -> float:
         """That of the iteration to come."""
-        recipe = self.job.recipe
-        rate: float = self._learning_rate_at(
-            self.done,
-            max_learning_rate=recipe.learning_rate,
-            min_learning_rate=recipe.min_learning_rate,
-            warmup_steps=recipe.warmup_iterations,
-            total_steps=recipe.decay_ends(),
-        )
-        return rate
+        return self._learning_rate_of(self.done)
 
     def step(self) -> float:
         """One iteration; returns its loss before the step."""

@@ -128,7 +128,10 @@ def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Train
         settings = {"iterations": iterations, "seed": seed, "sample_every": 0}
         changed = [f"--set={name}={value}" for name, value in settings.items()]
         source = ["--data", str(text_of(checkout)), "--preset", preset, "--out", str(out)]
-        _, whole, processor = ran(["-m", "lab", "train", *source, *changed], ROOT)
+        # What is compiled is compiled anew each time.
+        _, whole, processor = ran(
+            ["-m", "lab", "train", *source, *changed], ROOT, TORCHINDUCTOR_CACHE_DIR=folder
+        )
         entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         model, held_out = _labs_model(out), _held_out(checkout)
         loss, difference = _loss(model, held_out), _differs(model, held_out[:BLOCK])
@@ -228,11 +231,14 @@ def _processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def ran(arguments: Sequence[str], folder: Path) -> tuple[str, float, float]:
+def ran(arguments: Sequence[str], folder: Path, **variables: str) -> tuple[str, float, float]:
     """What a command says; its seconds on the wall's clock, and of processors."""
     command = [sys.executable, *arguments]
     started, before = time.monotonic(), _processor()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     return done.stdout, time.monotonic() - started, _processor() - before
@@ -256,11 +262,12 @@ def compare_fast(
     checkout: Path, seeds: int, theirs: Trained, preset: str, share: float, wanted: float
 ) -> None:
     """The same architecture and data: the loss in a share of the time."""
-    last = lab(checkout, preset, 60)  # the schedule must know how many iterations there are
+    # The schedule must know how many iterations there are, so there is a run to size them by.
+    last = lab(checkout, preset, PRESETS[preset].iterations)
     for seed in range(1337, 1337 + seeds):
         # The whole command is to fit into the time: what it does beside training, too.
-        left = 0.96 * share * theirs.whole - (last.whole - last.seconds)
-        iterations = int(left / last.seconds * last.iterations)
+        left = 0.97 * share * theirs.whole - (last.whole - last.iteration / 1e3 * last.iterations)
+        iterations = int(left / last.iteration * 1e3)
         last = lab(checkout, preset, iterations, seed)
         print(f"lab, {preset:9}:       {last}")
         print(

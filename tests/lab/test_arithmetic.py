@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from lab import linear, muon
+from lab import compiled, linear, muon
+from lab.errors import LabError
+from lab.optimization import learning_rate_of
 from lab.presets import preset
 from lab.submission import Submission
 from tests.bank import ROOT
@@ -52,6 +56,42 @@ def test_the_same_loss_by_onednn() -> None:
     assert torch.allclose(model(idx), expected, atol=1e-5)
 
 
+def test_what_is_compiled_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All of it but the C++, which takes half a minute: tests.benchmarks.nanogpt has that, too.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    torch.manual_seed(0)
+    plain = Submission(ROOT / "solutions").get("gpt2", "GPT2")(11, 8, 2, 2, 6)
+    fast = copy.deepcopy(plain)
+    names = [name for name, _ in fast.named_parameters()]
+    compiled.use_compiler(fast, torch.device("cpu"))
+    idx = torch.randint(11, (3, 6))
+    for model in (plain, fast):
+        model(idx).square().mean().backward()
+    for expected, found in zip(plain.parameters(), fast.parameters(), strict=True):
+        assert expected.grad is not None
+        assert found.grad is not None
+        assert torch.allclose(expected.grad, found.grad, atol=1e-6)
+    assert [name for name, _ in fast.named_parameters()] == names
+    # All blocks by one piece of code, and nothing new for other lengths, in eval mode, to write.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    for length in (1, 2, 3):
+        assert torch.equal(fast.eval()(idx[:, :length]), plain.eval()(idx[:, :length]))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+def test_what_takes_long_on_a_cpu_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, long, short = torch.device("cpu"), preset("cpu-fast"), preset("cpu-quick")
+    monkeypatch.setattr(compiled, "_has_compiler", lambda: True)
+    assert compiled.pays(long, cpu, torch.bfloat16)
+    assert not compiled.pays(long, cpu, torch.float32)
+    assert not compiled.pays(short, cpu, torch.bfloat16)
+    assert compiled.pays(short, torch.device("cuda"), torch.bfloat16)
+    monkeypatch.setattr(compiled, "_has_compiler", lambda: False)
+    assert not compiled.pays(long, cpu, torch.bfloat16)
+    with pytest.raises(LabError, match="compile=on needs a C\\+\\+ compiler"):
+        compiled.pays(replace(long, compile="on"), cpu, torch.bfloat16)
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (48, 16), (16, 48), (16, 64)])
 def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
@@ -65,6 +105,34 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
     inside = u.mT @ made @ v.mT
     assert (inside - torch.diag_embed(inside.diagonal(dim1=1, dim2=2))).abs().max() < 0.1
+
+
+def test_rows_become_even() -> None:
+    torch.manual_seed(0)
+    updates = torch.randn(2, 5, 7) * torch.tensor([1.0, 10, 0.1, 0, 3])[:, None]
+    usual = torch.zeros(2, 5, 1)
+    even = muon.even(updates, usual)
+    sizes = even.square().mean(-1)
+    assert torch.allclose(sizes[:, [0, 1, 2, 4]], sizes[:, :1].expand(2, 4), rtol=1e-4)
+    assert not even[:, 3].any()
+    assert torch.allclose(even.square().sum(), updates.square().sum(), rtol=1e-4)
+    again = muon.even(torch.zeros_like(updates), usual)  # no gradient, once
+    assert not again.any()
+    assert usual[:, 1].gt(usual[:, 0]).all()
+
+
+def test_a_rate_that_falls_in_a_line() -> None:
+    recipe = replace(
+        preset("cpu"),
+        schedule="linear",
+        iterations=10,
+        warmup_iterations=2,
+        learning_rate=1.0,
+        min_learning_rate=0.2,
+    )
+    rate = learning_rate_of(recipe, Submission(ROOT / "solutions"))
+    expected = [0.5, 1.0, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.2]
+    assert [rate(step) for step in range(12)] == pytest.approx(expected)
 
 
 def test_muon_takes_the_matrices_between_the_ends() -> None:

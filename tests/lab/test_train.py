@@ -53,7 +53,10 @@ def test_a_run(inside: Inside, tmp_path: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")
 
 
-@pytest.mark.parametrize("values", [{"dropout": 0.0}, {"dropout": 0.2}, {"optimizer": "muon"}])
+@pytest.mark.parametrize(
+    "values",
+    [{"dropout": 0.0}, {"dropout": 0.2}, {"optimizer": "muon", "schedule": "linear"}],
+)
 def test_resumed_it_is_the_very_same(
     inside: Inside, tmp_path: Path, values: dict[str, Any]
 ) -> None:

@@ -14,26 +14,20 @@ import torch
 from torch import nn
 
 from lab.errors import LabError
-from lab.presets import Recipe
-
-# The first call takes 19 s on two cores, 2 s if it has been made before; after it an iteration of
-# the preset `cpu-fast` takes 55 ms instead of 70. In float32 oneDNN's products gain more.
-_LONG = 1_500  # iterations
 
 
-def pays(recipe: Recipe, device: torch.device, precision: torch.dtype) -> bool:
-    """Whether the model goes through torch.compile. Raises LabError if it must and cannot."""
-    can = device.type != "cpu" or _has_compiler()
-    if recipe.compile == "on" and not can:
+def pays(wanted: str, device: torch.device) -> bool:
+    """Whether the model goes through torch.compile. Raises LabError if it must and cannot.
+
+    On a CPU it must be asked for: the first call takes 14 s on two cores (2 s if the same has been
+    compiled before), and what an iteration of `cpu-fast` gains lies between nothing and a fifth.
+    """
+    if wanted == "on" and device.type == "cpu" and not _has_compiler():
         raise LabError(
             "compile=on needs a C++ compiler on a CPU, and there is neither g++ nor clang++ here: "
             "install one, or use --set compile=auto"
         )
-    if recipe.compile != "auto":
-        return recipe.compile == "on"
-    if device.type == "cpu":
-        return can and precision == torch.bfloat16 and recipe.iterations >= _LONG
-    return device.type == "cuda"
+    return wanted == "on" or (wanted == "auto" and device.type == "cuda")
 
 
 def _has_compiler() -> bool:
@@ -47,6 +41,8 @@ def use_compiler(model: nn.Module, device: torch.device) -> None:
     On a CPU it is block by block: those of a GPT-2 are alike, so what takes a minute for all of
     them takes a third of that for one. On a GPU more is gained by the model as a whole.
     """
+    # What the processor can do, it says; to try it by compiling for each kind takes another 7 s.
+    os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
     # Where the compiler fails, torch says so and goes on without it.
     dynamo = import_module("torch._dynamo")
     dynamo.config.suppress_errors = True

@@ -32,7 +32,7 @@ def dressed(
     """The model as it is trained: what computes it, and in which precision, as asked."""
     if recipe.attention == "sdpa":
         use_sdpa(model)
-    if compiled.pays(recipe, device, precision):
+    if compiled.pays(recipe.compile, device):
         compiled.use_compiler(model, device)
     elif precision == torch.float32 and linear.pays(recipe.linear, device):
         linear.use_onednn(model)

@@ -132,7 +132,7 @@ def _introduce(training: Training, console: Console) -> None:
         f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}",
         markup=False,
     )
-    if compiled.pays(job.recipe, job.device, training.precision):
+    if compiled.pays(job.recipe.compile, job.device):
         console.print("the model is compiled first, which takes a while if it is done anew")
     if training.done:
         console.print(f"going on from iteration {training.done}", markup=False)

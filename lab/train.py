@@ -53,8 +53,8 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.model = model.build(job.submission, recipe, job.tokens.vocab_size).to(job.device)
         self.optimizer = optimizer_of(self.model, recipe, job.submission, job.tokens.vocab_size)
-        self.precision = training_precision(recipe.precision, job.device)
-        self.dressed = model.dressed(self.model, recipe, job.device, self.precision)
+        precision = training_precision(recipe.precision, job.device)
+        self.dressed = model.dressed(self.model, recipe, job.device, precision)
         self._joined = job.team.join(self.dressed)
         # Batches are the same in every process; dropout is not.
         self._batches = torch.Generator().manual_seed(recipe.seed)

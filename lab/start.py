@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from grader.worker.uncompiled import put_off
-from lab import checkpoint, compiled, log
+from lab import checkpoint, compiled, linear, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
@@ -47,6 +47,8 @@ def begin(
     else:
         tokens = Characters.of(texts)
     dataset = _dataset(texts, tokens, recipe)
+    # A run that is gone on with computes as it did before.
+    recipe = replace(recipe, linear="onednn" if linear.pays(recipe.linear, device) else "torch")
     facts = {
         "submission": str(submission.folder),
         "data": {"source": source, **dataset.facts()},

@@ -27,6 +27,7 @@ TINY = {
     "sample_every": 6,
     "sample_tokens": 8,
     "checkpoint_every": 3,
+    "linear": "torch",  # what is faster may be another thing in the next run
 }
 TEXT = "".join(f"{n} green bottles, hanging on the wall.\n" for n in range(200))
 

@@ -44,6 +44,20 @@ def test_linear_layers_by_onednn(shape: tuple[int, ...], bias: bool) -> None:
     assert list(plain.state_dict()) == list(other.state_dict())
 
 
+def test_a_race_settles_who_computes_linear_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    before = torch.get_rng_state()
+    linear._wins.__wrapped__()  # whoever it is
+    assert torch.equal(torch.get_rng_state(), before)
+    monkeypatch.setattr(linear, "_available", lambda: True)
+    for faster in (True, False):
+        monkeypatch.setattr(linear, "_wins", lambda faster=faster: faster)
+        assert linear.pays("auto", cpu) == faster
+    assert linear.pays("onednn", cpu)
+    assert not linear.pays("torch", cpu)
+    assert not linear.pays("onednn", torch.device("cuda"))
+
+
 def test_the_same_loss_by_onednn() -> None:
     torch.manual_seed(0)
     recipe = preset("cpu")

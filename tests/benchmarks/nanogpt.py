@@ -1,6 +1,7 @@
 """The lab's presets for a CPU against nanoGPT, on the same text, each in turn.
 
     python -m tests.benchmarks.nanogpt PATH [ITERATIONS] [--seeds N] [--only PART]
+    python -m tests.benchmarks.nanogpt PATH --pace ROUNDS
 
 PATH: a checkout of nanoGPT (train.py, model.py, config/train_shakespeare_char.py) whose
 data/shakespeare_char has been prepared. nanoGPT runs the command for a CPU of its README.
@@ -60,6 +61,7 @@ NANOGPT = {
 ASKED = {"cpu": 0.95, "time": 0.25, "loss": 1.55}
 PARTS = ("cpu", "cpu-quick", "cpu-fast")
 EVALUATED_EVERY = 250  # nanoGPT's config
+SHORT = 250  # iterations, after which nanoGPT has saved its model
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,22 @@ def compare_fast(ours: Trained, theirs: Trained, share: float, wanted: float) ->
     )
 
 
+def compare_pace(checkout: Path, rounds: int) -> None:
+    """The time of an iteration, by short runs in turn: a machine's good and bad minutes hit all."""
+    ratios: dict[str, list[float]] = {preset: [] for preset in PARTS if preset != "cpu-quick"}
+    for _ in range(rounds):
+        theirs = nanogpt(checkout, SHORT)
+        for preset, found in ratios.items():
+            found.append(lab(checkout, preset, SHORT).iteration / theirs.iteration)
+            said = f"{preset} {found[-1]:.2f} of that"
+            print(f"  nanoGPT {theirs.iteration:.1f} ms an iteration, {said}", flush=True)
+    for preset, found in ratios.items():
+        print(
+            f"{preset}: an iteration takes {statistics.median(found):.2f} of nanoGPT's time "
+            f"({min(found):.2f} to {max(found):.2f} in {rounds} rounds)"
+        )
+
+
 def main() -> None:
     """Run all, or a part."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -265,10 +283,14 @@ def main() -> None:
     parser.add_argument("iterations", type=int, nargs="?", default=2000)
     parser.add_argument("--seeds", type=int, default=1, help="runs of each kind")
     parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--pace", type=int, metavar="ROUNDS", help="the pace alone, in turn")
     asked = parser.parse_args()
     checkout = asked.path.resolve()
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
     started = time.monotonic()
+    if asked.pace:
+        compare_pace(checkout, asked.pace)
+        return
     for seed in range(1337, 1337 + asked.seeds):
         # Anew for each seed: what a machine has to give goes up and down.
         theirs = nanogpt(checkout, asked.iterations)

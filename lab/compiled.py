@@ -71,7 +71,7 @@ class _Forward:
         self._plain = module.forward
         self._compiled = torch.compile(module.forward)
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Whatever the module takes and gives."""
         trained = self._of.training and torch.is_grad_enabled()
-        return (self._compiled if trained else self._plain)(*inputs)
+        return (self._compiled if trained else self._plain)(*inputs, **named)

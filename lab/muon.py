@@ -48,9 +48,9 @@ class MuonAdamW(torch.optim.AdamW):
             if weight.grad is None:
                 continue
             state = self.state[weight]
-            if not state:  # under the names that AdamW looks for when a state is loaded
-                state["step"] = torch.zeros(())
-                state["exp_avg"] = torch.zeros_like(weight)
+            if "exp_avg_sq" not in state:  # the names that AdamW looks for when a state is loaded
+                state.setdefault("step", torch.zeros(()))
+                state.setdefault("exp_avg", torch.zeros_like(weight))  # of an older run it is there
                 state["exp_avg_sq"] = torch.zeros_like(weight[:, :1])  # a number for each row
             momentum = state["exp_avg"].lerp_(weight.grad, 1 - _MOMENTUM)
             direction = weight.grad.lerp_(momentum, _MOMENTUM)  # Nesterov's

@@ -47,6 +47,7 @@ def begin(
     else:
         tokens = Characters.of(texts)
     dataset = _dataset(texts, tokens, recipe)
+    compiled.pays(recipe.compile, device)  # or says why it cannot
     # A run that is gone on with computes as it did before.
     recipe = replace(recipe, linear="onednn" if linear.pays(recipe.linear, device) else "torch")
     facts = {

@@ -44,12 +44,14 @@ def test_linear_layers_by_onednn(shape: tuple[int, ...], bias: bool) -> None:
     assert list(plain.state_dict()) == list(other.state_dict())
 
 
+@pytest.mark.skipif(
+    not linear.pays("onednn", torch.device("cpu")), reason="this build has no oneDNN"
+)
 def test_a_race_settles_who_computes_linear_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     before = torch.get_rng_state()
     linear._wins.__wrapped__()  # whoever it is
     assert torch.equal(torch.get_rng_state(), before)
-    monkeypatch.setattr(linear, "_available", lambda: True)
     for faster in (True, False):
         monkeypatch.setattr(linear, "_wins", lambda faster=faster: faster)
         assert linear.pays("auto", cpu) == faster
@@ -71,7 +73,7 @@ def test_the_same_loss_by_onednn() -> None:
 
 
 def test_what_is_compiled_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    # All of it but the C++, which takes half a minute: tests.benchmarks.nanogpt has that, too.
+    # All of it but the C++, which takes half a minute.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     torch.manual_seed(0)
     plain = Submission(ROOT / "solutions").get("gpt2", "GPT2")(11, 8, 2, 2, 6)

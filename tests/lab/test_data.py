@@ -112,6 +112,16 @@ def test_what_cannot_be(inside: Inside, tmp_path: Path, options: list[str], word
     assert not (tmp_path / "run").exists()
 
 
+def test_no_compiler_where_one_is_asked_for(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.compiled._has_compiler", lambda: False)
+    code, said = inside(*train_options(tmp_path, "run", compile="on"))
+    assert code == 2
+    assert "needs a C++ compiler" in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_is_not_written_over(inside: Inside, tmp_path: Path) -> None:
     options = train_options(tmp_path, "run", iterations=2, sample_every=0)
     assert inside(*options)[0] == 0

@@ -17,6 +17,8 @@ from grader.remote.worker import Values
 
 PART = "Cache"
 
+_ALIKE = 9  # texts of one shape: more than a ring of buffers may have
+
 
 @check(
     "kv_cache.branches",
@@ -44,6 +46,8 @@ def test_branches(evidence: Evidence, text: Text) -> None:
     two = (one + 1) % vocab
     pieces = [Piece(start, None, "start"), Piece(one, "start", "one"), Piece(two, "start", "two")]
     if last.size:
+        longer = (idx[:, first:] + 3) % vocab  # reaches beyond where the others end
+        pieces += [Piece(longer, "start", None)]
         pieces += [Piece(last, "one", "one-on"), Piece((last + 2) % vocab, "two", "two-on")]
         pieces += [Piece((last + 3) % vocab, "one", None), Piece(last, "two", None)]
     pieces.append(Piece(one, "start", None))
@@ -51,10 +55,17 @@ def test_branches(evidence: Evidence, text: Text) -> None:
         f"start, one, last = idx[:, :{first}], idx[:, {first}:{end}], idx[:, {end}:]",
         f"two = (one + 1) % {vocab}",
         "_, cache = model(start)",
-        "first, _ = model(one, cache)",
+        "first, mine = model(one, cache)",
         "model(two, cache)",
-        "print((model(one, cache)[0] - first).abs().max())",
+        "found = (model(one, cache)[0] - first).abs().max()",
     ]
+    if last.size:
+        lines += [
+            f"model((idx[:, {first}:] + 3) % {vocab}, cache)",
+            f"on = (model(last, mine)[0] - model(idx)[0][:, {end}:]).abs().max()",
+            "found = max(found, on)",
+        ]
+    lines.append("print(found)")
     before = {"start": start, "one": np.concatenate([start, one], 1)}
     before["two"] = np.concatenate([start, two], 1)
     what = "a cache from which another text has gone on"
@@ -84,7 +95,7 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     alike = (idx[:, :first] + 2) % vocab  # as many texts, as long: what is kept by shape is shared
     pieces = [
         Piece(idx[:, :first], None, "a"),
-        *[Piece(alike, None, "c")] * 9,  # more than a ring of buffers may have
+        *[Piece(alike, None, "c")] * _ALIKE,
         Piece(other[:, : first + 1], None, "b"),
         Piece(idx[:, first:], "a", None),
         Piece(other[:, first + 1 :], "b", None),
@@ -96,7 +107,8 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     lines = [
         f"other = (idx[:1] + 1) % {vocab}",
         f"_, mine = model(idx[:, :{first}])",
-        f"model((idx[:, :{first}] + 2) % {vocab})",
+        f"for _ in range({_ALIKE}):",
+        f"    model((idx[:, :{first}] + 2) % {vocab})",
         f"_, yours = model(other[:, :{first + 1}])",
         f"found, _ = model(idx[:, {first}:], mine)",
         f"print((found - model(idx)[0][:, {first}:]).abs().max())",

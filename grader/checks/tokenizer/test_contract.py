@@ -157,7 +157,8 @@ def _expect_returned_free(evidence: Evidence) -> None:
     call(evidence.subject, "append", {}, args=[0], on=again.held)
     found = question.found(evidence, tokenizer)
     if found != right:
-        lines = ("tokenizer.encode('abc').append(0)", "print(tokenizer.encode('abc'))")
+        append = "tokenizer.encode('abc').append(0)"
+        lines = (append, append, "print(tokenizer.encode('abc'))")
         raise Failure(
             "once the caller appends to the list that encode('abc') gave, encode('abc') gives "
             f"{found[0]}",

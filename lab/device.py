@@ -7,6 +7,7 @@ import platform
 
 import torch
 
+from lab import linear, race
 from lab.environment import sleeps
 from lab.errors import LabError
 
@@ -48,15 +49,21 @@ def processor() -> str:
 
 
 def training_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """What forward passes are computed in; weights stay float32.
-
-    On a GPU that has bfloat16 it is the faster. On a CPU that depends on model and processor, so
-    there it must be asked for.
-    """
+    """What forward passes are computed in; weights stay float32."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if device.type == "cpu":
+        fast = race.bfloat16_wins()
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if fast else torch.float32
+
+
+def linear_by_onednn(wanted: str, device: torch.device) -> bool:
+    """Whether linear layers in float32 go through oneDNN."""
+    if device.type != "cpu" or not linear.available():
+        return False
+    return wanted == "onednn" or (wanted == "auto" and race.onednn_wins())
 
 
 def sampling_precision(wanted: str, device: torch.device) -> torch.dtype:

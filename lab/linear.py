@@ -1,48 +1,15 @@
-"""Linear layers in float32 by oneDNN. The same mathematics, where MKL is slow.
-
-PyTorch gives float32 matrix products on a CPU to MKL, which takes its fast way on Intel's
-processors, and on others not always: on one AMD EPYC MKL did 85 and oneDNN 195 GFLOP/s, on another
-MKL was the faster by a tenth.
-"""
+"""Linear layers in float32 by oneDNN. The same mathematics, where MKL is slow."""
 
 from __future__ import annotations
 
-import time
-from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
-_ROWS, _IN, _OUT = 768, 128, 512  # the preset `cpu`: its batch, and the wider of its layers
-_ROUNDS = 12
-_CLEARLY = 1.2  # times as fast, so that the next race ends the same way
 
-
-def pays(wanted: str, device: torch.device) -> bool:
-    """Whether linear layers in float32 go through oneDNN."""
-    if device.type != "cpu" or not _available():
-        return False
-    return wanted == "onednn" or (wanted == "auto" and _wins())
-
-
-@cache
-def _wins() -> bool:
-    """Run both a few times in turn, there and back; the best of each counts."""
-    x, weight = (torch.ones(rows, _IN, requires_grad=True) for rows in (_ROWS, _OUT))
-    bias = torch.ones(_OUT, requires_grad=True)
-    best = dict.fromkeys((nn.functional.linear, _Linear.apply), float("inf"))
-    for _ in range(_ROUNDS):
-        for apply in best:
-            started = time.perf_counter()
-            out: Any = apply(x, weight, bias)
-            out.sum().backward()
-            best[apply] = min(best[apply], time.perf_counter() - started)
-    by_torch, by_onednn = best.values()
-    return by_torch > _CLEARLY * by_onednn
-
-
-def _available() -> bool:
+def available() -> bool:
+    """Whether this build of torch can do it."""
     return bool(torch._C._has_mkldnn) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
@@ -65,9 +32,16 @@ class _Forward:
         of = self._of
         if x.dtype != torch.float32 or of.weight.dtype != torch.float32:
             return nn.functional.linear(x, of.weight, of.bias)
-        apply: Any = _Linear.apply
-        out: torch.Tensor = apply(x, of.weight, of.bias)
-        return out
+        return by_onednn(x, of.weight, of.bias)
+
+
+def by_onednn(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """x: (…, in_features) -> (…, out_features), all in float32"""
+    apply: Any = _Linear.apply
+    out: torch.Tensor = apply(x, weight, bias)
+    return out
 
 
 class _Linear(torch.autograd.Function):

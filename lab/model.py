@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lab import compiled, linear
-from lab.attention import use_sdpa
+from lab import attention, compiled, gelu, linear
+from lab.device import linear_by_onednn
 from lab.presets import Recipe
 from lab.submission import Submission
 
@@ -30,11 +30,12 @@ def dressed(
     model: nn.Module, recipe: Recipe, device: torch.device, precision: torch.dtype
 ) -> nn.Module:
     """The model as it is trained: what computes it, and in which precision, as asked."""
-    if recipe.attention == "sdpa":
-        use_sdpa(model)
+    attention.use(recipe.attention, model, recipe.block_size, device)
+    if precision == torch.bfloat16 and device.type == "cpu":
+        gelu.use_exact(model)
     if compiled.pays(recipe.compile, device):
         compiled.use_compiler(model, device)
-    elif precision == torch.float32 and linear.pays(recipe.linear, device):
+    elif precision == torch.float32 and linear_by_onednn(recipe.linear, device):
         linear.use_onednn(model)
     return model if precision == torch.float32 else MixedPrecision(model, device, precision)
 

@@ -10,11 +10,11 @@ import torch
 from rich.console import Console
 
 from grader.worker.uncompiled import put_off
-from lab import checkpoint, compiled, linear, log
+from lab import checkpoint, compiled, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
-from lab.device import in_words
+from lab.device import in_words, linear_by_onednn, training_precision
 from lab.errors import LabError
 from lab.loop import train
 from lab.model import count
@@ -49,7 +49,7 @@ def begin(
     dataset = _dataset(texts, tokens, recipe)
     compiled.pays(recipe.compile, device)  # or says why it cannot
     # A run that is gone on with computes as it did before.
-    recipe = replace(recipe, linear="onednn" if linear.pays(recipe.linear, device) else "torch")
+    recipe = _settled(recipe, device, team)
     facts = {
         "submission": str(submission.folder),
         "data": {"source": source, **dataset.facts()},
@@ -95,6 +95,17 @@ def threads_of(out: Path) -> int | None:
     return threads
 
 
+def _settled(recipe: Recipe, device: torch.device, team: Team) -> Recipe:
+    """The recipe with its arithmetic decided, for all processes alike."""
+    narrow = team.any(training_precision(recipe.precision, device) == torch.bfloat16)
+    onednn = team.any(linear_by_onednn(recipe.linear, device))
+    return replace(
+        recipe,
+        precision="bfloat16" if narrow else "float32",
+        linear="onednn" if onednn else "torch",
+    )
+
+
 def _dataset(texts: list[str], tokens: Tokens, recipe: Recipe) -> Dataset:
     """The dataset, long enough for the recipe."""
     if tokens.end is None:
@@ -132,7 +143,8 @@ def _introduce(training: Training, console: Console) -> None:
     facts: dict[str, Any] = job.dataset.facts()
     console.print(
         f"{count(training.model):,} parameters, {facts['train_tokens']:,} tokens to learn from "
-        f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}",
+        f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}, "
+        f"in {job.recipe.precision}",
         markup=False,
     )
     if compiled.pays(job.recipe.compile, job.device):

@@ -27,7 +27,9 @@ TINY = {
     "sample_every": 6,
     "sample_tokens": 8,
     "checkpoint_every": 3,
-    "linear": "torch",  # what is faster may be another thing in the next run
+    # What is faster may be another thing in the next run.
+    "linear": "torch",
+    "precision": "float32",
 }
 TEXT = "".join(f"{n} green bottles, hanging on the wall.\n" for n in range(200))
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from lab import compiled, linear, muon
+from lab import attention, compiled, gelu, linear, muon, race
+from lab.device import linear_by_onednn, training_precision
 from lab.errors import LabError
 from lab.optimization import learning_rate_of
 from lab.presets import preset
@@ -20,9 +21,11 @@ from tests.bank import ROOT
 SHAPES = ((7,), (5, 7), (2, 5, 7), (1, 1, 7))
 
 
-@pytest.mark.skipif(
-    not linear.pays("onednn", torch.device("cpu")), reason="this build has no oneDNN"
-)
+NEEDS_ONEDNN = pytest.mark.skipif(not linear.available(), reason="this build has no oneDNN")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@NEEDS_ONEDNN
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear_layers_by_onednn(shape: tuple[int, ...], bias: bool) -> None:
@@ -44,20 +47,109 @@ def test_linear_layers_by_onednn(shape: tuple[int, ...], bias: bool) -> None:
     assert list(plain.state_dict()) == list(other.state_dict())
 
 
-@pytest.mark.skipif(
-    not linear.pays("onednn", torch.device("cpu")), reason="this build has no oneDNN"
-)
-def test_a_race_settles_who_computes_linear_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
+def test_a_race_leaves_chance_alone() -> None:
     before = torch.get_rng_state()
-    linear._wins.__wrapped__()  # whoever it is
+    times = race._times.__wrapped__()
+    assert set(times) == {"torch", "onednn", "bfloat16"}
+    assert 0 < times["torch"] < 60
+    assert 0 < times["bfloat16"] < 60
     assert torch.equal(torch.get_rng_state(), before)
-    for faster in (True, False):
-        monkeypatch.setattr(linear, "_wins", lambda faster=faster: faster)
-        assert linear.pays("auto", cpu) == faster
-    assert linear.pays("onednn", cpu)
-    assert not linear.pays("torch", cpu)
-    assert not linear.pays("onednn", torch.device("cuda"))
+
+
+@NEEDS_ONEDNN
+@pytest.mark.parametrize(
+    ("torchs", "onednns", "bfloat16s", "onednn", "precision"),
+    [
+        (10, 10, 5, False, torch.bfloat16),
+        (10, 5, 5, True, torch.float32),
+        (10, 9, 9, False, torch.float32),  # not clearly faster
+        (10, 5, 2, True, torch.bfloat16),
+        (10, float("inf"), 20, False, torch.float32),
+    ],
+)
+def test_who_wins_computes(
+    monkeypatch: pytest.MonkeyPatch,
+    torchs: float,
+    onednns: float,
+    bfloat16s: float,
+    onednn: bool,
+    precision: torch.dtype,
+) -> None:
+    times = {"torch": torchs, "onednn": onednns, "bfloat16": bfloat16s}
+    monkeypatch.setattr(race, "_times", lambda: times)
+    assert linear_by_onednn("auto", CPU) == onednn
+    assert training_precision("auto", CPU) == precision
+    # What is asked for by name is not raced for.
+    assert linear_by_onednn("onednn", CPU)
+    assert not linear_by_onednn("torch", CPU)
+    assert not linear_by_onednn("onednn", CUDA)
+    assert training_precision("bfloat16", CPU) == torch.bfloat16
+    assert training_precision("float32", CPU) == torch.float32
+
+
+@pytest.mark.parametrize("wanted", ["auto", "sdpa"])
+@pytest.mark.parametrize(("heads", "length"), [(1, 6), (3, 6), (4, 1), (2, 5)])
+def test_faster_attention_is_the_same_attention(wanted: str, heads: int, length: int) -> None:
+    torch.manual_seed(0)
+    plain = Submission(ROOT / "solutions").get("gpt2", "CausalSelfAttention")(12, heads, 6)
+    plain.double()
+    other = copy.deepcopy(plain)
+    attention.use(wanted, other, 6, CPU)
+    assert "forward" in vars(other)
+    x = torch.randn(3, length, 12, dtype=torch.float64)
+    results = []
+    for module in (plain, other):
+        given = x.clone().requires_grad_()
+        out = module(given)
+        (out.sin() * torch.arange(12)).sum().backward()
+        results.append([out, given.grad, *(p.grad for p in module.parameters())])
+    for expected, found in zip(*results, strict=True):
+        assert torch.allclose(expected, found, atol=1e-10)
+
+
+def test_faster_attention_drops_out_too() -> None:
+    torch.manual_seed(0)
+    module = Submission(ROOT / "solutions").get("gpt2", "CausalSelfAttention")(12, 2, 6, 0.5)
+    attention.use("auto", module, 6, CPU)
+    module.resid_dropout.p = 0.0
+    x = torch.randn(1, 6, 12)
+    assert not torch.equal(module(x), module(x))
+    module.eval()
+    assert torch.equal(module(x), module(x))
+
+
+class OtherAttention(nn.Module):
+    """Named as that of solutions/, but another thing: it sees what is to come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv_proj, self.out_proj = nn.Linear(4, 12), nn.Linear(4, 4)
+        self.num_heads = 2
+        self.attn_dropout, self.resid_dropout = nn.Dropout(0.0), nn.Dropout(0.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, T, 4) -> (B, T, 4)"""
+        q, k, v = self.qkv_proj(x).chunk(3, -1)
+        out: torch.Tensor = self.out_proj((q @ k.mT).softmax(-1) @ v)
+        return out
+
+
+@pytest.mark.parametrize("module", [OtherAttention(), nn.Linear(3, 3)])
+def test_attention_of_another_kind_is_left_as_it_is(module: nn.Module) -> None:
+    attention.use("auto", module, 6, CPU)
+    assert "forward" not in vars(module)
+    with pytest.raises(LabError, match="attention=sdpa"):
+        attention.use("sdpa", module, 6, CPU)
+
+
+def test_the_exact_gelu_in_bfloat16_alone() -> None:
+    plain, other = nn.GELU(approximate="tanh"), nn.GELU(approximate="tanh")
+    gelu.use_exact(other)
+    x = torch.linspace(-6, 6, 1001)
+    assert torch.equal(other(x), plain(x))
+    exact = other(x.bfloat16())
+    assert torch.equal(exact, nn.functional.gelu(x.bfloat16()))
+    assert (nn.functional.gelu(x) - plain(x)).abs().max() < 5e-4
 
 
 def test_the_same_loss_by_onednn() -> None:

@@ -228,7 +228,8 @@ def test_no_room_is_said_before_anything_is_done(
 
 
 @pytest.mark.parametrize(
-    "option", ["attention=sdpa", "precision=bfloat16", "fused=false", "linear=torch"]
+    "option",
+    ["attention=sdpa", "attention=auto", "precision=bfloat16", "fused=false", "linear=onednn"],
 )
 def test_other_arithmetic_is_the_same_mathematics(
     inside: Inside, tmp_path: Path, option: str

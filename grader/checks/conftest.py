@@ -56,7 +56,7 @@ def _group(request: pytest.FixtureRequest, evidence: Evidence) -> None:
     """The checks of one file share a worker of their own."""
     last = request.session.items[-1].path
     evidence.subject.enter(request.path.stem, more=request.path != last)
-    evidence.subject.begin_check()
+    evidence.subject.start_clock()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -301,6 +301,7 @@ class Layouts:
 
         find: is told whether to be narrow, and leave out deviations where they are many.
         """
+        self.models.subject.start_clock()
         found = _go(find, True)
         if computed.sound(found):
             return found

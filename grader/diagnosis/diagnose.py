@@ -53,7 +53,7 @@ def _of_part(
     seen_of_part = observed.observed(failing)
     exact: tuple[str, ...] = ()
     evidence.subject.enter(f"diagnosis of {part}")
-    evidence.subject.begin_check()
+    evidence.subject.start_clock()
     # What answers by chance or by the calls before may equal any deviation once, and be none.
     steady = not any(seen in observed.UNSTEADY for seen, _ in seen_of_part)
     if steady and part in _SEARCHES:

@@ -63,8 +63,12 @@ class Subject:
         self._used_before = 0.0  # of the worker's processor, as it was read last
         self._read_at = 0.0
 
-    def begin_check(self) -> None:
-        """From now on a new check's time runs: what the submission takes to answer."""
+    def start_clock(self) -> None:
+        """From now on the submission has all its time to answer again.
+
+        For a new check; and within one for each search among its weights, which asks thousands of
+        questions whose number is not its fault.
+        """
         self._left = self.timeout
         if time.monotonic() - self._read_at > _STALE_SECONDS:
             self._read_processor()

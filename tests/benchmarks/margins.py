@@ -75,7 +75,7 @@ def measure(bank: list[Known], server: Server) -> list[tuple[float, str, Known]]
             subject.enter("margins")
             worst: dict[str, float] = {}
             for part, error in margins(evidence):
-                subject.begin_check()
+                subject.start_clock()
                 worst[part] = max(error, worst.get(part, 0.0))
             wanted = submission.header.get("part")
             found += [(e, p, submission) for p, e in worst.items() if wanted in (None, p)]

@@ -94,6 +94,7 @@ def _found(evidence: Evidence, size: Size) -> WholeLayout:
 
 def _searched(evidence: Evidence, made: CachedModel, size: Size) -> WholeLayout:
     wanted = ("vocab_size", "embed_dim", "num_layers", "block_size")
+    evidence.subject.start_clock()
     try:
         return find_whole(
             made.at(""),

@@ -43,8 +43,10 @@ class MuonAdamW(torch.optim.AdamW):
 
     def _step(self, group: dict[str, Any]) -> None:
         """All pieces of one shape at once: many small products are slower than one large."""
+        every = group.get("every", 1)  # a run of an older version has it not
+        rate = group["lr"] * every
         alike = defaultdict(list)
-        for weight in group["params"]:
+        for place, weight in enumerate(group["params"]):
             if weight.grad is None:
                 continue
             state = self.state[weight]
@@ -55,7 +57,10 @@ class MuonAdamW(torch.optim.AdamW):
             momentum = state["exp_avg"].lerp_(weight.grad, 1 - _MOMENTUM)
             direction = weight.grad.lerp_(momentum, _MOMENTUM)  # Nesterov's
             weight.grad = None
-            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            state["step"] += 1
+            if (int(state["step"]) + place // 2) % every:
+                continue  # others have their turn
+            weight.mul_(1 - rate * group["weight_decay"])
             parts = 3 if weight.shape[0] == 3 * weight.shape[1] else 1  # queries, keys and values
             its = (t.chunk(parts) for t in (weight.detach(), direction, state["exp_avg_sq"]))
             for piece in zip(*its, strict=True):
@@ -63,7 +68,7 @@ class MuonAdamW(torch.optim.AdamW):
         for shape, pieces in alike.items():
             updates = orthogonal(torch.stack([direction for _, direction, _ in pieces]))
             usual = torch.stack([squares for _, _, squares in pieces])
-            updates = even(updates, usual).mul_(-group["lr"] * _AS_ADAMW * max(shape) ** 0.5)
+            updates = even(updates, usual).mul_(-rate * _AS_ADAMW * max(shape) ** 0.5)
             for (piece, _, squares), update, now in zip(pieces, updates, usual, strict=True):
                 squares.copy_(now)
                 piece.add_(update)
@@ -99,8 +104,12 @@ def configure(
     weight_decay: float,
     betas: tuple[float, float],
     vocab_size: int,
+    every: int = 1,
 ) -> MuonAdamW:
-    """Muon for the matrices between embeddings and logits. Vectors do not decay, as always."""
+    """Muon for the matrices between embeddings and logits. Vectors do not decay, as always.
+
+    every: iterations from one step of a matrix to its next, which is as many times as large.
+    """
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     groups: dict[str, list[nn.Parameter]] = {"inside": [], "tables": [], "vectors": []}
     for p in model.parameters():
@@ -115,7 +124,12 @@ def configure(
         groups[kind].append(p)
     return MuonAdamW(
         [
-            {"params": groups["inside"], "weight_decay": weight_decay, "muon": True},
+            {
+                "params": groups["inside"],
+                "weight_decay": weight_decay,
+                "muon": True,
+                "every": every,
+            },
             {"params": groups["tables"], "weight_decay": weight_decay, "muon": False},
             {"params": groups["vectors"], "weight_decay": 0.0, "muon": False},
         ],

@@ -25,7 +25,7 @@ def optimizer_of(
     }
     optimizer: torch.optim.Optimizer
     if recipe.optimizer == "muon":
-        optimizer = muon.configure(model, vocab_size=vocab_size, **how)
+        optimizer = muon.configure(model, vocab_size=vocab_size, every=recipe.muon_every, **how)
     else:
         optimizer = submission.get("training", "configure_optimizer")(model, **how)
     if recipe.fused and isinstance(optimizer, torch.optim.AdamW):

@@ -36,10 +36,12 @@ class Recipe:
     batch_size: int = 12
     accumulation: int = 1
 
-    # adamw: the submission's. muon: the lab's, for the matrices of the blocks, beside AdamW. The
-    # learning rate warms up, then falls over decay_iterations (0: all), along half a cosine as the
-    # submission has it, or in a straight line
+    # adamw: the submission's. muon: the lab's, for the matrices of the blocks, beside AdamW; each
+    # takes a step every so many iterations, as many times as large. The learning rate warms up,
+    # then falls over decay_iterations (0: all), along half a cosine as the submission has it, or in
+    # a straight line
     optimizer: str = "adamw"
+    muon_every: int = 1
     schedule: str = "cosine"
     iterations: int = 4_000
     learning_rate: float = 1e-3
@@ -83,8 +85,9 @@ _CPU_FAST = replace(
     _CPU,
     batch_size=24,
     optimizer="muon",
+    muon_every=2,
     schedule="linear",
-    iterations=1_600,
+    iterations=1_750,
     learning_rate=8e-3,
     min_learning_rate=0.0,
     warmup_iterations=50,
@@ -187,9 +190,8 @@ def _check(recipe: Recipe) -> None:
     for name, choices in CHOICES.items():
         if getattr(recipe, name) not in choices:
             raise LabError(f"{name} is one of {', '.join(choices)}, not {getattr(recipe, name)!r}")
-    least = dict.fromkeys(
-        ("embed_dim", "num_heads", "num_layers", "block_size", "batch_size", "accumulation"), 1
-    )
+    counted = ("embed_dim", "num_heads", "num_layers", "block_size", "batch_size")
+    least = dict.fromkeys((*counted, "accumulation", "muon_every"), 1)
     for name, value in asdict(recipe).items():
         if isinstance(value, int | float) and not value >= least.get(name, 0):
             raise LabError(f"{name} must be at least {least.get(name, 0)}, not {value}")

@@ -241,6 +241,27 @@ def test_a_rate_that_falls_in_a_line() -> None:
     assert [rate(step) for step in range(12)] == pytest.approx(expected)
 
 
+def test_matrices_take_their_steps_in_turn() -> None:
+    torch.manual_seed(0)
+    model = Submission(ROOT / "solutions").get("gpt2", "GPT2")(11, 8, 2, 2, 6)
+    optimizer = muon.configure(
+        model, learning_rate=0.1, weight_decay=0.1, betas=(0.9, 0.99), vocab_size=11, every=3
+    )
+    inside = optimizer.param_groups[0]["params"]
+    moved = []
+    for _ in range(6):
+        before = [p.detach().clone() for p in inside]
+        table = model.token_embedding.weight.detach().clone()
+        optimizer.zero_grad()
+        model(torch.randint(11, (2, 6))).square().mean().backward()
+        optimizer.step()
+        moved.append([not torch.equal(p, b) for p, b in zip(inside, before, strict=True)])
+        assert not torch.equal(model.token_embedding.weight, table)
+    assert moved[:3] == moved[3:]
+    assert [sum(column) for column in zip(*moved, strict=True)] == [2] * len(inside)
+    assert all(0 < sum(row) < len(inside) for row in moved)
+
+
 def test_muon_takes_the_matrices_between_the_ends() -> None:
     model = Submission(ROOT / "solutions").get("gpt2", "GPT2")(11, 8, 2, 1, 6)
     optimizer = muon.configure(

@@ -55,7 +55,11 @@ def test_a_run(inside: Inside, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"dropout": 0.0}, {"dropout": 0.2}, {"optimizer": "muon", "schedule": "linear"}],
+    [
+        {"dropout": 0.0},
+        {"dropout": 0.2},
+        {"optimizer": "muon", "muon_every": 3, "schedule": "linear"},
+    ],
 )
 def test_resumed_it_is_the_very_same(
     inside: Inside, tmp_path: Path, values: dict[str, Any]

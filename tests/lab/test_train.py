@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 
+from lab import race
 from lab.checkpoint import everyone
 from lab.errors import LabError
 from lab.parallel import Team
@@ -77,6 +78,25 @@ def test_resumed_it_is_the_very_same(
     assert events == [e for e in numbers(tmp_path / "whole") if e["event"] == "step"]
     ends = [e for e in numbers(tmp_path / "parts") if e["step"] not in extra]
     assert ends == [e for e in numbers(tmp_path / "whole") if e["step"] not in extra]
+
+
+@pytest.mark.parametrize(("fast", "slow"), [("bfloat16", "torch"), ("torch", "bfloat16")])
+def test_what_a_race_has_settled_the_run_keeps_to(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: str, slow: str
+) -> None:
+    monkeypatch.setattr(race, "_times", lambda: {"onednn": 3.0, slow: 3.0, fast: 1.0})
+    free = {"precision": "auto", "linear": "auto", "decay_iterations": 12}
+    code, said = inside(*train_options(tmp_path, "run", **free, iterations=6))
+    assert code == 0, said
+    precision = "bfloat16" if fast == "bfloat16" else "float32"
+    assert f"in {precision}" in " ".join(said.split())
+    recipe = json.loads((tmp_path / "run" / "config.json").read_text("utf-8"))["recipe"]
+    assert (recipe["precision"], recipe["linear"]) == (precision, "torch")
+    # The other would win now; the run goes on as it began.
+    monkeypatch.setattr(race, "_times", lambda: {"onednn": 3.0, slow: 1.0, fast: 3.0})
+    code, said = inside("train", "--resume", "--out", tmp_path / "run", "--set=iterations=12")
+    assert code == 0, said
+    assert f"in {precision}" in " ".join(said.split())
 
 
 def started(folder: Path, out: str, **values: object) -> subprocess.Popen[str]:

@@ -10,14 +10,14 @@ import torch
 from rich.console import Console
 
 from grader.worker.uncompiled import put_off
-from lab import checkpoint, compiled, log
+from lab import attention, checkpoint, compiled, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
 from lab.device import in_words, linear_by_onednn, training_precision
 from lab.errors import LabError
 from lab.loop import train
-from lab.model import count
+from lab.model import build, count
 from lab.parallel import Team
 from lab.presets import MODEL_FIELDS, Recipe, changed
 from lab.progress import shown
@@ -47,7 +47,9 @@ def begin(
     else:
         tokens = Characters.of(texts)
     dataset = _dataset(texts, tokens, recipe)
-    compiled.pays(recipe.compile, device)  # or says why it cannot
+    compiled.pays(recipe.compile, device)  # or says why it cannot, as does the next
+    small = build(submission, replace(recipe, num_layers=1), tokens.vocab_size)
+    attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
     # A run that is gone on with computes as it did before.
     recipe = _settled(recipe, device, team)
     facts = {

@@ -112,6 +112,18 @@ def test_what_cannot_be(inside: Inside, tmp_path: Path, options: list[str], word
     assert not (tmp_path / "run").exists()
 
 
+def test_attention_that_the_fused_call_does_not_fit(inside: Inside, tmp_path: Path) -> None:
+    own = shutil.copytree(SOLUTIONS, tmp_path / "own")
+    text = (own / "gpt2.py").read_text(encoding="utf-8")
+    (own / "gpt2.py").write_text(text.replace("qkv_proj", "c_attn"), encoding="utf-8")
+    options = [*train_options(tmp_path, "run", iterations=2), "--submission", str(own)]
+    code, said = inside(*options, "--sdpa")
+    assert code == 2
+    assert "attention=sdpa needs attention modules with the names" in " ".join(said.split())
+    assert not (tmp_path / "run").exists()
+    assert inside(*options, "--set", "attention=auto")[0] == 0
+
+
 def test_no_compiler_where_one_is_asked_for(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,11 +104,11 @@ class CachedModel(Module):
     def _expect_logits(self, output: Values, idx: Values) -> None:
         """Raise CandidateError unless these are the logits of these tokens."""
         if output.ndim == 3 and len(output) == len(idx) and output.shape[1] != idx.shape[1]:
-            last = output.shape[1] == 1
+            cause = "logits-of-the-past-too" if output.shape[1] > idx.shape[1] else ""
             raise CandidateError(
                 "fail",
                 f"expected logits of the {idx.shape[1]} new tokens, found shape {output.shape}",
-                cause="logits-only-last-position" if last else "logits-of-the-past-too",
+                cause="logits-only-last-position" if output.shape[1] == 1 else cause,
             )
         self.expect_shape(output, idx)
 

@@ -22,8 +22,8 @@ def use(wanted: str, model: nn.Module, block_size: int, device: torch.device) ->
 
     explicit: as the submission has it. sdpa: by F.scaled_dot_product_attention. auto: by that on a
     GPU, in few passes on a CPU. The latter two take modules named and laid out as in
-    solutions/gpt2.py, and try each on numbers before they believe so; any other computes as the
-    submission has it. Raises LabError for one that sdpa does not fit.
+    solutions/gpt2.py, and try each on numbers before they believe so. Any other is left as it is by
+    auto, and with sdpa raises LabError.
     """
     if wanted == "explicit":
         return

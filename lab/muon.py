@@ -55,11 +55,12 @@ class MuonAdamW(torch.optim.AdamW):
                 state.setdefault("exp_avg", torch.zeros_like(weight))  # of an older run it is there
                 state["exp_avg_sq"] = torch.zeros_like(weight[:, :1])  # a number for each row
             momentum = state["exp_avg"].lerp_(weight.grad, 1 - _MOMENTUM)
-            direction = weight.grad.lerp_(momentum, _MOMENTUM)  # Nesterov's
-            weight.grad = None
+            gradient, weight.grad = weight.grad, None
             state["step"] += 1
+            # Neighbours have their turn together: those of an attention, those of an MLP.
             if (int(state["step"]) + place // 2) % every:
-                continue  # others have their turn
+                continue
+            direction = gradient.lerp_(momentum, _MOMENTUM)  # Nesterov's
             weight.mul_(1 - rate * group["weight_decay"])
             parts = 3 if weight.shape[0] == 3 * weight.shape[1] else 1  # queries, keys and values
             its = (t.chunk(parts) for t in (weight.detach(), direction, state["exp_avg_sq"]))

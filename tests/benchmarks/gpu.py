@@ -31,7 +31,8 @@ from lab.model import build, count
 from lab.presets import Recipe, changed, preset
 from lab.submission import Submission
 from tests.bank import ROOT
-from tests.benchmarks.nanogpt import ran, text_of
+from tests.benchmarks.nanogpt import text_of
+from tests.benchmarks.turns import Command, run
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # of NVIDIA's data sheets
 # What nanoGPT calls the lab's settings.
@@ -56,7 +57,7 @@ def nanogpt(checkout: Path, data: Dataset, recipe: Recipe, iterations: int, on: 
             **{"eval_iters": 1, "eval_interval": 1_000_000, "log_interval": 1, "device": on},
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        said, *_ = ran(["train.py", *options], checkout)
+        said = run(Command(["train.py", *options], checkout)).said
     times = [float(ms) / 1e3 for ms in re.findall(r"^iter \d+: .* time ([\d.]+)ms", said, re.M)]
     return statistics.median(times)
 
@@ -64,14 +65,14 @@ def nanogpt(checkout: Path, data: Dataset, recipe: Recipe, iterations: int, on: 
 def lab(text: Path, recipe: Recipe, settings: list[str], iterations: int, on: str) -> float:
     """Median seconds of a step."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
+        out = Path(folder) / "run"
         quiet = {"iterations": iterations, "log_every": 1, "eval_batches": 1}
         rare = dict.fromkeys(("eval_every", "sample_every", "checkpoint_every"), 0)
         given = [*settings, *(f"{name}={value}" for name, value in (quiet | rare).items())]
-        where = ["--data", str(text), "--out", str(run), "--device", on]
+        where = ["--data", str(text), "--out", str(out), "--device", on]
         options = [f"--set={setting}" for setting in given]
-        ran(["-m", "lab", "train", *where, "--preset", "gpt2-small", *options], ROOT)
-        entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        run(Command(["-m", "lab", "train", *where, "--preset", "gpt2-small", *options], ROOT))
+        entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     paces = [entry["tokens_per_second"] for entry in entries if entry["event"] == "step"]
     return tokens_in(recipe) / statistics.median(paces)
 

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.nanogpt PATH [ITERATIONS] [--seeds N] [--only PART]
     python -m tests.benchmarks.nanogpt PATH --pace ROUNDS
+    python -m tests.benchmarks.nanogpt PATH --slices SECONDS [--seeds N] [--only PART]
 
 PATH: a checkout of nanoGPT (train.py, model.py, config/train_shakespeare_char.py) whose
 data/shakespeare_char has been prepared. nanoGPT runs the command for a CPU of its README.
@@ -11,21 +12,23 @@ iterations are not. Beside it stand wall and processor time of the whole command
 measurements, samples and pictures. Leave the machine alone meanwhile. The loss is that of the
 whole last tenth of the text, cut into blocks, for every model the same, in float32. What the lab
 has trained is compared with the judge's GPT-2 in float64, too.
+
+A shared machine gives much in one minute and little in the next. With --slices all are begun, and
+stopped and let go on in turn, so that each gets its slices of the same minutes; what is compared is
+the time of whole commands, without that in which they were stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,7 @@ from lab.model import build
 from lab.presets import PRESETS, Recipe
 from lab.submission import Submission
 from tests.bank import ROOT
+from tests.benchmarks.turns import Command, Task, in_turn
 
 BLOCK, HELD_OUT = 64, 0.1
 GELU = oracle.gelu_tanh
@@ -87,7 +91,7 @@ class Trained:
         )
 
 
-def nanogpt(checkout: Path, iterations: int) -> Trained:
+def nanogpt(checkout: Path, iterations: int) -> Task[Trained]:
     """Train nanoGPT; its training script says every iteration's time."""
     with tempfile.TemporaryDirectory() as out:
         settings = {
@@ -97,15 +101,18 @@ def nanogpt(checkout: Path, iterations: int) -> Trained:
             "out_dir": out,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        said, whole, processor = ran(
-            ["train.py", "config/train_shakespeare_char.py", *options], checkout
-        )
+        ran = yield Command(["train.py", "config/train_shakespeare_char.py", *options], checkout)
         loss = _loss(_nanogpts_model(checkout, Path(out) / "ckpt.pt"), _held_out(checkout))
-    times = [float(ms) for ms in re.findall(r"^iter \d+: .* time ([\d.]+)ms", said, re.MULTILINE)]
+    said = re.findall(r"^iter \d+: .* time ([\d.]+)ms", ran.said, re.MULTILINE)
+    times = [float(ms) for ms in said]
     usual = statistics.median(times)
-    # An iteration that follows a measurement of the loss has that in its time.
-    training = [usual if i % EVALUATED_EVERY == 0 else ms for i, ms in enumerate(times)]
-    return Trained(len(times), usual, sum(training) / 1e3, whole, processor, loss)
+    # An iteration that follows a measurement of the loss has that in its time; one in which the
+    # command was stopped, that.
+    training = [
+        usual if i % EVALUATED_EVERY == 0 or ms > 1e3 * ran.slice else ms
+        for i, ms in enumerate(times)
+    ]
+    return Trained(len(times), usual, sum(training) / 1e3, ran.whole, ran.processor, loss)
 
 
 def _nanogpts_model(checkout: Path, saved: Path) -> nn.Module:
@@ -124,14 +131,14 @@ def _nanogpts_model(checkout: Path, saved: Path) -> nn.Module:
     return Logits()
 
 
-def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Trained:
+def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Task[Trained]:
     """Train with the lab, by its command; its log says how many tokens a second."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         settings = {"iterations": iterations, "seed": seed, "sample_every": 0}
         changed = [f"--set={name}={value}" for name, value in settings.items()]
         source = ["--data", str(text_of(checkout)), "--preset", preset, "--out", str(out)]
-        _, whole, processor = ran(["-m", "lab", "train", *source, *changed], ROOT)
+        ran = yield Command(["-m", "lab", "train", *source, *changed], ROOT)
         entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         model, held_out = _labs_model(out), _held_out(checkout)
         loss, difference = _loss(model, held_out), _differs(model, held_out[:BLOCK])
@@ -141,12 +148,14 @@ def lab(checkout: Path, preset: str, iterations: int, seed: int = 1337) -> Train
     recipe = PRESETS[preset]
     tokens = recipe.batch_size * recipe.accumulation * recipe.block_size
     paces = [tokens / entry["tokens_per_second"] for entry in steps]
+    usual = statistics.median(paces)
+    paces = [usual if recipe.log_every * pace > ran.slice else pace for pace in paces]
     return Trained(
         iterations,
-        statistics.median(paces) * 1e3,
+        usual * 1e3,
         statistics.fmean(paces) * iterations,
-        whole,
-        processor,
+        ran.whole,
+        ran.processor,
         loss,
     )
 
@@ -225,22 +234,6 @@ def _loss(model: nn.Module, ids: torch.Tensor) -> float:
     return sum(losses) / (blocks * BLOCK)
 
 
-def _processor() -> float:
-    """Seconds that ended child processes have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def ran(arguments: Sequence[str], folder: Path) -> tuple[str, float, float]:
-    """What a command says; its seconds on the wall's clock, and of processors."""
-    command = [sys.executable, *arguments]
-    started, before = time.monotonic(), _processor()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return done.stdout, time.monotonic() - started, _processor() - before
-
-
 def compare_cpu(ours: Trained, theirs: Trained) -> None:
     """The same model, batch, learning rate and number of iterations."""
     print(
@@ -264,9 +257,10 @@ def compare_pace(checkout: Path, rounds: int) -> None:
     """The time of an iteration, by short runs in turn: a machine's good and bad minutes hit all."""
     ratios: dict[str, list[float]] = {preset: [] for preset in PARTS if preset != "cpu-quick"}
     for _ in range(rounds):
-        theirs = nanogpt(checkout, SHORT)
+        (theirs,) = in_turn(nanogpt(checkout, SHORT))
         for preset, found in ratios.items():
-            found.append(lab(checkout, preset, SHORT).iteration / theirs.iteration)
+            (ours,) = in_turn(lab(checkout, preset, SHORT))
+            found.append(ours.iteration / theirs.iteration)
             said = f"{preset} {found[-1]:.2f} of that"
             print(f"  nanoGPT {theirs.iteration:.1f} ms an iteration, {said}", flush=True)
     for preset, found in ratios.items():
@@ -284,6 +278,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="runs of each kind")
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--pace", type=int, metavar="ROUNDS", help="the pace alone, in turn")
+    parser.add_argument("--slices", type=float, metavar="SECONDS", default=math.inf)
     asked = parser.parse_args()
     checkout = asked.path.resolve()
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
@@ -291,14 +286,17 @@ def main() -> None:
     if asked.pace:
         compare_pace(checkout, asked.pace)
         return
+    presets = asked.only or PARTS
     for seed in range(1337, 1337 + asked.seeds):
         # Anew for each seed: what a machine has to give goes up and down.
-        theirs = nanogpt(checkout, asked.iterations)
-        print(f"nanoGPT:              {theirs}", flush=True)
-        for preset in asked.only or PARTS:
-            iterations = asked.iterations if preset == "cpu" else PRESETS[preset].iterations
-            ours = lab(checkout, preset, iterations, seed)
-            print(f"lab, {preset:9}:       {ours}, {iterations} iterations, seed {seed}")
+        lengths = [asked.iterations if p == "cpu" else PRESETS[p].iterations for p in presets]
+        trainings = [lab(checkout, *of, seed) for of in zip(presets, lengths, strict=True)]
+        theirs, *all_ours = in_turn(
+            nanogpt(checkout, asked.iterations), *trainings, slices=asked.slices
+        )
+        print(f"seed {seed}\nnanoGPT:              {theirs}", flush=True)
+        for preset, ours in zip(presets, all_ours, strict=True):
+            print(f"lab, {preset:9}:       {ours}, {ours.iterations} iterations")
             if preset == "cpu":
                 compare_cpu(ours, theirs)
             elif preset == "cpu-quick":

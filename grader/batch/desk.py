@@ -68,14 +68,15 @@ def run(order: Order, told: Callable[[Step], object]) -> list[table.Row]:
         found = entries(order.folder, order.out)
         store = Store(order.out, order.options)
         rows = _rows(order, store, found, told)
-        alike = _alike(order, found)
-        table.write([rows[entry.name] for entry in found], _facts(store), alike, order.out)
+        listed = [rows[entry.name] for entry in found]
+        table.write(listed, _facts(store), None, order.out)
+        table.write(listed, _facts(store), _alike(order, found), order.out)
     except OSError as error:
         where = error.filename or order.out
         raise BatchError(f"{where}: cannot be written or read ({error.strerror})") from error
     except (UnusableInput, WeakIsolationError) as error:
         raise BatchError(str(error)) from error
-    return [rows[entry.name] for entry in found]
+    return listed
 
 
 def _rows(

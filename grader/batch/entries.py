@@ -28,6 +28,9 @@ class Entry:
             return exercise.read(self.path, base)
         except UnusableInput as error:
             return unusable(self.path, exercise.file, error)
+        except Exception as error:  # whatever it is, it costs this one its row and no other
+            words = f"{self.path}: cannot be read ({type(error).__name__}: {error})"
+            return unusable(self.path, exercise.file, UnusableInput(words))
 
 
 def entries(folder: Path, out: Path) -> list[Entry]:
@@ -45,7 +48,7 @@ def entries(folder: Path, out: Path) -> list[Entry]:
             for path in sorted(folder.iterdir())
             if not path.name.startswith(".")
             and path.name != "__pycache__"
-            and path.resolve() != results
+            and (path.is_symlink() or path.resolve() != results)
         ]
     except OSError as error:
         raise UnusableInput(f"{folder}: cannot be read ({error.strerror})") from error

@@ -6,6 +6,7 @@ A proposal only, like every layout: what is found has to equal the model before 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -31,7 +32,9 @@ def assignments(
             if number not in chosen and indices.shape == shapes[len(chosen)]:
                 yield from extend((*chosen, number))
 
-    return islice(extend(()), MAX_ASSIGNMENTS)
+    # With enough of every shape there is no dead end; without, there are nothing but dead ends.
+    enough = Counter(shapes) <= Counter(indices.shape for indices in pool)
+    return islice(extend(()), MAX_ASSIGNMENTS) if enough else iter(())
 
 
 def places(pool: Sequence[Indices], chosen: Sequence[int]) -> Indices:

@@ -156,7 +156,9 @@ def on_record(path: Path, report: Report) -> Report:
 
 def warn(message: str) -> None:
     """Tell the user beside the output."""
-    click.echo(f"grader: {message}", err=True)
+    from grader.report.text import clean
+
+    click.echo(f"grader: {clean(message)}", err=True)
 
 
 def unusable(message: str) -> NoReturn:

@@ -153,7 +153,9 @@ class Worker:
         if not isinstance(error, dict):
             raise self.broken("an error that says nothing")
         kind, name = _text(error.get("kind"), 20), _text(error.get("type"), 200)
-        message, traceback = _text(error.get("message"), 4000), _text(error.get("traceback"), 4000)
+        # One line, lest its others look like the report's own.
+        message = " ".join(_text(error.get("message"), 4000).split())
+        traceback = _text(error.get("traceback"), 4000)
         if kind == "todo":
             raise CandidateError("todo", "not written yet", traceback, "not-implemented")
         if kind == "memory":

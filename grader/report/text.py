@@ -12,6 +12,7 @@ _COMMANDS = re.compile(
     r"|##(?=\w*\[)",
     re.IGNORECASE,
 )
+_UNSHOWN = ("C", "Zl", "Zp")  # controls, and ends of lines and paragraphs
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -19,7 +20,9 @@ def clean(text: str) -> str:
     """Without control characters, terminal escapes, direction marks and commands to a build
     server, and not too long.
     """
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
+    kept = "".join(
+        c for c in text if c in "\n\t" or not unicodedata.category(c).startswith(_UNSHOWN)
+    )
     return shorten(_COMMANDS.sub(lambda found: " ".join(found.group()), kept), MAX_TEXT)
 
 

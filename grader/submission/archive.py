@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,18 @@ from grader.submission.files import (
 )
 
 _MAX_ARCHIVE_BYTES = 20_000_000
+# What zipfile raises for what is no zip archive, or a damaged one.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+# Others can ask for more memory than there is before a byte is out.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def is_archive(path: Path) -> bool:
@@ -36,7 +49,7 @@ def read_archive(path: Path, main: str) -> tuple[str, dict[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
             files = _python_files(path, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise UnusableInput(f"{path}: not a zip archive that can be read ({error})") from None
     return _rooted(path, main, files)
 
@@ -62,6 +75,10 @@ def _python_files(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
             continue
         if entry.flag_bits & _ENCRYPTED:
             raise UnusableInput(f"{path}: {entry.filename!r} is encrypted. Hand it in readable.")
+        if entry.compress_type not in _METHODS:
+            raise UnusableInput(
+                f"{path}: {entry.filename!r} is packed in a rare way. Pack it anew, with deflate."
+            )
         text = _read_entry(path, archive, entry)
         size += len(text)
         if len(files) == MAX_FILES or size > MAX_BYTES:

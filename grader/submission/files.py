@@ -47,13 +47,18 @@ def read_folder(root: Path, main: str) -> dict[str, bytes]:
     Raises UnusableInput or OSError.
     """
     if not (root / main).is_file():
-        found = ", ".join(sorted(p.name for p in root.glob("*.py"))[:8]) or "no Python file"
-        raise MissingFile(f"{root}: expected {main} in this folder, found {found}.")
+        others = sorted(" ".join(p.name.split()) for p in root.glob("*.py"))[:8]
+        there = ", ".join(others) or "no Python file"
+        raise MissingFile(f"{root}: expected {main} in this folder, found {there}.")
     if (root / main).is_symlink():
         raise UnusableInput(f"{root / main}: a symbolic link. Hand in the file itself.")
     files: dict[str, bytes] = {}
     size = 0
-    for file in sorted(_python_files(root)):
+    try:
+        found = sorted(_python_files(root))
+    except RecursionError:  # os.walk, before Python 3.12
+        raise UnusableInput(f"{root}: its folders lie too deep. Hand in the code only.") from None
+    for file in found:
         text = read_file(file)
         size += len(text)
         if len(files) == MAX_FILES or size > MAX_BYTES:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils import _pytree as pytree
@@ -66,17 +67,35 @@ class Recorder(TorchFunctionMode):
             self.stranded[name] = None
 
 
+# Ready-made attention is told by what it does, whatever a copy of it is called.
+_READY_MADE = {
+    function.__code__.co_code: name
+    for name, function in (
+        ("multi_head_attention_forward", F.multi_head_attention_forward),
+        ("MultiheadAttention", nn.MultiheadAttention.forward),
+        ("TransformerEncoderLayer", nn.TransformerEncoderLayer.forward),
+        ("TransformerDecoderLayer", nn.TransformerDecoderLayer.forward),
+    )
+}
+
+
 class _Profile:
-    """Notes which of torch.nn's own Python functions run, and of which class each is."""
+    """Notes which of torch.nn's own Python functions run, and of which classes of its own."""
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event != "call":
+            return
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(_TORCH_NN):
+        if code.co_code in _READY_MADE:
+            self.names[_READY_MADE[code.co_code]] = None
+        if code.co_filename.startswith(_TORCH_NN):
             self.names[code.co_name] = None
-            self.names[type(frame.f_locals.get("self")).__name__] = None
+            for kind in type(frame.f_locals.get("self")).__mro__:
+                if kind.__module__.startswith("torch.nn"):  # others may have any name
+                    self.names[kind.__name__] = None
 
 
 def run(module: nn.Module, x: torch.Tensor) -> tuple[list[str], list[str], torch.Tensor]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import NAME, constant_call, random_call
+from grader.checks.generation.common import NAME, Call, constant_call, random_call
 from grader.checks.policy import advise_on_devices, check_policy
 from grader.remote import CandidateError
 from grader.remote.function import Generator, Returned, Scripted, call
@@ -134,23 +135,27 @@ def test_zero(evidence: Evidence) -> None:
 def test_generator(evidence: Evidence) -> None:
     """All chance comes from the generator if there is one, and else from torch's own."""
 
-    def tokens(seed: int, of_torch: int, **options: Any) -> Any:
-        made = random_call(3, 6, 5, (4, 2), 6, options=options)
+    def tokens(of_torch: int, **options: Any) -> Any:
+        """More of them than block_size, all likely enough to come."""
+        made = constant_call([0.9, 0.7, 0.5, 0.3, 0.1, 0.0], 8, 7, 3, options=options)
         return made.run(evidence, of_torch).output
 
-    for cuts in ({"top_p": 0.9}, {"top_k": 4}, {"top_k": 5, "top_p": 0.95}, {}):
-        first = tokens(1, 1, generator=Generator(1), **cuts)
-        if not np.array_equal(first, tokens(1, 2, generator=Generator(1), **cuts)):
+    cuts: tuple[dict[str, Any], ...] = ({"top_p": 0.9}, {"top_k": 4}, {"top_k": 5, "top_p": 0.9})
+    heat: dict[str, Any] = {"temperature": 1.7}
+    end: dict[str, Any] = {"eos_token_id": 5}
+    for given in ({}, heat, end, *cuts, *({**cut, **heat, **end} for cut in cuts)):
+        first = tokens(1, generator=Generator(1), **given)
+        if not np.array_equal(first, tokens(2, generator=Generator(1), **given)):
             raise Failure(
                 f"with generators of one state, and torch's own seeded otherwise, other tokens "
-                f"come {f'(with {cuts})' if cuts else ''}",
+                f"come {f'(with {given})' if given else ''}",
                 cause="generator-ignored",
             )
-    if np.array_equal(first, tokens(1, 1, generator=Generator(2))):
-        raise Failure("with generators of two states the same tokens come", cause="always-same")
-    if not np.array_equal(tokens(1, 1), tokens(1, 1)):
+        if np.array_equal(first, tokens(1, generator=Generator(2), **given)):
+            raise Failure("with generators of two states the same tokens come", cause="always-same")
+    if not np.array_equal(tokens(1), tokens(1)):
         raise Failure("without a generator, torch.manual_seed does not make it repeatable")
-    if np.array_equal(tokens(1, 1), tokens(1, 2)):
+    if np.array_equal(tokens(1), tokens(2)):
         raise Failure("without a generator, chance is always the same", cause="always-same")
     tied = constant_call([1.0, 1.0, 0.0], 50, 1, options={"temperature": 0})
     first, other = (tied.run(evidence, seed).output for seed in (1, 2))
@@ -170,11 +175,29 @@ def test_generator(evidence: Evidence) -> None:
 )
 def test_mode(evidence: Evidence) -> None:
     """The model is in train or eval mode as it was."""
-    for train in (True, False):
-        made = random_call(4, 5, 4, (2, 2), 3, train=train)
-        if not made.run(evidence).mode_kept:
+    for train, made in product((True, False), _ways()):
+        if not replace(made, train=train).run(evidence).mode_kept:
             mode = "train" if train else "eval"
-            raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")
+            raise Failure(
+                f"a model in {mode} mode is not in it afterwards{_in_words(made)}",
+                cause="mode-not-kept",
+            )
+
+
+def _ways() -> Iterator[Call]:
+    """Calls that end in different ways."""
+    yield random_call(4, 5, 4, (2, 2), 3)
+    yield random_call(4, 5, 4, (2, 2), 0)
+    yield constant_call([0.0, 9.0, 0.0], 2, 5, options={"temperature": 0})
+    ends_early = {"temperature": 0, "eos_token_id": 1}
+    yield constant_call([0.0, 9.0, 0.0], 2, 5, options=ends_early)
+    yield constant_call([0.0, 99.0, 0.0], 2, 5, options={**ends_early, "temperature": 1.0})
+
+
+def _in_words(made: Call) -> str:
+    given = ", ".join(f"{name}={value}" for name, value in made.options.items())
+    new = "" if made.max_new_tokens else "max_new_tokens=0"
+    return f" ({given or new})" if given or new else ""
 
 
 @check(
@@ -189,8 +212,8 @@ def test_mode(evidence: Evidence) -> None:
 )
 def test_no_grad(evidence: Evidence) -> None:
     """No gradients are recorded, and afterwards they are recorded if they were before."""
-    for recording in (True, False):
-        found = random_call(5, 5, 4, (2, 2), 3).run(evidence, recording=recording)
+    for recording, made in product((True, False), _ways()):
+        found = made.run(evidence, recording=recording)
         if found.recorded or found.gradients:
             raise Failure(
                 "the model is called while gradients are recorded", cause="gradients-recorded"
@@ -199,7 +222,7 @@ def test_no_grad(evidence: Evidence) -> None:
             off, on = "under torch.no_grad()", "where gradients are recorded"
             raise Failure(
                 f"called {on if recording else off}, it ends with torch.is_grad_enabled() "
-                f"{not recording}",
+                f"{not recording}{_in_words(made)}",
                 cause="recording-not-kept",
             )
 
@@ -210,6 +233,11 @@ _BAD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("top_k=-1", {"top_k": -1}),
     ("top_p=0.0", {"top_p": 0.0}),
     ("top_p=1.5", {"top_p": 1.5}),
+    ("top_k=0 at temperature 0", {"top_k": 0, "temperature": 0}),
+    ("top_p=1.5 at temperature 0", {"top_p": 1.5, "temperature": 0}),
+    ("temperature=-1.0, with max_new_tokens=0", {"temperature": -1.0, "max_new_tokens": 0}),
+    ("top_k=0, with max_new_tokens=0", {"top_k": 0, "max_new_tokens": 0}),
+    ("top_p=0.0, with max_new_tokens=0", {"top_p": 0.0, "max_new_tokens": 0}),
     ("max_new_tokens=-1", {"max_new_tokens": -1}),
     ("idx of shape (3,)", {"idx": np.zeros(3, dtype=np.int64)}),
     ("idx of shape (2, 0)", {"idx": np.zeros((2, 0), dtype=np.int64)}),
@@ -242,6 +270,11 @@ def test_errors(evidence: Evidence) -> None:
         except CandidateError as fault:
             if fault.status == "todo":
                 raise
+            if fault.message.strip().endswith("raised ValueError"):
+                raise Failure(
+                    f"expected a ValueError with words that help for {words}; it has none",
+                    cause="bad-arguments-accepted",
+                ) from None
             if "raised ValueError" in fault.message and "the model takes" not in fault.message:
                 continue
             raise Failure(

@@ -57,7 +57,7 @@ def cases(
 
 def _compare(evidence: Evidence, made: Call, what: str, id: str, others: Iterable[Call]) -> None:
     """Fail unless the most probable tokens come. others: calls by which a bug is told."""
-    expected = _right(made)
+    expected = most_probable(made)
     found = made.run(evidence).output
     if found.shape == expected.shape and (found == expected).all():
         return
@@ -72,7 +72,8 @@ def _compare(evidence: Evidence, made: Call, what: str, id: str, others: Iterabl
     )
 
 
-def _right(made: Call) -> Tokens:
+def most_probable(made: Call) -> Tokens:
+    """The most probable tokens, one after the other."""
     eos = made.options.get("eos_token_id")
     return greedy(made.script, made.idx, made.max_new_tokens, made.block_size, eos)
 
@@ -94,7 +95,7 @@ def _bug(evidence: Evidence, calls: Iterable[Call], about_eos: bool) -> str:
 
 def _with_eos(made: Call, pick: int) -> Call:
     """The call with a token as EOS that some row produces, so that it matters."""
-    path = _right(made)
+    path = most_probable(made)
     produced = np.unique(path[:, made.idx.shape[1] :])
     eos = int(produced[pick % len(produced)])
     return replace(made, options={**made.options, "eos_token_id": eos})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,18 @@ from grader.checks.api import Failure, check
 from grader.checks.chance import LIMIT, chi_square, deviation, fits
 from grader.checks.evidence import Evidence
 from grader.checks.generation.common import Call, constant_call, random_call
+from grader.checks.generation.test_greedy import Case, most_probable
 from grader.oracle.generation import Floats, Tokens, distribution
 from grader.oracle.generation_forms import SAMPLED, Sampled
+from grader.remote.function import Generator
 
 PART = "Sampling"
 _ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one another
 _MANY_TOKENS, _DRAWS = 600, 1500  # for a vocabulary that is larger than those of other checks
 ROWS = 4000  # draws for each question
 _PROMPTS = 4  # different ones in one batch
+_STEPS_TO_EOS = 3
+_COLD = 1e-5  # a temperature
 _FEW = 20  # rows, where they come in many steps instead
 LOGITS = ([1.5, 0.2, 0.9, -0.6, 0.5], [0.0, 1.0, 0.4, 1.7])
 
@@ -33,9 +38,9 @@ class Setting:
     top_k: int | None = None
     top_p: float | None = None
 
-    def call(self, seed: int, rows: int, draws: int = ROWS) -> Call:
-        """So many rows, and as many tokens in each as make that many draws."""
-        given: dict[str, Any] = {"temperature": self.temperature}
+    def call(self, seed: int, rows: int, draws: int = ROWS, **more: Any) -> Call:
+        """So many rows, and as many tokens in each as make that many draws. more: options."""
+        given: dict[str, Any] = {"temperature": self.temperature, **more}
         given |= {} if self.top_k is None else {"top_k": self.top_k}
         given |= {} if self.top_p is None else {"top_p": self.top_p}
         return constant_call(list(self.logits), rows, draws // rows, options=given, seed=seed)
@@ -76,8 +81,10 @@ def check_settings(evidence: Evidence, settings: Iterable[Setting], names: Seque
     """
     seen: list[tuple[Setting, Floats]] = []
     failed: tuple[Setting, Call, Floats] | None = None
-    for number, setting in enumerate(settings):
-        made = setting.call(evidence.seed + number, (ROWS, _FEW)[number % 2])
+    for number, (setting, of_its_own) in enumerate(product(settings, (False, True))):
+        seed = evidence.seed + number
+        chance: dict[str, Any] = {"generator": Generator(seed)} if of_its_own else {}
+        made = setting.call(seed, (ROWS, _FEW, _FEW, ROWS)[number % 4], **chance)
         counts = _counts(evidence, setting, made)
         seen.append((setting, counts))
         if failed is None and not fits(counts, setting.right()):
@@ -212,6 +219,53 @@ def test_together(evidence: Evidence) -> None:
     check_settings(evidence, settings, names)
     for setting in (Setting([], 0.8, 4, 0.8), Setting([], 1.0, 2)):
         _expect_rows_apart(evidence, setting)
+    _expect_cold(evidence)
+    chances: tuple[dict[str, Any], ...] = ({}, {"generator": Generator(evidence.seed)})
+    for chance in chances:
+        for cuts in ((1.7, None, None), (1.0, 3, None), (1.0, None, 0.7), (0.6, 4, 0.9)):
+            _expect_eos_among(evidence, Setting(LOGITS[0], *cuts), chance)
+
+
+def _expect_cold(evidence: Evidence) -> None:
+    """Fail unless cuts and a generator leave the most probable tokens, where only they can come."""
+    beside: tuple[dict[str, Any], ...] = (
+        {},
+        {"generator": Generator(7)},
+        {"top_k": 3},
+        {"top_p": 0.5},
+        {"top_k": 4, "top_p": 0.9, "generator": Generator(8)},
+    )
+    for number, (temperature, more) in enumerate(product((0, _COLD), beside)):
+        case = Case(3, 1 + number % 6, 6, 4, 10 * evidence.seed % 9999 + number)
+        made = case.call(**{"temperature": temperature, **more})
+        expected, found = most_probable(made), made.run(evidence).output
+        if not np.array_equal(expected, found):
+            given = ", ".join(f"{k}={v}" for k, v in made.options.items() if k != "generator")
+            raise Failure(
+                f"with {given}, block_size=4{' and a generator' if 'generator' in more else ''} "
+                f"only the most probable token can come: expected {expected.tolist()}, found "
+                f"{found.tolist()}",
+                made.counterexample(evidence, expected, found),
+                "drawn-from-other-logits",
+            )
+
+
+def _expect_eos_among(evidence: Evidence, setting: Setting, chance: dict[str, Any]) -> None:
+    """Fail unless rows that go on draw as they have to, EOS among what is drawn."""
+    eos = 2  # which all settings leave in
+    made = setting.call(evidence.seed, ROWS // _STEPS_TO_EOS, eos_token_id=eos, **chance)
+    output = made.run(evidence).output[:, 1:]
+    expect_ends(output, eos, made.max_new_tokens, f"{setting.words}")
+    before = (output == eos).cumsum(1) - (output == eos)
+    counts = np.bincount(output[before == 0], minlength=len(setting.logits)).astype(np.float64)
+    if not fits(counts, setting.right()):
+        raise Failure(
+            f"with logits {list(setting.logits)}, {setting.words} and eos_token_id={eos}, rows "
+            f"that go on have to draw with probabilities {setting.right().round(3).tolist()}, "
+            f"found shares {(counts / counts.sum()).round(3).tolist()}",
+            made.counterexample(evidence, setting.right(), counts / counts.sum()),
+            "other-draws-with-eos",
+        )
 
 
 def _expect_rows_apart(evidence: Evidence, setting: Setting) -> None:
@@ -252,8 +306,19 @@ def _expect_rows_apart(evidence: Evidence, setting: Setting) -> None:
 )
 def test_independent(evidence: Evidence) -> None:
     """Every row and every step is drawn anew."""
+    for chance in ({}, {"generator": Generator(evidence.seed)}):
+        _expect_independent(evidence, chance)
+    for cuts in ({}, {"top_k": 4}, {"top_p": 0.9}, {"temperature": 0.8}):
+        _expect_eos(evidence, cuts)
+        _expect_eos(evidence, {**cuts, "generator": Generator(evidence.seed)})
+
+
+def _expect_independent(evidence: Evidence, options: dict[str, Any]) -> None:
+    """Fail unless neither rows nor steps depend on one another."""
     logits = np.array([0.3, 0.0, -0.2])
-    made = constant_call(logits.tolist(), _ROWS_TOGETHER, _STEPS, seed=evidence.seed)
+    made = constant_call(
+        logits.tolist(), _ROWS_TOGETHER, _STEPS, seed=evidence.seed, options=options
+    )
     output: Tokens = made.run(evidence).output
     if output.shape != (_ROWS_TOGETHER, 1 + _STEPS) or not ((output >= 0) & (output < 3)).all():
         raise Failure(f"expected {_STEPS} tokens for each row, found shape {output.shape}")
@@ -274,21 +339,25 @@ def test_independent(evidence: Evidence) -> None:
                     made.counterexample(evidence, pairs, shares),
                     "draws-depend-on-one-another",
                 )
-    _expect_eos(evidence)
 
 
-def _expect_eos(evidence: Evidence) -> None:
+def _expect_eos(evidence: Evidence, cuts: dict[str, Any]) -> None:
     """Fail unless EOS ends rows where tokens are drawn, too."""
-    made = random_call(7, 7, 9, (6, 2), 40, options={"eos_token_id": 3}, seed=evidence.seed)
-    output = made.run(evidence).output
-    rows, columns = output.shape
-    ended = (output[:, 2:] == 3).cumsum(1) > 0
+    options = {"eos_token_id": 3, **cuts}
+    made = random_call(7, 7, 9, (6, 2), 40, options=options, seed=evidence.seed)
+    given = ", ".join(f"{name}={value}" for name, value in cuts.items() if name != "generator")
+    expect_ends(made.run(evidence).output[:, 2:], 3, 40, given or "temperature=1.0")
+
+
+def expect_ends(drawn: Tokens, eos: int, most: int, given: str) -> None:
+    """Fail unless rows go on with EOS once they have it, and all ends where all have it."""
+    ended = (drawn == eos).cumsum(1) > 0
     over = ended.all(0)
-    right = 2 + (int(over.argmax()) + 1 if over.any() else 40)
-    if (rows, columns) != (6, right) or (output[:, 2:][ended] != 3).any():
+    right = int(over.argmax()) + 1 if over.any() else most
+    if drawn.shape[1] != right or (drawn[ended] != eos).any():
         raise Failure(
-            "with eos_token_id=3 and temperature=1.0, a row that has produced it does not go on "
-            "with it, or the end is not where every row has",
+            f"with eos_token_id={eos} and {given}, a row that has produced it does not go on with "
+            "it, or the end is not where every row has",
             cause="eos-not-in-draws",
         )
 

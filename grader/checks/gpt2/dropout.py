@@ -16,6 +16,10 @@ from grader.remote.module import Floats
 from grader.remote.worker import Values
 
 _SEEDS = (11, 12, 13)
+_ROWS, _SAMPLES = 4, 300  # sequences, and draws, to see a mean and a spread
+_SELDOM, _OFTEN = 0.1, 0.5
+# Of what is right in every place: 1, 0.06 to 0.12 and above 0.1; next to it 0.5, 0.16 and 1e-8.
+_MEAN, _SHARE, _LEAST = 0.7, 0.14, 1e-3
 _BRANCHES = {"CausalSelfAttention": "attention", "MLP": "mlp"}
 
 
@@ -24,6 +28,7 @@ def check_part(evidence: Evidence, name: str, case: Case) -> None:
     check_inert(evidence, name, case)
     experiment = evidence.experiment(name, case, dropout_p=0.5)
     if _varies(experiment.module, experiment.theta, experiment.x):
+        _check_rate(evidence, name, case)
         return
     size = {"embed_dim": case.size["embed_dim"], "num_heads": 1, "block_size": 5}
     if branch_varies(evidence, size, _BRANCHES[name]):
@@ -44,6 +49,52 @@ def check_part(evidence: Evidence, name: str, case: Case) -> None:
         ),
         "dropout-ignored",
     )
+
+
+def _check_rate(evidence: Evidence, name: str, case: Case) -> None:
+    """What dropout does to the output of a part, by its mean and its spread.
+
+    Values that are dropped with probability p, the others divided by 1 - p, have the mean they had
+    and a variance of p / (1 - p) of their square: a ninth at 0.1 of what it is at 0.5. Where in the
+    part they are dropped, and how often, changes that little.
+    """
+    means, spreads = {}, {}
+    for p in (_SELDOM, _OFTEN):
+        experiment = evidence.experiment(name, replace(case, batch=_ROWS), dropout_p=p)
+        module, theta, x = experiment.module, experiment.theta, experiment.x
+        plain = module.call(x, theta)
+        samples = np.array(module.samples(x, theta, range(1, 1 + _SAMPLES)))
+        size = float((plain**2).sum())
+        if not size or samples.shape[1:] != plain.shape:
+            return  # that is what other checks are about
+        means[p] = float((samples.mean(0) * plain).sum()) / size
+        spreads[p] = (
+            float(((samples - plain) ** 2).sum(tuple(range(1, samples.ndim))).mean()) / size
+        )
+    what = ""
+    if spreads[_OFTEN] < _LEAST:
+        what = f"at {_OFTEN} it hardly changes the output"
+    elif means[_OFTEN] < _MEAN:
+        what = (
+            f"at {_OFTEN} the output is on average {means[_OFTEN]:.2f} of that in eval mode: what "
+            "is kept is to be divided by 1 - dropout_p"
+        )
+    elif spreads[_SELDOM] > _SHARE * spreads[_OFTEN]:
+        what = (
+            f"at {_SELDOM} the output varies {spreads[_SELDOM] / spreads[_OFTEN]:.2f} times as "
+            f"much as at {_OFTEN}, where a ninth is expected"
+        )
+    if what:
+        raise Failure(
+            f"dropout_p is not the probability with which {name} drops values: {what}",
+            experiment.counterexample(
+                f"y, model = model(x), {name}({_arguments(case.size)}, dropout_p=0.5).train()",
+                f"print(torch.stack([model(x) for _ in range({_SAMPLES})]).mean(0) / y)",
+                expected="about 1",
+                found=f"about {means[_OFTEN]:.2f}",
+            ),
+            "dropout-ignored",
+        )
 
 
 def check_inert(evidence: Evidence, name: str, case: Case) -> None:

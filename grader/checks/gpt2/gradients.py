@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import Case
+from grader.checks.experiment import Case, Experiment
 from grader.checks.gpt2.common import same
 from grader.oracle.layouts.box import CLOSE
 from grader.remote import Module
+from grader.remote.worker import Values
 
 _STEP = 1e-3  # of the finite differences with which gradients are compared
 _GRADIENT = 2e-2
@@ -61,6 +63,36 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
                 "print({n: p.grad for n, p in model.named_parameters()})",
                 expected=f"a gradient for {what}",
                 found="none" if gradient is None else "another one",
+            ),
+            "detach-breaks-gradients",
+        )
+    _expect_in_training(experiment, weights, recorded, gradients)
+
+
+def _expect_in_training(
+    experiment: Experiment, weights: Values, output: Values, gradients: Sequence[Values | None]
+) -> None:
+    """Fail unless train mode has the same gradients, where it computes the same."""
+    module = experiment.module
+    computed, found = module.gradient(experiment.x, experiment.theta, weights, train=True)
+    if not same(output, computed, CLOSE):
+        return  # that is what the checks of dropout are about
+    names = [*(parameter.name for parameter in module.parameters), "the input"]
+    for name, before, after in zip(names, gradients, found, strict=True):
+        either = before if after is None else after
+        none = np.zeros_like(either) if either is not None else np.zeros(0)
+        if same(none if before is None else before, none if after is None else after, _GRADIENT):
+            continue
+        raise Failure(
+            f"with dropout_p=0 the output is the same in train mode, but the gradient of {name} "
+            f"is {'not there' if after is None else 'another one'}",
+            experiment.counterexample(
+                "model.train()",
+                "x.requires_grad_(x.is_floating_point())",
+                "model(x).sum().backward()",
+                "print({n: p.grad for n, p in model.named_parameters()})",
+                expected="the gradients of model.eval()",
+                found="none" if after is None else "others",
             ),
             "detach-breaks-gradients",
         )

@@ -245,6 +245,19 @@ GENERATION_DRAWS: tuple[Cause, ...] = (
         ("generation.together",),
     ),
     Cause(
+        "other-draws-with-eos",
+        "With eos_token_id, tokens are drawn otherwise than without it.",
+        "The brief lets temperature, top_k and top_p act the same whether rows can end or not.",
+        "Look at the branch that eos_token_id takes: does it cut and divide as the other does?",
+        r"eos",
+        (
+            "Does your code draw in two places?",
+            "Count what comes for many rows, with and without eos_token_id.",
+            "Draw in one place, for all rows; then write EOS into those that have finished.",
+        ),
+        ("generation.together",),
+    ),
+    Cause(
         "eos-not-in-draws",
         "EOS ends a row at temperature 0, but not where tokens are drawn.",
         "The brief asks for the same end at every temperature.",

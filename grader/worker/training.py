@@ -42,7 +42,7 @@ class Trainee(nn.Module):
         self.mix = nn.Linear(width, width, dtype=wide)
         self.mix.weight, self.mix.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.kernel = nn.Parameter(kernel)
-        self.noise = nn.Dropout(dropout_p)
+        self.noise = nn.Sequential(nn.Dropout(dropout_p))  # a child of a child, as in a GPT2
         self.head = nn.Linear(width, size, bias=False, dtype=wide)
         self.head.weight = self.embed.weight
         self.calls: list[list[Any]] = []

@@ -246,7 +246,7 @@ def _expect_cold(evidence: Evidence) -> None:
                 f"only the most probable token can come: expected {expected.tolist()}, found "
                 f"{found.tolist()}",
                 made.counterexample(evidence, expected, found),
-                "drawn-from-other-logits",
+                "drawn-from-other-logits" if temperature else "",
             )
 
 

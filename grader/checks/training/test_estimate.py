@@ -36,7 +36,9 @@ class Estimate:
         """Token indices."""
         return np.random.default_rng(self.length).integers(0, VOCAB, self.length)
 
-    def carry_out(self, evidence: Evidence) -> tuple[Returned, State, Trainee]:
+    def carry_out(
+        self, evidence: Evidence, recording: bool = True
+    ) -> tuple[Returned, State, Trainee]:
         """What came back, and the model before and after."""
         model = trainee(20)
         stale = [np.full(p.shape, 0.5) for p in model.trained] if self.stale else []
@@ -57,7 +59,7 @@ class Estimate:
             "num_batches": self.count,
             **({} if self.seed is None else {"seed": self.seed}),
         }
-        returned = call(evidence.subject, NAME, given, self.chance)
+        returned = call(evidence.subject, NAME, given, self.chance, recording=recording)
         return returned, student.state(), model
 
     def losses(self, evidence: Evidence, model: Trainee) -> list[float]:
@@ -129,7 +131,13 @@ def _seed_cause(evidence: Evidence, case: Estimate, found: float) -> str:
     return "estimate-seed-ignored" if other.carry_out(evidence)[0].value == found else ""
 
 
-_MIXED = ((True, ()), (False, ()), (True, ("noise", "mix")), (False, ("embed", "noise")))
+_MIXED = (
+    (True, ()),
+    (False, ()),
+    (True, ("noise", "mix")),
+    (False, ("embed", "noise")),
+    (True, ("noise.0",)),
+)
 
 
 @check(
@@ -146,6 +154,12 @@ _MIXED = ((True, ()), (False, ()), (True, ("noise", "mix")), (False, ("embed", "
 )
 def test_estimate_leaves(evidence: Evidence) -> None:
     """Every module's mode, the gradients and torch's chance are left as found; none is recorded."""
+    returned, *_ = Estimate(2, 2, 3).carry_out(evidence, recording=False)
+    if not returned.recording_kept:
+        raise Failure(
+            "called under torch.no_grad(), it ends with gradients being recorded",
+            cause="recording-not-kept",
+        )
     for train, otherwise in _MIXED:
         for stale in (True, False):
             case = Estimate(2, 2, 3, 0.5, train, otherwise, stale)

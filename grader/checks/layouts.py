@@ -31,7 +31,7 @@ from grader.oracle.layouts import (
     inline_block,
 )
 from grader.oracle.layouts.box import CLOSE, Indices, PartFunction, difference
-from grader.remote import CandidateError, Module
+from grader.remote import CandidateError, Module, View
 
 _Found = TypeVar("_Found", AttentionLayout, MlpLayout, BlockLayout, ModelLayout)
 _OF_MODEL = ("vocab_size", "embed_dim", "num_layers", "block_size")
@@ -63,7 +63,9 @@ class Layouts:
 
         def find(narrow: bool) -> AttentionLayout:
             module = self.models.weighed("CausalSelfAttention", size)
-            return find_attention(module.at(""), size["embed_dim"], self.rng())
+            return _of_trained(
+                module, lambda box: find_attention(box, size["embed_dim"], self.rng())
+            )
 
         return self._find("CausalSelfAttention", size, find)
 
@@ -72,7 +74,7 @@ class Layouts:
 
         def find(narrow: bool) -> MlpLayout:
             module = self.models.weighed("MLP", size)
-            return find_mlp(module.at(""), size["embed_dim"], self.rng())
+            return _of_trained(module, lambda box: find_mlp(box, size["embed_dim"], self.rng()))
 
         return self._find("MLP", size, find)
 
@@ -235,7 +237,12 @@ class Layouts:
             return self._find_unrolled(module, size)
         inside = [module.below(path) for path in paths]
         blocks = [module.at(path).call for path in paths]
-        return self._find_over(module, size, blocks, inside, only_right)
+        try:
+            return self._find_over(module, size, blocks, inside, only_right)
+        except Misfit as misfit:
+            with suppress(Misfit):  # they may be passed through from the last to the first
+                return self._find_over(module, size, blocks[::-1], inside[::-1], only_right=True)
+            raise misfit from None
 
     def _find_over(
         self,
@@ -343,6 +350,22 @@ def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | Misfit:
         return find(narrow)
     except Misfit as misfit:
         return misfit
+
+
+def _of_trained(module: Module, find: Callable[[View], _Found]) -> _Found:
+    """What is found among all parameters, or else among those that are trained. Raises Misfit.
+
+    Others may be constants, such as a mask.
+    """
+    box = module.at("")
+    try:
+        return find(box)
+    except Misfit:
+        trained = box.indices[module.trainable[box.indices]]
+        if trained.size == box.indices.size:
+            raise
+        box.indices = trained
+        return find(box)
 
 
 def _part(fresh: Module, places: Indices) -> PartFunction:

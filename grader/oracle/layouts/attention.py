@@ -17,10 +17,12 @@ from grader.oracle.layouts.box import (
     Indices,
     Misfit,
     away_from_zero,
+    by_channel,
     groups,
     in_order,
     lookup,
     moved,
+    total,
 )
 
 _MOST = 100  # weights for each channel; each one is asked for
@@ -53,7 +55,7 @@ class AttentionLayout:
             query_bias=lookup(theta, self.query_bias),
             key_bias=np.zeros(self.query_bias.shape),
             value_bias=lookup(theta, self.value_bias),
-            out_bias=lookup(theta, self.out_bias),
+            out_bias=total(theta, self.out_bias),
         )
 
     def measured(self, theta: Floats) -> model.Attention:
@@ -101,7 +103,7 @@ class Units:
     value: Indices  # (units, C)
     out: Indices  # (C, units)
     value_bias: Indices  # (units,)
-    out_bias: Indices  # (C,)
+    out_bias: Indices  # (k, C), see `total`
     silent: Indices  # elements that do nothing where there is one token: queries and keys
 
 
@@ -188,10 +190,8 @@ def _biases(box: Box, members: Indices, directions: Floats, constant: Floats) ->
 
 def _spread(box: Box, members: Indices, constant: Floats, tolerance: float, size: int) -> Indices:
     """Output biases by the channel that each one shifts."""
-    places = np.full(size, ABSENT, dtype=np.intp)
-    for member in members:
-        places[int((np.abs(constant[member]) > tolerance).argmax())] = box.indices[member]
-    return places
+    channels = (np.abs(constant[members]) > tolerance).argmax(-1)
+    return by_channel(channels, box.indices[members], size)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,22 @@ def lookup(theta: Floats, indices: Indices) -> Floats:
     return np.where(indices == ABSENT, 0.0, theta[indices])
 
 
+def total(theta: Floats, indices: Indices) -> Floats:
+    """The sum of biases at indices (C,), or of several for each channel at (k, C)."""
+    return np.atleast_2d(lookup(theta, indices)).sum(0)
+
+
+def by_channel(channels: Indices, elements: Indices, size: int) -> Indices:
+    """Elements that each shift one channel, several perhaps the same: indices for `total`."""
+    rows: list[Indices] = [np.full(size, ABSENT, dtype=np.intp)]
+    for channel, element in zip(channels, elements, strict=True):
+        if all(row[channel] != ABSENT for row in rows):
+            rows.append(np.full(size, ABSENT, dtype=np.intp))
+        row = next(row for row in rows if row[channel] == ABSENT)
+        row[channel] = element
+    return np.array(rows)
+
+
 def moved(indices: Indices, places: Indices) -> Indices:
     """Indices into a part's parameters as indices into those of the whole, given its places."""
     return np.where(indices == ABSENT, ABSENT, places[indices])

@@ -17,10 +17,12 @@ from grader.oracle.layouts.box import (
     Indices,
     Misfit,
     away_from_zero,
+    by_channel,
     groups,
     in_order,
     lookup,
     moved,
+    total,
 )
 
 _MOST = 1000  # weights for each channel; each one is asked for
@@ -46,7 +48,7 @@ class MlpLayout:
             up=theta[self.up],
             up_bias=lookup(theta, self.up_bias),
             down=theta[self.down],
-            down_bias=lookup(theta, self.down_bias),
+            down_bias=total(theta, self.down_bias),
         )
 
     def inside(self, places: Indices) -> MlpLayout:
@@ -94,12 +96,12 @@ def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
     first_layer = np.flatnonzero(channels.sum(1) > 1)
 
     profiles = effect[last_layer, :, channels[last_layer].argmax(1)]  # (last layer, samples)
-    down_bias = np.full(size, ABSENT, dtype=np.intp)
+    down_bias = by_channel(np.zeros(0, np.intp), np.zeros(0, np.intp), size)
     downs, given = [], []
     for group in groups(profiles):
         members, places = last_layer[group], channels[last_layer[group]].argmax(1)
         if np.abs(profiles[group] - 1.0).max() < NOTHING:
-            down_bias[places] = box.indices[members]
+            down_bias = by_channel(places, box.indices[members], size)
         else:
             downs.append(in_order(box.indices[members], places, size, "second layer"))
             given.append(profiles[group[0]])

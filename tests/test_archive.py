@@ -114,6 +114,22 @@ def test_what_is_no_archive(pack: Pack, damage: str) -> None:
         read(path, "gpt2.py")
 
 
+def test_a_name_that_is_no_text(pack: Pack) -> None:
+    path = pack({"gpt2é.py": "x = 1"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(UnusableInput, match="not a zip archive that can be read"):
+        read(path, "gpt2.py")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_rare_methods_are_refused(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "alice.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("gpt2.py", "x = 1")
+    with pytest.raises(UnusableInput, match="packed in a rare way"):
+        read(path, "gpt2.py")
+
+
 def test_encrypted(pack: Pack) -> None:
     path = pack({"gpt2.py": "x = 1"})
     data = bytearray(path.read_bytes())

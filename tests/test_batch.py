@@ -21,8 +21,10 @@ from typing import Any
 import pytest
 
 from grader.batch import BatchError, Order, crew, desk, lookalikes, run
+from grader.batch.entries import entries
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
+from grader.checks.catalogue import EXERCISES
 from grader.grading import Options, all_alike
 from grader.remote import WeakIsolationError
 from grader.report import table
@@ -322,6 +324,23 @@ def test_odd_names(tmp_path: Path) -> None:
     assert "<b>" not in page
     for row in found:
         assert (out / row.page).exists()
+
+
+def test_one_entry_costs_no_other_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "zoe.py").write_text("x = 1")
+    found = entries(tmp_path, tmp_path / "out")
+    assert [entry.name for entry in found] == ["loop", "zoe.py"]
+    exercise = EXERCISES["gpt2"]
+    assert "symbolic link" in found[0].read(exercise, None).error
+    monkeypatch.setattr(type(exercise), "read", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in found[1].read(exercise, None).error
+
+
+def test_empty_lines_cost_no_time() -> None:
+    empty = lookalikes.text("tabs", {"gpt2.py": b"\t\n" * 40_000 + b"x = 1\n"})
+    assert empty.lines() == [("40001", "x = 1")]
+    assert empty.whole == "x = 1\n"
 
 
 def test_csv_has_no_formulas() -> None:

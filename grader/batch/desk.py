@@ -69,6 +69,7 @@ def run(order: Order, told: Callable[[Step], object]) -> list[table.Row]:
         store = Store(order.out, order.options)
         rows = _rows(order, store, found, told)
         listed = [rows[entry.name] for entry in found]
+        # Twice: looking for look-alikes takes long, and the table is there meanwhile.
         table.write(listed, _facts(store), None, order.out)
         table.write(listed, _facts(store), _alike(order, found), order.out)
     except OSError as error:

@@ -1,0 +1,201 @@
+"""What a batch grades anew, tries again or refuses. Most graders here grade nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.batch import BatchError, Order, crew, desk, run
+from grader.batch.entries import entries
+from grader.batch.process import Grader, GraderDied
+from grader.batch.progress import pace
+from grader.checks.catalogue import EXERCISES
+from grader.grading import Options, all_alike
+from grader.remote import WeakIsolationError
+from grader.report import table
+from grader.report.model import Report
+from grader.submission import Submission, read
+from tests.batches import report, stamps
+
+
+@pytest.fixture(autouse=True)
+def _no_graders_left() -> Iterator[None]:
+    yield
+    assert not crew._graders
+
+
+@pytest.fixture(name="at_once")
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is graded, and reports come at once."""
+    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(_Breaks(0), 1)))
+
+
+class _Breaks(Executor):
+    """Grades nothing: the grader fails so many times, and then says that all is well, which is
+    enough to see what becomes of the reports.
+    """
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked = 0
+
+    def submit(self, function: Any, *given: Any, **options: Any) -> Future[Any]:
+        self.asked += 1
+        future: Future[Any] = Future()
+        if self.asked <= self.times:
+            future.set_exception(GraderDied("the grading process ended with -9"))
+        else:
+            report = all_alike(*given, "pass", "")
+            future.set_result(replace(report, isolation_level="full"))
+        return future
+
+
+@pytest.mark.usefixtures("at_once")
+def test_another_seed_is_graded_anew(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
+    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    run(order, lambda step: None)
+    first = stamps(tmp_path / "out")
+    run(Order(order.folder, order.out, Options(seed=2)), lambda step: None)
+    assert report(order.out, "a.py")["seed"] == 2
+    assert stamps(tmp_path / "out") != first
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("there", "instead"), [('"kit": "', '"kit": "9.'), ('"level": "full"', '"level": "process"')]
+)
+def test_another_kit_or_weaker_walls_are_graded_anew(
+    tmp_path: Path, there: str, instead: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
+    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1, untrusted=True))
+    run(order, lambda step: None)
+    saved = tmp_path / "out" / "reports" / "a.py.json"
+    text = saved.read_text("utf-8")
+    assert there in text
+    saved.write_text(text.replace(there, instead), encoding="utf-8")
+    first = stamps(tmp_path / "out")
+    run(order, lambda step: None)
+    assert stamps(tmp_path / "out") != first
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1, "pass"), (2, "internal")])
+def test_what_breaks_the_grader_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, verdict: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
+    hands = crew.Crew(_Breaks(times), 1)
+    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(hands))
+    (row,) = run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    assert row.verdict == verdict
+    assert hands.executor.asked == 2  # type: ignore[attr-defined]  # it is a _Breaks
+    # What is marked internal is not done: the next run tries it again.
+    run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    assert hands.executor.asked == 2 + (verdict == "internal")  # type: ignore[attr-defined]
+
+
+def test_a_grading_process_that_is_killed_is_missed(tmp_path: Path, reference: str) -> None:
+    path = tmp_path / "gpt2.py"
+    path.write_text(f"import time\ntime.sleep(60)\n{reference}", encoding="utf-8")
+    grader = Grader()
+    submission = read(path, "gpt2.py")
+    with crew.local(1) as hands:
+        future = hands.executor.submit(_grade_and_kill, grader, submission)
+        with pytest.raises(GraderDied, match="-9"):
+            future.result()
+    path.write_text("x = (", encoding="utf-8")
+    again = grader.grade(read(path, "gpt2.py"), Options(seed=1))
+    assert again.verdict == "fail"
+    grader.close()
+    with pytest.raises(GraderDied):
+        grader.grade(submission, Options(seed=1))
+
+
+def _grade_and_kill(grader: Grader, submission: Submission) -> Report:
+    def kill() -> None:
+        while grader._process is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        grader._process.kill()
+
+    threading.Thread(target=kill).start()
+    return grader.grade(submission, Options(seed=1))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_odd_names(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "in" / "results"
+    folder.mkdir()
+    names = ["<b>bold.py", "a b#c?.py", "x" * 240 + ".py", "-rf.py", "naïve.py"]
+    names.append(os.fsdecode(b"bad\xff.py"))
+    for name in names:
+        (folder / name).write_text("x = (", encoding="utf-8")
+    for _ in range(2):  # the second time the results lie in the folder
+        found = run(Order(folder, out, Options(seed=1)), lambda step: None)
+        assert len(found) == len(names)
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    for row in found:
+        assert (out / row.page).exists()
+
+
+def test_one_entry_costs_no_other_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "zoe.py").write_text("x = 1")
+    found = entries(tmp_path, tmp_path / "out")
+    assert [entry.name for entry in found] == ["loop", "zoe.py"]
+    exercise = EXERCISES["gpt2"]
+    assert "symbolic link" in found[0].read(exercise, None).error
+    monkeypatch.setattr(type(exercise), "read", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in found[1].read(exercise, None).error
+
+
+def test_csv_has_no_formulas() -> None:
+    bare = {
+        "verdict": "fail",
+        "score": 0,
+        "max_score": 1,
+        "parts": [],
+        "checks": [{"status": "fail", "message": "=1+1"}],
+        "diagnoses": [],
+        "advisories": [],
+        "isolation": {"level": "full"},
+        "submission": {"sha256": ""},
+        "seconds": 0.0,
+    }
+    text = table.as_csv([table.row("@SUM(A1)", bare)])
+    assert "'@SUM(A1)" in text
+    assert "'=1+1" in text
+
+
+def test_weak_isolation_stops_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Weak(Executor):
+        def submit(self, function: Any, *given: Any, **options: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(WeakIsolationError("isolation is at level process"))
+            return future
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
+    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(Weak(), 1)))
+    with pytest.raises(BatchError, match="level process"):
+        run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+
+
+def test_progress_is_told() -> None:
+    assert pace(desk.Step(0, 0, 10), 1.0) == ""
+    assert pace(desk.Step(6, 5, 10), 2.0) == "2.5 a second, 0:02 left"
+    assert pace(desk.Step(1, 1, 7201), 1.0) == "1.0 a second, 2:00:00 left"

@@ -85,7 +85,7 @@ _PATH = (
     Exercise(
         "generation",
         "generation.py",
-        ("test_greedy", "test_sampling", "test_contract"),
+        ("test_greedy", "test_sampling", "test_together", "test_contract"),
         ("generate",),
         "generation.md",
     ),

@@ -218,6 +218,7 @@ CLIPS: dict[str, tuple[Clip, ...]] = {
         lambda parts, added, limit: _cut(
             np.concatenate(parts), float(sum(np.linalg.norm(part) for part in parts)), limit
         ),
+        lambda parts, added, limit: _if_square_is_above(np.concatenate(parts), limit),
     ),
 }
 
@@ -230,6 +231,12 @@ def _only_some(parts: Sequence[Floats], limit: float, which: Sequence[int]) -> F
     norm = float(np.linalg.norm(np.concatenate([parts[n] for n in which])))
     clipped = [_cut(p, norm, limit) if n in which else p for n, p in enumerate(parts)]
     return np.concatenate(clipped)
+
+
+def _if_square_is_above(total: Floats, limit: float) -> Floats:
+    """Scaled by the norm where its square is above the limit."""
+    square = float((total**2).sum())
+    return total * limit / math.sqrt(square) if square > limit else total
 
 
 def _after_each(added: Sequence[Floats], limit: float) -> Floats:

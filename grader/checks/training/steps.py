@@ -185,15 +185,13 @@ def example_of(evidence: Evidence, outcome: Outcome) -> Counterexample:
 
 def _bug(evidence: Evidence, cases: Sequence[Case]) -> str:
     """The bug with which the oracle moves the parameters just so in all these cases."""
-    left: set[str] | None = None
+    left: dict[str, None] = dict.fromkeys([*GRADIENTS, *CLIPS, *_OTHERS])
     for case in cases:
         outcome = carry_out(evidence, case)
-        if near(outcome.moved, outcome.gradient):
-            continue  # where it does not show
+        # Where a bug would show and does not, it is not this one.
         names = {name for name, wrong in _wrong(outcome) if near(outcome.moved, wrong)}
-        left = names if left is None else left & names
-    found = sorted(left or (), key=[*GRADIENTS, *CLIPS, *_OTHERS].index)
-    return found[0] if found else ""
+        left = {name: None for name in left if name in names}
+    return next(iter(left), "")
 
 
 def _wrong(outcome: Outcome) -> list[tuple[str, Floats]]:
@@ -207,7 +205,9 @@ def _wrong(outcome: Outcome) -> list[tuple[str, Floats]]:
         if name != "no-step" or outcome.case.shapes
     ]
     found += [("step-for-each", _stepped(outcome, *how)) for how in _STEPS]
-    if limit is not None:
+    if limit is None:
+        found += [(name, outcome.gradient) for name in ("clipping-before-division", *CLIPS)]
+    else:
         total = sum(each.count for each in shares)
         like = outcome.case.model().trained
         added = [each.gradient / total for each in shares]

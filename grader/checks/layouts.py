@@ -95,6 +95,10 @@ class Layouts:
 
         return self._find("GPT2", size, find)
 
+    def right_model(self, size: Size) -> ModelLayout:
+        """The same, where it would take too long to look for bugs in it. Raises Misfit."""
+        return self._find_model(self.models.weighed("GPT2", size), size, only_right=True)
+
     def branch_ends(self, module: Module, size: Size, path: str = "") -> dict[str, Indices]:
         """Parameters of a block that, at zero, silence its "attention" or its "mlp" branch."""
         own = own_parts(module, path)
@@ -264,7 +268,7 @@ class Layouts:
         layout = find_model(
             module.at(""),
             blocks,
-            self._last_norm(size, inside[-1]),
+            None if only_right else self._last_norm(size, inside[-1]),
             rest,
             ModelSizes(**{key: size[key] for key in _OF_MODEL}),
             self.rng(),

@@ -216,6 +216,11 @@ def _batch_as_time(x: Floats) -> Floats:
     return x.swapaxes(0, 1)
 
 
+def windowed(count: int) -> AttentionForm:
+    """Each position sees itself and those before it, so many in all."""
+    return _hides("attention-window", lambda t: _future(t) | _future(t, count).T)
+
+
 GPT2_ATTENTION = AttentionForm()
 
 DEVIANT_ATTENTIONS: tuple[AttentionForm, ...] = (
@@ -234,6 +239,7 @@ DEVIANT_ATTENTIONS: tuple[AttentionForm, ...] = (
     _hides("mask-anti", lambda t: ~_future(t, 0) | ~_future(t)),
     _hides("mask-off-by-one", lambda t: _future(t, 2)),
     _hides("mask-off-by-one", lambda t: _future(t, 3)),
+    *(windowed(count) for count in (2, 3, 4)),
     *(_hides("mask-too-weak", _future, v) for v in (0.0, -1.0, -10.0, -50.0, -100.0, 1e-9, -1e-9)),
     *(_adds("mask-too-weak", v) for v in (-1.0, -2.0, -5.0, -10.0, -20.0, -50.0, -100.0)),
     *(_hides("mask-wrong-sign", _future, v) for v in (1e4, 1e9)),

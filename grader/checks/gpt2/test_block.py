@@ -174,11 +174,12 @@ def test_order(evidence: Evidence) -> None:
 )
 def test_parts(evidence: Evidence) -> None:
     """The attention and MLP inside have the sizes that the block was given."""
-    for size in sizes.BLOCK:
+    for size in sizes.BLOCK + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
         own = own_parts(module, "")
         if own is None:
-            _check_inline(evidence, size)
+            if size in sizes.BLOCK:  # a larger one would be searched too long
+                _check_inline(evidence, size)
             continue
         if not evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size):
             _check_heads(evidence, module, own[0], size)

@@ -8,7 +8,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.checks.gpt2 import common, dropout, gradients, sizes
+from grader.checks.gpt2 import common, dropout, gradients, larger, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -107,6 +107,7 @@ def test_width(evidence: Evidence) -> None:
                 f"expected {4 * size['embed_dim']} hidden units for embed_dim = "
                 f"{size['embed_dim']}, found {layout.width}"
             )
+    larger.check_mlp(evidence)
 
 
 @check(

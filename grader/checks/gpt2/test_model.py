@@ -10,7 +10,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
-from grader.checks.gpt2 import assembly, common, dropout, gradients, sizes
+from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, sizes
 from grader.checks.models import block_size_of
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import ABSENT, CLOSE
@@ -71,6 +71,7 @@ def test_tokens(evidence: Evidence) -> None:
                 "the token embedding is frozen: its weights are not trained",
                 cause="token-embedding-frozen",
             )
+    larger.check_model(evidence)
 
 
 @check(
@@ -113,10 +114,10 @@ def test_positions(evidence: Evidence) -> None:
 )
 def test_layers(evidence: Evidence) -> None:
     """There are exactly num_layers blocks, each with weights of its own and each used once."""
-    for size in sizes.MODEL:
+    for size in sizes.MODEL + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
         blocks = module.own("TransformerBlock")
-        if not blocks and assembly.unrolled(evidence, size):
+        if not blocks and (size in sizes.LARGE[NAME] or assembly.unrolled(evidence, size)):
             continue
         if len(blocks) != size["num_layers"]:
             raise Failure(
@@ -233,7 +234,7 @@ def test_causal(evidence: Evidence, case: Case) -> None:
 )
 def test_parts(evidence: Evidence) -> None:
     """The blocks inside have the sizes that the model was given."""
-    for size in sizes.MODEL:
+    for size in sizes.MODEL + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
         for part in module.own("TransformerBlock"):
             block = block_size_of(size)

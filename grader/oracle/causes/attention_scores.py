@@ -134,6 +134,19 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
         checks=("attention.causal", "attention.equals"),
     ),
     Cause(
+        slug="attention-window",
+        names="This attention sees only so many of the last positions, and none before them.",
+        asks="The brief asks that each position attend to itself and to all positions before it.",
+        look="Look at the mask: what else does it hide besides what comes later?",
+        code=r"mask|tril|triu|causal|inf\b|finfo|1e-?\d|arange",
+        hints=(
+            "How far back does the last position of a long sequence look?",
+            "Print the last row of the mask for a T as long as block_size.",
+            "Hide what comes later and nothing else: the last row of the mask shows every key.",
+        ),
+        checks=("attention.block_size", "attention.equals"),
+    ),
+    Cause(
         slug="mask-after-softmax",
         names=(
             "This is attention whose mask comes after the softmax: the weights of a row no longer "

@@ -10,6 +10,7 @@ from grader.oracle.layouts.attention import AttentionLayout, find_attention
 from grader.oracle.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.oracle.layouts.box import Box, Misfit
 from grader.oracle.layouts.inline import branch_ends, inline_block
+from grader.oracle.layouts.larger import larger_attentions, larger_mlps, seen_attention, seen_mlp
 from grader.oracle.layouts.mlp import MlpLayout, find_mlp
 from grader.oracle.layouts.model import ModelLayout, ModelSizes, find_model
 
@@ -29,4 +30,8 @@ __all__ = [
     "find_model",
     "fit_eps",
     "inline_block",
+    "larger_attentions",
+    "larger_mlps",
+    "seen_attention",
+    "seen_mlp",
 ]

@@ -79,6 +79,20 @@ class AttentionLayout:
             out_bias=moved(self.out_bias, places),
         )
 
+    def regrouped(self, heads: int) -> AttentionLayout:
+        """The same weights with their channels split among another number of heads."""
+        split = heads, -1
+        channels = len(self.out)
+        return replace(
+            self,
+            query=self.query.reshape(*split, channels),
+            key=self.key.reshape(*split, channels),
+            value=self.value.reshape(*split, channels),
+            out=self.out.reshape(channels, *split),
+            query_bias=self.query_bias.reshape(split),
+            value_bias=self.value_bias.reshape(split),
+        )
+
     @property
     def scale_is_right(self) -> bool:
         """Whether the scale is 1/√head_dim."""

@@ -1,0 +1,242 @@
+"""What is shown equal at small sizes is so at sizes like real ones, where no search is possible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import Case, Regime
+from grader.checks.gpt2 import common, sizes
+from grader.checks.models import Size
+from grader.oracle import model as oracle
+from grader.oracle.attention_forms import DEVIANT_ATTENTIONS, AttentionForm, windowed
+from grader.oracle.layouts import (
+    AttentionLayout,
+    Misfit,
+    MlpLayout,
+    larger_attentions,
+    larger_mlps,
+    seen_attention,
+    seen_mlp,
+)
+from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.model import Floats
+
+_ROWS, _LONG = 9, 50  # sequences in a batch, unless they are longer than that
+
+_Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
+_Way = Sequence["_Expected | None"]  # one for each size
+
+
+def check_attention(evidence: Evidence) -> None:
+    """Fail unless it is GPT-2's at the large sizes as at the small ones."""
+    name = "CausalSelfAttention"
+    try:
+        layouts = [(size, evidence.layouts.attention(size)) for size in sizes.ATTENTION]
+    except Misfit:
+        return  # that is what other checks are about
+    if not all(layout.scale_is_right for _, layout in layouts):
+        return
+    seen = [seen_attention(layout, _shapes(evidence, name, size)) for size, layout in layouts]
+    asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+    channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
+    shapes = [_shapes(evidence, name, size) for size in asked]
+    ways = larger_attentions(seen, list(zip(channels, shapes, strict=True)))
+    expected = [[partial(_attention, each) if each else None for each in way] for way in ways]
+
+    def searched(size: Size) -> _Expected:
+        return partial(_attention, evidence.layouts.attention(size))
+
+    _compare(evidence, name, asked, expected, searched, 4, _attention_bugs)
+
+
+def check_mlp(evidence: Evidence) -> None:
+    """Fail unless it is GPT-2's at the large size as at the small ones."""
+    name = "MLP"
+    try:
+        layouts = [(size, evidence.layouts.mlp(size)) for size in sizes.MLP]
+    except Misfit:
+        return
+    gelus = {layout.gelu for _, layout in layouts}
+    gelu = gelus.pop()
+    if gelus or gelu is None or any(v.width != 4 * s["embed_dim"] for s, v in layouts):
+        return
+    seen = [seen_mlp(layout, _shapes(evidence, name, size)) for size, layout in layouts]
+    asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+    ways = larger_mlps(seen, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
+    expected = [[partial(_mlp, each, gelu) if each else None for each in way] for way in ways]
+
+    def searched(size: Size) -> _Expected:
+        return partial(_mlp, evidence.layouts.mlp(size), gelu)
+
+    _compare(evidence, name, asked, expected, searched, 8)
+
+
+def _attention(layout: AttentionLayout, theta: Floats, x: Floats) -> Floats:
+    return oracle.attention(x, layout.weights(theta))
+
+
+def _attention_bugs(large: _Asked, expected: _Expected) -> Iterator[tuple[str, _Expected]]:
+    """Bugs by name, and what they give with the weights of what is expected."""
+    assert isinstance(expected, partial)
+    (layout,) = expected.args
+    assert isinstance(layout, AttentionLayout)
+    channels, heads = len(layout.out), layout.heads
+    for other in range(1, channels + 1):
+        if channels % other == 0 and other != heads:
+            yield "hard-coded-heads", partial(_attention, layout.regrouped(other))
+    for form in (*DEVIANT_ATTENTIONS, windowed(large.reach())):
+        yield form.causes[0], partial(_form, form, layout)
+
+
+def _form(form: AttentionForm, layout: AttentionLayout, theta: Floats, x: Floats) -> Floats:
+    return form.compute(x, layout.weights(theta))
+
+
+def _mlp(layout: MlpLayout, gelu: oracle.Activation, theta: Floats, x: Floats) -> Floats:
+    return oracle.mlp(x, layout.weights(theta), gelu)
+
+
+def _shapes(evidence: Evidence, name: str, size: Size) -> list[tuple[int, ...]]:
+    return [parameter.shape for parameter in evidence.models.weighed(name, size).parameters]
+
+
+def _compare(
+    evidence: Evidence,
+    name: str,
+    asked: Sequence[Size],
+    ways: Iterable[_Way],
+    searched: Callable[[Size], _Expected],
+    least: int,
+    causes: Callable[[_Asked, _Expected], Iterable[tuple[str, _Expected]]] = lambda *_: (),
+) -> None:
+    """Fail if at a large size none of the ways that are right beside gives the output.
+
+    asked: the size at which a way has to be right to count, and the large ones. searched: finds a
+    way at that size, if none counts. least: how many times embed_dim² weights there are at any
+    rate. causes: bugs by name, and what they give in place of what is expected.
+    """
+    beside = _Asked(evidence, name, asked[0])
+    known = [way for way in ways if way[0] and beside.error(way[0]) <= CLOSE]
+    if not known:
+        try:
+            error = beside.error(searched(asked[0]))
+        except Misfit:
+            error = math.inf
+        if error > CLOSE:
+            beside.fail(error, "")
+    for number, size in enumerate(asked[1:], 1):
+        large = _Asked(evidence, name, size)
+        expected = [way[number] for way in known]
+        errors = [large.error(each) for each in expected if each]
+        if errors and min(errors) > CLOSE:
+            others = (other for each in expected if each for other in causes(large, each))
+            right = (cause for cause, other in others if large.error(other) <= CLOSE)
+            large.fail(min(errors), next(right, ""))
+        if not errors:
+            large.expect_enough(least * size["embed_dim"] ** 2)
+
+
+class _Asked:
+    """What the submission's class gives at one size."""
+
+    def __init__(self, evidence: Evidence, name: str, size: Size) -> None:
+        regime = Regime("large size", round(size["embed_dim"] ** -0.5, 4), 1.0)
+        time = size.get("block_size", 3)
+        case = Case(size, 1 if time > _LONG else _ROWS, time, regime, evidence.seed)
+        self.experiment = evidence.weighed_experiment(name, case)
+        self.name = name
+        self.size = size
+        self.words = ", ".join(f"{key}={value}" for key, value in size.items())
+
+    @cached_property
+    def found(self) -> Floats:
+        """Its output."""
+        return self.experiment.module.call(self.experiment.x, self.experiment.theta)
+
+    def error(self, expected: _Expected) -> float:
+        """How far it is from what is expected."""
+        wanted = expected(self.experiment.theta, self.experiment.x)
+        return difference(self.found, wanted)
+
+    def reach(self) -> int:
+        """At how many positions, from the first on, the first token is felt."""
+        x = self.experiment.x.copy()
+        x[:, 0] += 1.0
+        felt = np.abs(self.experiment.module.call(x, self.experiment.theta) - self.found).max(
+            (0, 2)
+        )
+        return 1 + int(np.flatnonzero(felt).max(initial=0))
+
+    def fail(self, error: float, cause: str) -> None:
+        """It is not what is expected."""
+        raise Failure(
+            f"it is GPT-2's at small sizes, but not with {self.words}"
+            + (f": the output is off by {error:.2g} of its size" if math.isfinite(error) else ""),
+            self.experiment.counterexample("print(model(x))", expected="GPT-2's", found=self.found),
+            cause,
+            proven=bool(cause),
+        )
+
+    def expect_enough(self, least: int) -> None:
+        """Where weights are kept in a way of their own, there are as many as it takes."""
+        count = self.experiment.module.initial.size
+        if count < least:
+            raise Failure(
+                f"with {self.words} it takes {least} weights, biases apart; {self.name} has "
+                f"{count}",
+                self.experiment.counterexample(
+                    "print(sum(p.numel() for p in model.parameters()))",
+                    expected=f"{least} or more",
+                    found=count,
+                ),
+                "width-const" if self.name == "MLP" else "",
+            )
+
+
+def check_model(evidence: Evidence) -> None:
+    """Fail unless GPT2 over its own blocks is GPT-2's at the large size as at the small ones."""
+    name = "GPT2"
+    try:
+        if not all(evidence.layouts.model(size).is_gpt2 for size in sizes.MODEL):
+            return
+    except Misfit:
+        return
+    for size in sizes.LARGE[name]:
+        if not evidence.models.module(name, size).own("TransformerBlock"):
+            return  # written out in one piece
+        large = _Asked(evidence, name, size)
+        try:
+            error = large.error(evidence.layouts.right_model(size).compute)
+        except Misfit:
+            error = math.inf
+        if error > CLOSE:
+            large.fail(error, _why_not(evidence, large))
+
+
+def _why_not(evidence: Evidence, large: _Asked) -> str:
+    """The slug for what a large GPT2 mixes or leaves alone: rows, tokens, or blocks."""
+    together, alone = (
+        large.found,
+        large.experiment.module.outputs(list(large.experiment.x[:, None])),
+    )
+    if not common.same(together, np.concatenate(alone), CLOSE):
+        return "batch-mixing"
+    module = evidence.models.module(large.name, large.size)
+    rng = np.random.default_rng(evidence.seed)
+    theta, idx = module.random(rng, 0.5), np.arange(large.size["vocab_size"])[:, None]
+    each = module.call(idx, theta)[:, 0]
+    if len(np.unique(each.round(9), axis=0)) < len(each):
+        return "vocab-clamp"
+    for block in module.own("TransformerBlock"):
+        other = theta.copy()
+        other[module.below(block.path)] *= 2.0
+        if common.same(module.call(idx[:1], other), each[None, :1]):
+            return "ignores-num-layers"
+    return ""

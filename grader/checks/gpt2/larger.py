@@ -41,7 +41,7 @@ def check_attention(evidence: Evidence) -> None:
         layouts = [(size, evidence.layouts.attention(size)) for size in sizes.ATTENTION]
     except Misfit:
         return  # that is what other checks are about
-    if not all(layout.scale_is_right for _, layout in layouts):
+    if not all(_Asked(evidence, name, s).gives(partial(_attention, v)) for s, v in layouts):
         return
     seen = [seen_attention(layout, _shapes(evidence, name, size)) for size, layout in layouts]
     asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
@@ -65,7 +65,9 @@ def check_mlp(evidence: Evidence) -> None:
         return
     gelus = {layout.gelu for _, layout in layouts}
     gelu = gelus.pop()
-    if gelus or gelu is None or any(v.width != 4 * s["embed_dim"] for s, v in layouts):
+    if gelus or gelu is None:
+        return
+    if not all(_Asked(evidence, name, s).gives(partial(_mlp, v, gelu)) for s, v in layouts):
         return
     seen = [seen_mlp(layout, _shapes(evidence, name, size)) for size, layout in layouts]
     asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
@@ -123,7 +125,7 @@ def _compare(
     rate. causes: bugs by name, and what they give in place of what is expected.
     """
     beside = _Asked(evidence, name, asked[0])
-    known = [way for way in ways if way[0] and beside.error(way[0]) <= CLOSE]
+    known = [way for way in ways if way[0] and beside.gives(way[0])]
     if not known:
         try:
             error = beside.error(searched(asked[0]))
@@ -137,7 +139,7 @@ def _compare(
         errors = [large.error(each) for each in expected if each]
         if errors and min(errors) > CLOSE:
             others = (other for each in expected if each for other in causes(large, each))
-            right = (cause for cause, other in others if large.error(other) <= CLOSE)
+            right = (cause for cause, other in others if large.gives(other))
             large.fail(min(errors), next(right, ""))
         if not errors:
             large.expect_enough(least * size["embed_dim"] ** 2)
@@ -164,6 +166,10 @@ class _Asked:
         """How far it is from what is expected."""
         wanted = expected(self.experiment.theta, self.experiment.x)
         return difference(self.found, wanted)
+
+    def gives(self, expected: _Expected) -> bool:
+        """Whether that is it."""
+        return self.error(expected) <= CLOSE
 
     def reach(self) -> int:
         """At how many positions, from the first on, the first token is felt."""

@@ -13,13 +13,19 @@ from grader.checks.training.optimizers import NAME, Setting
 from grader.oracle.training import Adam, Floats, adamw
 from grader.remote.training import named_parameters, steps
 
-# A head that is not tied, and parameters with no axis at all.
+# A head that is not tied, parameters with no axis at all, and names by which some people tell
+# what decays.
 SHAPES: dict[str, tuple[int, ...]] = {
     "head.weight": (4, 3),
     "head.bias": (4,),
     "lm_head.weight": (5, 2),
     "ln_f.weight": (3,),
     "places.bias": (2, 3),
+    "wpe.weight": (3, 2),
+    "pos_emb": (1, 2, 3),
+    "token_embedding.weight": (2, 4),
+    "layer_norm.weight": (2, 2),
+    "mlp_proj.weight": (4,),
     "scale": (),
 }
 # Of the learning rate, for gradients of about a thousandth: an eps of 1e-5 included. Bugs are off

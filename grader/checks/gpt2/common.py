@@ -21,7 +21,7 @@ from grader.remote.worker import Values
 UNCHANGED = 1e-10
 _SIGNATURE = 500  # characters of it that are searched: the time grows with their square
 # Of the output's size: rounding in float32 makes 1e-6, and a softmax of large scores more.
-_SINGLE = 1e-3
+SINGLE = 1e-3
 _STARTS = (1, 5, 129)  # tokens
 
 
@@ -134,7 +134,7 @@ def _compare_dtypes(
 ) -> None:
     """The same weights give the same numbers, however the model came to its dtype."""
     error = difference(found, wanted)
-    if not error <= _SINGLE:
+    if not error <= SINGLE:
         if not same(wanted, plain.module.call(plain.x, seed=1)):
             return  # chance, which others find
         raise Failure(

@@ -10,13 +10,14 @@ import numpy as np
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment
-from grader.checks.gpt2.common import same
+from grader.checks.gpt2.common import SINGLE, same
 from grader.oracle.layouts.box import CLOSE
 from grader.remote import Module
 from grader.remote.worker import Values
 
 _STEP = 1e-3  # of the finite differences with which gradients are compared
 _GRADIENT = 2e-2
+_Recorded = tuple[Values, list["Values | None"]]  # an output and its gradients
 
 
 def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
@@ -66,32 +67,47 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
             ),
             "detach-breaks-gradients",
         )
-    _expect_in_training(experiment, weights, recorded, gradients)
+    in_training = module.gradient(x, theta, weights, train=True)
+    _expect_alike(
+        experiment,
+        (recorded, gradients),
+        in_training,
+        "with dropout_p=0 the output is the same in train mode",
+        ("model.train()",),
+    )
+    single = evidence.models.module(name, case.size, dtype="float32")
+    if single.initial.size == theta.size:
+        given = x if x.dtype == np.int64 else x.astype(np.float32)
+        _expect_alike(
+            experiment,
+            (recorded, gradients),
+            single.gradient(given, theta, weights.astype(np.float32)),
+            "a float32 model gives the same output",
+            ("model.float()", "x = x.float() if x.is_floating_point() else x"),
+        )
 
 
-def _expect_in_training(
-    experiment: Experiment, weights: Values, output: Values, gradients: Sequence[Values | None]
+def _expect_alike(
+    experiment: Experiment, usual: _Recorded, other: _Recorded, where: str, lines: Sequence[str]
 ) -> None:
-    """Fail unless train mode has the same gradients, where it computes the same."""
-    module = experiment.module
-    computed, found = module.gradient(experiment.x, experiment.theta, weights, train=True)
-    if not same(output, computed, CLOSE):
-        return  # that is what the checks of dropout are about
-    names = [*(parameter.name for parameter in module.parameters), "the input"]
-    for name, before, after in zip(names, gradients, found, strict=True):
+    """Fail if what gives the same output has other gradients. where, lines: what the other is."""
+    if not same(usual[0], other[0], SINGLE):
+        return  # that is what other checks are about
+    names = [*(parameter.name for parameter in experiment.module.parameters), "the input"]
+    for name, before, after in zip(names, usual[1], other[1], strict=True):
         either = before if after is None else after
         none = np.zeros_like(either) if either is not None else np.zeros(0)
         if same(none if before is None else before, none if after is None else after, _GRADIENT):
             continue
         raise Failure(
-            f"with dropout_p=0 the output is the same in train mode, but the gradient of {name} "
-            f"is {'not there' if after is None else 'another one'}",
+            f"{where}, but the gradient of {name} is "
+            f"{'not there' if after is None else 'another one'}",
             experiment.counterexample(
-                "model.train()",
+                *lines,
                 "x.requires_grad_(x.is_floating_point())",
                 "model(x).sum().backward()",
                 "print({n: p.grad for n, p in model.named_parameters()})",
-                expected="the gradients of model.eval()",
+                expected="the gradients of the float64 model in eval mode",
                 found="none" if after is None else "others",
             ),
             "detach-breaks-gradients",

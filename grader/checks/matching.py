@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from grader.oracle.layouts.box import Indices
+from grader.oracle.layouts.box import Indices, PartFunction
 from grader.remote import Module
 
 MAX_ASSIGNMENTS = 60
@@ -42,6 +42,11 @@ def places(pool: Sequence[Indices], chosen: Sequence[int]) -> Indices:
     if not chosen:
         return np.zeros(0, dtype=np.intp)
     return np.concatenate([pool[number].ravel() for number in chosen])
+
+
+def part_at(fresh: Module, places: Indices) -> PartFunction:
+    """A fresh part as a function of a larger model's parameters, its own being at `places`."""
+    return lambda theta, x: fresh.call(x, theta[places])
 
 
 def layers(module: Module, count: int) -> Iterator[list[list[Indices]]]:

@@ -13,6 +13,7 @@ _STRUCTURAL = (
     *("returns-tuple", "wrong-dtype", "output-transposed", "logits-only-last-position"),
     *("head-missing", "head-wrong-size", "mutates-input", "state-kept-between-calls"),
     *("randomness-in-eval", "dropout-always-on", "dropout-ignored", "dropout-not-passed"),
+    "differs-in-train-mode",
     *("no-grad-in-forward", "detach-breaks-gradients", "token-embedding-frozen"),
     *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),

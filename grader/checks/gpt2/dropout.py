@@ -8,9 +8,10 @@ import numpy as np
 
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import Case
+from grader.checks.experiment import Case, Experiment
 from grader.checks.gpt2 import common
 from grader.checks.models import Size, block_size_of
+from grader.oracle.layouts.box import CLOSE
 from grader.remote import Module
 from grader.remote.module import Floats
 from grader.remote.worker import Values
@@ -19,6 +20,7 @@ _SEEDS = (11, 12, 13)
 _ROWS = 4  # sequences to see a mean and a spread
 _SAMPLES, _AGAIN = 300, 1500  # draws, and draws once more if these are not as they should be
 _SELDOM, _OFTEN = 0.1, 0.5
+_NEVER = 1e-9  # as good as zero, and above it
 # Of the right ones in tests/submissions, over some 2,400 draws of 300: mean 0.95 and above, spread
 # 0.27 and above, share 0.072 to 0.128. Three dropouts in a row would have a share of 0.053. Next
 # to that: a mean of 0.5 (not divided), a share of 0.16 (half the rate), 0.03 (its square) or 0.04
@@ -36,6 +38,7 @@ def check_part(evidence: Evidence, name: str, case: Case) -> None:
         return
     size = {"embed_dim": case.size["embed_dim"], "num_heads": 1, "block_size": 5}
     if branch_varies(evidence, size, _BRANCHES[name]):
+        _check_rate(evidence, name, replace(case, size=size), _BRANCHES[name])
         evidence.advise(
             f"dropout-in-block-{_BRANCHES[name]}",
             f"{name} leaves its dropout to TransformerBlock. That is all right; GPT-2's own code "
@@ -89,34 +92,51 @@ class Rate:
         return ""
 
 
-def rate(evidence: Evidence, name: str, case: Case, samples: int = _SAMPLES) -> Rate | None:
-    """The rate of a part on its own; None if its output is zero or of other shapes."""
-    seldom, often = (_moments(evidence, name, case, p, samples) for p in (_SELDOM, _OFTEN))
+def rate(
+    evidence: Evidence, name: str, case: Case, branch: str = "", samples: int = _SAMPLES
+) -> Rate | None:
+    """The rate of a part on its own; None if its output is zero or of other shapes.
+
+    branch: of that branch of a block instead, which a case of a block's size is given for.
+    """
+    seldom, often = (_moments(evidence, name, case, branch, p, samples) for p in (_SELDOM, _OFTEN))
     if seldom is None or often is None:
         return None
     return Rate(often[0], often[1], seldom[1] / max(often[1], 1e-300))
 
 
 def _moments(
-    evidence: Evidence, name: str, case: Case, p: float, samples: int
+    evidence: Evidence, name: str, case: Case, branch: str, p: float, samples: int
 ) -> tuple[float, float] | None:
-    experiment = evidence.experiment(name, replace(case, batch=_ROWS), dropout_p=p)
+    case = replace(case, batch=_ROWS)
+    experiment = evidence.experiment("TransformerBlock" if branch else name, case, dropout_p=p)
     module, theta, x = experiment.module, experiment.theta, experiment.x
-    plain = module.call(x, theta)
+    beside = np.zeros_like(x)
+    if branch:
+        _silence(evidence, module, case.size, branch, "", theta)
+        beside = x
+    plain = module.call(x, theta) - beside
     drawn = np.array(module.samples(x, theta, range(samples, 2 * samples)))
     size = float((plain**2).sum())
     if not size or drawn.shape[1:] != plain.shape:
         return None
+    drawn -= beside
     variance = float(((drawn - plain) ** 2).sum()) / samples
     return float((drawn.mean(0) * plain).sum()) / size, variance / size
 
 
-def _check_rate(evidence: Evidence, name: str, case: Case) -> None:
-    found = rate(evidence, name, case)
+def _check_rate(evidence: Evidence, name: str, case: Case, branch: str = "") -> None:
+    found = rate(evidence, name, case, branch)
     if found and found.wrong:  # by chance, perhaps
-        found = rate(evidence, name, case, _AGAIN)
+        found = rate(evidence, name, case, branch, _AGAIN)
     if found is None or not found.wrong:
         return  # without a rate, that is what other checks are about
+    if branch:
+        raise Failure(
+            f"dropout_p is not the probability with which TransformerBlock drops values of its "
+            f"{branch} branch, which {name} leaves to it: {found.wrong}",
+            cause="dropout-ignored",
+        )
     experiment = evidence.experiment(name, case, dropout_p=_OFTEN)
     made = f"{name}({_arguments(case.size)}, dropout_p=p).train()"
     raise Failure(
@@ -138,21 +158,14 @@ def _check_rate(evidence: Evidence, name: str, case: Case) -> None:
 
 
 def check_inert(evidence: Evidence, name: str, case: Case) -> None:
-    """dropout_p does nothing in eval mode, and nothing at all when it is zero."""
+    """dropout_p does nothing in eval mode, and nothing at all when it is next to zero."""
     experiment = evidence.experiment(name, case, dropout_p=0.0)
     module, theta, x = experiment.module, experiment.theta, experiment.x
     plain = module.call(x, theta)
-    if any(not common.same(plain, sample) for sample in module.samples(x, theta, _SEEDS)):
-        raise Failure(
-            "with dropout_p = 0 the output in train mode is not that in eval mode",
-            experiment.counterexample(
-                "y = model(x)",
-                "print((model.train()(x) - y).abs().max())",
-                expected="0",
-                found="more",
-            ),
-            "dropout-ignored",
-        )
+    _expect_plain(experiment, plain, 0.0, common.UNCHANGED)
+    rare = evidence.experiment(name, case, dropout_p=_NEVER)
+    if rare.theta.size == theta.size:
+        _expect_plain(rare, plain, _NEVER, CLOSE)
     other = evidence.models.module(name, case.size, dropout_p=0.5)
     if other.initial.size == theta.size and not common.same(plain, other.call(x, theta)):
         raise Failure(
@@ -168,13 +181,43 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
         )
 
 
+def _expect_plain(
+    experiment: Experiment, plain: Values, dropout_p: float, tolerance: float
+) -> None:
+    """Fail unless the output in train mode is `plain`, that in eval mode."""
+    module, theta, x = experiment.module, experiment.theta, experiment.x
+    samples = module.samples(x, theta, _SEEDS)
+    if all(common.same(plain, sample, tolerance) for sample in samples):
+        return
+    # Nothing but what runs beside, or others each time: that is dropout at another rate.
+    dropped = any(
+        common.same(sample, nothing, tolerance) or not common.same(sample, samples[0], tolerance)
+        for sample in samples
+        for nothing in (np.zeros_like(plain), x if x.shape == plain.shape else np.zeros(0))
+    )
+    raise Failure(
+        f"with dropout_p = {dropout_p:g} the output in train mode is not that in eval mode",
+        experiment.counterexample(
+            f"model = {module.name}({_arguments(experiment.case.size)}, dropout_p={dropout_p:g})",
+            "for p in model.parameters():",
+            "    p.data.uniform_(-0.5, 0.5)",
+            "print((model.train()(x) - model.eval()(x)).abs().max())",
+            expected="0" if dropout_p == 0 else "less than 1e-5",
+            found="more",
+        ),
+        "dropout-ignored" if dropped else "differs-in-train-mode",
+    )
+
+
 def check_passed_on(evidence: Evidence, case: Case) -> None:
     """What feels dropout_p in a block on its own feels it in a block of GPT2 too."""
     module = evidence.models.module("GPT2", case.size, dropout_p=0.5)
     block = block_size_of(case.size)
+    able = False
     for branch in ("attention", "mlp"):
         if not branch_varies(evidence, block, branch):
             continue  # that is the block's own fault
+        able = True
         for part in module.own("TransformerBlock"):
             if not _branch_varies(evidence, module, block, branch, part.path):
                 raise Failure(
@@ -182,6 +225,19 @@ def check_passed_on(evidence: Evidence, case: Case) -> None:
                     f"the {branch} branch",
                     cause="dropout-not-passed",
                 )
+    experiment = evidence.experiment("GPT2", case, dropout_p=0.5)
+    if able and not _varies(experiment.module, experiment.theta, experiment.x):
+        raise Failure(
+            "with dropout_p = 0.5 in train mode the logits are the same every time, though its "
+            "blocks are able to drop: a seed that forward sets would do that",
+            experiment.counterexample(
+                f"model = GPT2({_arguments(case.size)}, dropout_p=0.5).train()",
+                "print((model(x) - model(x)).abs().max())",
+                expected="more than 0",
+                found="0",
+            ),
+            "dropout-ignored",
+        )
 
 
 def why_none(evidence: Evidence, case: Case, branch: str) -> str:
@@ -203,10 +259,17 @@ def _branch_varies(evidence: Evidence, module: Module, size: Size, branch: str, 
     rng = np.random.default_rng(5)
     theta = module.random(rng, 0.5)
     x = rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))
+    _silence(evidence, module, size, branch, path, theta)
+    return _varies(module, theta, x, path)
+
+
+def _silence(
+    evidence: Evidence, module: Module, size: Size, branch: str, path: str, theta: Floats
+) -> None:
+    """Leave a block this branch only: the other one's weights are as good as zero."""
     other = "mlp" if branch == "attention" else "attention"
     # Next to nothing, and not zero, by which a weight may be divided.
     theta[evidence.layouts.branch_ends(module, size, path)[other]] *= 1e-150
-    return _varies(module, theta, x, path)
 
 
 def _varies(module: Module, theta: Floats, x: Values, path: str = "") -> bool:

@@ -135,6 +135,21 @@ ANYWHERE: tuple[Cause, ...] = (
         checks=(".dropout",),
     ),
     Cause(
+        slug="differs-in-train-mode",
+        names="In train mode it computes something else than in eval mode, dropout apart.",
+        asks="The brief's forward is one function; train mode adds dropout to it and nothing else.",
+        look="Look at what depends on self.training, or on dropout_p being above zero: is each "
+        "step of the other way there, such as mask, scale and norm?",
+        code=r"training|drop|Drop",
+        hints=(
+            "Is there a second way through forward that only training takes?",
+            "Compare model.train()(x) and model.eval()(x) for dropout_p = 0 and for 1e-9.",
+            "Take the same steps in both modes and let nn.Dropout tell them apart, or bring mask, "
+            "scale and norm to the other way too.",
+        ),
+        checks=(".dropout",),
+    ),
+    Cause(
         slug="mutates-input",
         names="The forward changes the tensor that it is given.",
         asks="The brief asks for an output; the caller's tensor must stay as it is.",

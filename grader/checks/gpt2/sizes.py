@@ -25,23 +25,29 @@ REAL: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 256, "num_heads": 4, "block_size": 130},
     "GPT2": {"vocab_size": 9, "embed_dim": 64, "num_heads": 4, "num_layers": 1, "block_size": 130},
 }
-# Above the numbers that come to mind: 8 or 12 heads, 12 layers, 64 or 1,024 wide, 256 tokens.
+# Above the numbers that come to mind: 8 or 12 heads, 12 layers, 64 or 1,024 wide, 256 tokens; and
+# multiples of 64 as well as what leaves a remainder.
 LARGE: dict[str, tuple[Size, ...]] = {
     "CausalSelfAttention": (
-        {"embed_dim": 256, "num_heads": 16, "block_size": 40},
-        {"embed_dim": 256, "num_heads": 2, "block_size": 260},
+        {"embed_dim": 240, "num_heads": 15, "block_size": 64},
+        {"embed_dim": 256, "num_heads": 2, "block_size": 259},
     ),
-    "MLP": ({"embed_dim": 320},),
+    "MLP": ({"embed_dim": 12}, {"embed_dim": 100}, {"embed_dim": 320}),
     "TransformerBlock": ({"embed_dim": 20, "num_heads": 10, "block_size": 40},),
     "GPT2": (
-        {"vocab_size": 300, "embed_dim": 10, "num_heads": 10, "num_layers": 13, "block_size": 40},
-        {"vocab_size": 9, "embed_dim": 64, "num_heads": 4, "num_layers": 1, "block_size": 260},
+        {"vocab_size": 320, "embed_dim": 10, "num_heads": 10, "num_layers": 13, "block_size": 16},
+        {"vocab_size": 9, "embed_dim": 64, "num_heads": 4, "num_layers": 2, "block_size": 259},
     ),
 }
-# Where a layout that is carried over from the sizes above has to be right to be trusted.
+# Where a layout that is carried over from the sizes above has to be right to be trusted; and the
+# largest at which one is searched for where that fails.
 BESIDE: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 9, "num_heads": 3, "block_size": 5},
     "MLP": {"embed_dim": 7},
+}
+SEARCHED: dict[str, Size] = {
+    "CausalSelfAttention": {"embed_dim": 20, "num_heads": 10, "block_size": 40},
+    "MLP": {"embed_dim": 17},
 }
 BY_CLASS = {
     "CausalSelfAttention": ATTENTION,

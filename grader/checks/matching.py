@@ -52,17 +52,18 @@ def part_at(fresh: Module, places: Indices) -> PartFunction:
 def layers(module: Module, count: int) -> Iterator[list[list[Indices]]]:
     """Ways of seeing what belongs to each of `count` layers: entries of the same kind in order.
 
-    A parameter with the layer's number in its name; one that has the layers on its first axis;
-    or one that has two rows for each layer there, one after the other or in two halves.
+    A parameter with the layer's number in its name; one that has the layers on its first axis,
+    whose number in the name may be its own; or one that has two rows for each layer there, one
+    after the other or in two halves.
     """
-    for pairs_apart in (False, True):
+    for pairs_apart, numbered in ((False, True), (True, True), (False, False)):
         pools: list[list[Indices]] = [[] for _ in range(count)]
         for parameter in module.parameters:
             numbers = [int(n) for n in _NUMBER.findall(parameter.name) if int(n) < count]
             indices = parameter.indices
             length = len(indices) if indices.ndim > 1 else 0
             for layer, pool in enumerate(pools):
-                if numbers:
+                if numbers and (numbered or length != count):
                     pool += [indices] if numbers[0] == layer else []
                 elif length == count:
                     pool.append(indices[layer])

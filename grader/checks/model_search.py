@@ -85,8 +85,13 @@ class ModelSearch:
         fresh = self._models.module("TransformerBlock", block_size_of(size))
         shapes = [parameter.shape for parameter in fresh.parameters]
         for pools in matching.layers(module, size["num_layers"]):
-            for chosen in matching.assignments(pools[0], shapes):
-                inside = [matching.places(pool, chosen) for pool in pools]
+            ways = [
+                [matching.places(pool, chosen) for pool in pools]
+                for chosen in matching.assignments(pools[0], shapes)
+            ]
+            if len(pools[0]) == 1 and pools[0][0].size == fresh.initial.size:
+                ways.append([pool[0].ravel() for pool in pools])  # all weights of a layer in a row
+            for inside in ways:
                 blocks = [matching.part_at(fresh, at) for at in inside]
                 with suppress(Misfit):
                     return self._find_over(module, size, blocks, inside, only_right=True)

@@ -41,7 +41,7 @@ def check_attention(evidence: Evidence) -> None:
     name = "CausalSelfAttention"
     try:
         layouts = [(size, evidence.layouts.attention(size)) for size in sizes.ATTENTION]
-    except Misfit:
+    except (Misfit, CandidateError):
         return  # that is what other checks are about
     if not all(_Asked(evidence, name, s, rows=2).gives(partial(_attention, v)) for s, v in layouts):
         return
@@ -63,7 +63,7 @@ def check_mlp(evidence: Evidence) -> None:
     name = "MLP"
     try:
         layouts = [(size, evidence.layouts.mlp(size)) for size in sizes.MLP]
-    except Misfit:
+    except (Misfit, CandidateError):
         return
     gelus = {layout.gelu for _, layout in layouts}
     gelu = gelus.pop()

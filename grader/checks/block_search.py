@@ -21,7 +21,7 @@ from grader.oracle.layouts import (
     fit_eps,
     inline_block,
 )
-from grader.oracle.layouts.box import CLOSE, Indices, PartFunction, difference
+from grader.oracle.layouts.box import ABSENT, CLOSE, Indices, PartFunction, difference
 from grader.remote import CandidateError, Module
 
 
@@ -48,6 +48,33 @@ class BlockSearch:
         own = own_parts(module, "")
         if own is None:
             return self._find_inline(module, size)
+        try:
+            layout = self._find_over(module, size, own, pairs)
+            if layout.is_gpt2:
+                return layout
+        except Misfit as misfit:
+            with suppress(Misfit):
+                return self._find_apart(module, size)
+            raise misfit from None
+        with suppress(Misfit):  # its parts may do more inside it than on their own, such as a norm
+            return self._find_apart(module, size)
+        return layout
+
+    def _find_apart(self, module: Module, size: Size) -> BlockLayout:
+        """A block as if in one piece, each of whose weights has one place. Raises Misfit."""
+        layout = inline_block(module.at(""), size["embed_dim"], self._rng())
+        weights = np.concatenate(
+            [part.ravel() for n in layout.norms for part in (n.weight, n.bias)]
+        )
+        weights = weights[weights != ABSENT]
+        if np.unique(weights).size < weights.size:
+            raise Misfit("the two norms share their weights")
+        return layout
+
+    def _find_over(
+        self, module: Module, size: Size, own: tuple[str, str], pairs: bool
+    ) -> BlockLayout:
+        """The layout of a block over its own attention and MLP, as they are inside it."""
         attend, feed = (module.at(path) for path in own)
         layout = find_block(
             module.at(""),

@@ -12,6 +12,7 @@ from grader.checks.models import Size, own_parts
 from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
 from grader.oracle.layouts import BlockLayout, Misfit, find_attention
+from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.norms import SMALL_EPS
 from grader.remote import Module
 
@@ -174,6 +175,7 @@ def test_order(evidence: Evidence) -> None:
 )
 def test_parts(evidence: Evidence) -> None:
     """The attention and MLP inside have the sizes that the block was given."""
+    of_their_own = False  # they do more inside it than alone, and the block is right with that
     for size in sizes.BLOCK + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
         own = own_parts(module, "")
@@ -181,12 +183,36 @@ def test_parts(evidence: Evidence) -> None:
             if size in sizes.BLOCK:  # a larger one would be searched too long
                 _check_inline(evidence, size)
             continue
-        if not evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size):
+        narrow = {"embed_dim": size["embed_dim"]}
+        attention = evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size)
+        mlp = evidence.models.same_as_fresh(module, own[1], "MLP", narrow)
+        if size in sizes.BLOCK and not (attention and mlp):
+            of_their_own = of_their_own or _is_proven(evidence, size)
+        if of_their_own:
+            continue
+        if not attention:
             _check_heads(evidence, module, own[0], size)
-        if not evidence.models.same_as_fresh(
-            module, own[1], "MLP", {"embed_dim": size["embed_dim"]}
-        ):
+        if not mlp:
             raise Failure("the MLP inside the block is not MLP(embed_dim)", cause="width-const")
+
+
+def _is_proven(evidence: Evidence, size: Size) -> bool:
+    """Whether the block from end to end is GPT-2's, with as many heads as it was told."""
+    try:
+        layout = evidence.layouts.block(size)
+    except Misfit:
+        return False
+    gelu = layout.mlp.gelu if layout.mlp else None
+    if gelu is None or layout.attention is None or layout.attention.heads != size["num_heads"]:
+        return False
+    experiment = evidence.weighed_experiment(NAME, Case(size, 2, size["block_size"], UNIT, 0))
+    weights = layout.weights(experiment.theta)
+    found = experiment.module.call(experiment.x, experiment.theta)
+    return (
+        layout.is_gpt2
+        and weights is not None
+        and difference(found, oracle.block(experiment.x, weights, gelu)) <= CLOSE
+    )
 
 
 def _check_inline(evidence: Evidence, size: Size) -> None:

@@ -30,7 +30,7 @@ from grader.oracle.model import Floats
 from grader.remote import CandidateError
 
 _ROWS, _MUCH = 35, 4000  # sequences in a batch; one alone, if it has more numbers than that
-_TIME, _SHORT = 17, 2  # tokens, where no block_size says how many; and few
+_TIME = 17  # tokens, where no block_size says how many
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
 _Way = Sequence["_Expected | None"]  # one for each size
@@ -141,9 +141,10 @@ def _compare(
             continue
         others = (other for each in expected for other in causes(large, each))
         cause = next((cause for cause, other in others if large.gives(other)), "")
-        if cause or any(large.gives(each, short=True) for each in expected):
+        if cause or any(large.begins_with(each) for each in expected):
             large.fail(error, cause)
-        # The weights may be in another order only where they are many.
+        # Else the weights may be in another order, as names are when they are sorted, where they
+        # are many.
         _Asked(evidence, name, sizes.SEARCHED[name]).expect_found(searched)
 
 
@@ -169,11 +170,13 @@ class _Asked:
         """How far it is from what is expected."""
         return difference(self.found, expected(self.experiment.theta, self.experiment.x))
 
-    def gives(self, expected: _Expected, short: bool = False) -> bool:
-        """Whether that is it. short: for the first few tokens of one sequence, alone."""
-        if not short:
-            return self.error(expected) <= CLOSE
-        theta, x = self.experiment.theta, self.experiment.x[:1, :_SHORT]
+    def gives(self, expected: _Expected) -> bool:
+        """Whether that is it."""
+        return self.error(expected) <= CLOSE
+
+    def begins_with(self, expected: _Expected) -> bool:
+        """Whether that is what one token alone gives."""
+        theta, x = self.experiment.theta, self.experiment.x[:1, :1]
         return difference(self.experiment.module.call(x, theta), expected(theta, x)) <= CLOSE
 
     def expect_found(self, searched: Callable[[Size], _Expected]) -> None:

@@ -15,8 +15,8 @@ class Evidence:
     """A submission under judgement.
 
     seed: of all that is drawn; policy: "from-scratch" or "any"; advisories: id -> remark; named:
-    check -> the bug that was found to give what the submission gives, "" for none; numbers: each
-    comes once, for models of which each is to be new.
+    check -> the bug that was found to give what the submission gives, "" for none; measured: what
+    is measured once, by its name; numbers: each comes once, for models of which each is to be new.
     """
 
     def __init__(self, subject: Subject, seed: int, policy: str = "from-scratch") -> None:
@@ -27,6 +27,7 @@ class Evidence:
         self.layouts = Layouts(self.models, seed)
         self.advisories: dict[str, str] = {}
         self.named: dict[str, str] = {}
+        self.measured: dict[str, Any] = {}
         self.numbers = count(1)
 
     def experiment(self, name: str, case: Case, **options: Any) -> Experiment:

@@ -126,9 +126,12 @@ def _moments(
 
 
 def _check_rate(evidence: Evidence, name: str, case: Case, branch: str = "") -> None:
-    found = rate(evidence, name, case, branch)
-    if found and found.wrong:  # by chance, perhaps
-        found = rate(evidence, name, case, branch, _AGAIN)
+    if name not in evidence.measured:  # one case is as good as another, and each takes long
+        found = rate(evidence, name, case, branch)
+        if found and found.wrong:  # by chance, perhaps
+            found = rate(evidence, name, case, branch, _AGAIN)
+        evidence.measured[name] = case, found
+    case, found = evidence.measured[name]
     if found is None or not found.wrong:
         return  # without a rate, that is what other checks are about
     if branch:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from grader.oracle.layouts import AttentionLayout, larger_attentions, seen_attention
+from grader.oracle.layouts import AttentionLayout, larger_attentions
 from grader.oracle.layouts.box import ABSENT, Indices
 from grader.oracle.layouts.larger import Shapes
 
@@ -71,11 +71,11 @@ def layout(size: int, heads: int, places: list[Indices], seed: int) -> Attention
 
 
 def carried(style: Style, shapes: Shapes) -> list[AttentionLayout | None]:
-    seen = []
+    small = []
     for seed, (size, heads) in enumerate(SMALL):
         its, places = style(size, heads)
-        seen.append(seen_attention(layout(size, heads, places, seed), its))
-    return [found for (found,) in larger_attentions(seen, [(LARGE, shapes)])]
+        small.append((layout(size, heads, places, seed), its))
+    return [found for (found,) in larger_attentions(small, [(LARGE, shapes)])]
 
 
 @pytest.mark.parametrize("style", [fused, a_matrix_for_each_head, heads_fastest, four_axes])

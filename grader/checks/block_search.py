@@ -161,7 +161,7 @@ class BlockSearch:
             if self._equals(
                 self._models.module("CausalSelfAttention", size),
                 size,
-                lambda theta, x: oracle.attention(x, layout.weights(theta)),
+                layout.compute,
             ):
                 attention = layout
         with suppress(Misfit, CandidateError):
@@ -170,7 +170,7 @@ class BlockSearch:
             if gelu is not None and self._equals(
                 self._models.module("MLP", narrow),
                 size,
-                lambda theta, x: oracle.mlp(x, found.weights(theta), gelu),
+                found.compute,
             ):
                 mlp = found
         if self._models.computed:  # layouts of different kinds of weights do not go together

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,16 +14,14 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Regime
 from grader.checks.gpt2 import common, sizes
 from grader.checks.models import Size
-from grader.oracle import model as oracle
 from grader.oracle.attention_forms import DEVIANT_ATTENTIONS, AttentionForm, windowed
 from grader.oracle.layouts import (
     AttentionLayout,
     Misfit,
     MlpLayout,
+    ModelLayout,
     larger_attentions,
     larger_mlps,
-    seen_attention,
-    seen_mlp,
 )
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model import Floats
@@ -33,78 +31,45 @@ _ROWS, _MUCH = 35, 4000  # sequences in a batch; one alone, if it has more numbe
 _TIME = 17  # tokens, where no block_size says how many
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
-_Way = Sequence["_Expected | None"]  # one for each size
+_Layout = TypeVar("_Layout", AttentionLayout, MlpLayout)
 
 
 def check_attention(evidence: Evidence) -> None:
     """Fail unless it is GPT-2's at the large sizes as at the small ones."""
     name = "CausalSelfAttention"
-    try:
-        layouts = [(size, evidence.layouts.attention(size)) for size in sizes.ATTENTION]
-    except (Misfit, CandidateError):
-        return  # that is what other checks are about
-    if not all(_Asked(evidence, name, s, rows=2).gives(partial(_attention, v)) for s, v in layouts):
-        return
-    seen = [seen_attention(layout, _shapes(evidence, name, size)) for size, layout in layouts]
-    asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
-    channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
-    shapes = [_shapes(evidence, name, size) for size in asked]
-    ways = larger_attentions(seen, list(zip(channels, shapes, strict=True)))
-    expected = [[partial(_attention, each) if each else None for each in way] for way in ways]
-
-    def searched(size: Size) -> _Expected:
-        return partial(_attention, evidence.layouts.attention(size))
-
-    _compare(evidence, name, asked, expected, searched, 4, _attention_bugs)
+    small = _small(evidence, name, sizes.ATTENTION, evidence.layouts.attention)
+    if small:
+        asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+        channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
+        shapes = [_shapes(evidence, name, size) for size in asked]
+        ways = larger_attentions(small, list(zip(channels, shapes, strict=True)))
+        _compare(evidence, name, ways, evidence.layouts.attention, 4)
 
 
 def check_mlp(evidence: Evidence) -> None:
-    """Fail unless it is GPT-2's at the large size as at the small ones."""
+    """Fail unless it is GPT-2's at the large sizes as at the small ones."""
     name = "MLP"
-    try:
-        layouts = [(size, evidence.layouts.mlp(size)) for size in sizes.MLP]
-    except (Misfit, CandidateError):
-        return
-    gelus = {layout.gelu for _, layout in layouts}
-    gelu = gelus.pop()
-    if gelus or gelu is None:
-        return
-    if not all(_Asked(evidence, name, s, rows=2).gives(partial(_mlp, v, gelu)) for s, v in layouts):
-        return
-    seen = [seen_mlp(layout, _shapes(evidence, name, size)) for size, layout in layouts]
-    asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
-    ways = larger_mlps(seen, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
-    expected = [[partial(_mlp, each, gelu) if each else None for each in way] for way in ways]
-
-    def searched(size: Size) -> _Expected:
-        return partial(_mlp, evidence.layouts.mlp(size), gelu)
-
-    _compare(evidence, name, asked, expected, searched, 8)
+    small = _small(evidence, name, sizes.MLP, evidence.layouts.mlp)
+    if small:
+        asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+        ways = larger_mlps(small, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
+        _compare(evidence, name, ways, evidence.layouts.mlp, 8)
 
 
-def _attention(layout: AttentionLayout, theta: Floats, x: Floats) -> Floats:
-    return oracle.attention(x, layout.weights(theta))
-
-
-def _attention_bugs(large: _Asked, expected: _Expected) -> Iterator[tuple[str, _Expected]]:
-    """Bugs by name, and what they give with the weights of what is expected."""
-    assert isinstance(expected, partial)
-    (layout,) = expected.args
-    assert isinstance(layout, AttentionLayout)
-    channels, heads = len(layout.out), layout.heads
-    for other in range(1, channels + 1):
-        if channels % other == 0 and other != heads:
-            yield "hard-coded-heads", partial(_attention, layout.regrouped(other))
-    for form in (*DEVIANT_ATTENTIONS, windowed(large.reach())):
-        yield form.causes[0], partial(_form, form, layout)
-
-
-def _form(form: AttentionForm, layout: AttentionLayout, theta: Floats, x: Floats) -> Floats:
-    return form.compute(x, layout.weights(theta))
-
-
-def _mlp(layout: MlpLayout, gelu: oracle.Activation, theta: Floats, x: Floats) -> Floats:
-    return oracle.mlp(x, layout.weights(theta), gelu)
+def _small(
+    evidence: Evidence, name: str, small: Sequence[Size], find: Callable[[Size], _Layout]
+) -> list[tuple[_Layout, list[tuple[int, ...]]]]:
+    """Layouts at small sizes, each with all shapes; none if one is wrong, as other checks say."""
+    found = []
+    for size in small:
+        try:
+            layout = find(size)
+        except (Misfit, CandidateError):
+            return []
+        if not _AtSize(evidence, name, size, rows=2).gives(layout.compute):
+            return []
+        found.append((layout, _shapes(evidence, name, size)))
+    return found
 
 
 def _shapes(evidence: Evidence, name: str, size: Size) -> list[tuple[int, ...]]:
@@ -114,41 +79,53 @@ def _shapes(evidence: Evidence, name: str, size: Size) -> list[tuple[int, ...]]:
 def _compare(
     evidence: Evidence,
     name: str,
-    asked: Sequence[Size],
-    ways: Iterable[_Way],
-    searched: Callable[[Size], _Expected],
+    ways: Iterable[Sequence[_Layout | None]],
+    find: Callable[[Size], _Layout],
     least: int,
-    causes: Callable[[_Asked, _Expected], Iterable[tuple[str, _Expected]]] = lambda *_: (),
 ) -> None:
     """Fail if at a large size none of the ways that are right beside gives the output.
 
-    asked: the size at which a way has to be right to count, and the large ones. searched: finds a
-    way at a size that is not large. least: how many times embed_dim² weights there are at any rate.
-    causes: bugs by name, and what they give in place of what is expected.
+    ways: layouts at that size and at the large ones. find: searches for one where that can be done.
+    least: how many times embed_dim² weights there are at any rate.
     """
-    beside = _Asked(evidence, name, asked[0])
-    known = [way for way in ways if way[0] and beside.gives(way[0])]
+    beside = _AtSize(evidence, name, sizes.BESIDE[name])
+    known = [way for way in ways if way[0] and beside.gives(way[0].compute)]
     if not known:
-        beside.expect_found(searched)
-    for number, size in enumerate(asked[1:], 1):
-        large = _Asked(evidence, name, size)
-        expected = [each for each in (way[number] for way in known) if each]
-        if not expected:
+        beside.expect_found(find)
+    for number, size in enumerate(sizes.LARGE[name], 1):
+        large = _AtSize(evidence, name, size)
+        layouts = [layout for layout in (way[number] for way in known) if layout]
+        if not layouts:
             large.expect_enough(least * size["embed_dim"] ** 2)
-            continue
-        error = min(large.error(each) for each in expected)
-        if error <= CLOSE:
-            continue
-        others = (other for each in expected for other in causes(large, each))
-        cause = next((cause for cause, other in others if large.gives(other)), "")
-        if cause or any(large.begins_with(each) for each in expected):
-            large.fail(error, cause)
-        # Else the weights may be in another order, as names are when they are sorted, where they
-        # are many.
-        _Asked(evidence, name, sizes.SEARCHED[name]).expect_found(searched)
+        elif not any(large.gives(layout.compute) for layout in layouts):
+            for layout in layouts:
+                cause = _bug(large, layout)
+                if cause or large.begins_with(layout.compute):
+                    large.fail(cause, layout.compute)
+            # Else the weights may be in another order, as names are when they are sorted, where
+            # they are many.
+            _AtSize(evidence, name, sizes.SEARCHED[name]).expect_found(find)
 
 
-class _Asked:
+def _bug(large: _AtSize, layout: AttentionLayout | MlpLayout) -> str:
+    """The slug of the bug that gives the output with the weights of an attention, if one does."""
+    if not isinstance(layout, AttentionLayout):
+        return ""
+    channels = len(layout.out)
+    for heads in range(1, channels + 1):
+        if channels % heads == 0 and large.gives(layout.regrouped(heads).compute):
+            return "hard-coded-heads"
+    for form in (*DEVIANT_ATTENTIONS, windowed(large.reach())):
+        if large.gives(partial(_formed, form, layout)):
+            return form.causes[0]
+    return ""
+
+
+def _formed(form: AttentionForm, layout: AttentionLayout, theta: Floats, x: Floats) -> Floats:
+    return form.compute(x, layout.weights(theta))
+
+
+class _AtSize:
     """What the submission's class gives at one size."""
 
     def __init__(self, evidence: Evidence, name: str, size: Size, rows: int = _ROWS) -> None:
@@ -179,14 +156,15 @@ class _Asked:
         theta, x = self.experiment.theta, self.experiment.x[:1, :1]
         return difference(self.experiment.module.call(x, theta), expected(theta, x)) <= CLOSE
 
-    def expect_found(self, searched: Callable[[Size], _Expected]) -> None:
-        """Fail unless a search at this size finds what gives it."""
+    def expect_found(self, find: Callable[[Size], _Layout]) -> None:
+        """Fail unless a search at this size finds a layout that gives it."""
         try:
-            error = self.error(searched(self.size))
+            layout = find(self.size)
         except Misfit:
-            error = math.inf
-        if error > CLOSE:
-            self.fail(error, "")
+            self.fail("")
+        else:
+            if not self.gives(layout.compute):
+                self.fail("", layout.compute)
 
     def reach(self) -> int:
         """At how many positions, from the first on, the first token is felt."""
@@ -197,12 +175,13 @@ class _Asked:
         )
         return 1 + int(np.flatnonzero(felt).max(initial=0))
 
-    def fail(self, error: float, cause: str) -> None:
-        """It is not what is expected."""
+    def fail(self, cause: str, expected: _Expected | None = None) -> None:
+        """It is not what is expected, as far as that is known."""
+        off = f": the output is off by {self.error(expected):.2g} of its size" if expected else ""
+        wanted = expected(self.experiment.theta, self.experiment.x) if expected else "GPT-2's"
         raise Failure(
-            f"it is GPT-2's at small sizes, but not with {self.words}"
-            + (f": the output is off by {error:.2g} of its size" if math.isfinite(error) else ""),
-            self.experiment.counterexample("print(model(x))", expected="GPT-2's", found=self.found),
+            f"it is GPT-2's at small sizes, but not with {self.words}{off}",
+            self.experiment.counterexample("print(model(x))", expected=wanted, found=self.found),
             cause,
             proven=bool(cause),
         )
@@ -234,26 +213,31 @@ def check_model(evidence: Evidence) -> None:
     for size in sizes.LARGE[name]:
         if not evidence.models.module(name, size).own("TransformerBlock"):
             return  # written out in one piece
-        large = _Asked(evidence, name, size)
-        try:
-            error = large.error(evidence.layouts.right_model(size).compute)
-        except Misfit:
-            error = math.inf
-        except CandidateError as fault:
-            if fault.status != "error" or size["vocab_size"] > size["block_size"]:
-                raise
-            message = f"fails with {large.words}: {fault.message}"
-            raise Failure(message, cause="position-table-too-small") from None
-        if error <= CLOSE:
+        large = _AtSize(evidence, name, size)
+        layout = None
+        with suppress(Misfit):
+            layout = _right_model(evidence, size, large.words)
+        if layout and large.gives(layout.compute):
             continue
         cause = _why_not(evidence, large)
-        # Many tokens may be in several tables, and many layers may go by another order.
+        # Many layers may go by another order, and many tokens be in several tables.
         many = size["num_layers"] > sizes.MODEL[-1]["num_layers"]
-        if cause or not many or math.isfinite(error):
-            large.fail(error, cause)
+        if cause or layout or not many:
+            large.fail(cause, layout.compute if layout else None)
 
 
-def _why_not(evidence: Evidence, large: _Asked) -> str:
+def _right_model(evidence: Evidence, size: Size, words: str) -> ModelLayout:
+    """The layout of a right GPT2. Raises Misfit."""
+    try:
+        return evidence.layouts.right_model(size)
+    except CandidateError as fault:
+        if fault.status != "error" or size["vocab_size"] > size["block_size"]:
+            raise
+        message = f"fails with {words}: {fault.message}"
+        raise Failure(message, cause="position-table-too-small") from None
+
+
+def _why_not(evidence: Evidence, large: _AtSize) -> str:
     """The slug for what a large GPT2 mixes or leaves alone: rows, tokens, or blocks."""
     together, alone = (
         large.found,

@@ -6,13 +6,14 @@ from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import LARGE, UNIT, Case, cases
+from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
 from grader.checks.gpt2 import common, dropout, gradients, sizes
 from grader.checks.models import Size, own_parts
 from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
 from grader.oracle.layouts import BlockLayout, Misfit, find_attention
 from grader.oracle.layouts.box import CLOSE, difference
+from grader.oracle.model import Floats
 from grader.oracle.norms import SMALL_EPS
 from grader.remote import Module
 
@@ -202,17 +203,21 @@ def _is_proven(evidence: Evidence, size: Size) -> bool:
         layout = evidence.layouts.block(size)
     except Misfit:
         return False
-    gelu = layout.mlp.gelu if layout.mlp else None
-    if gelu is None or layout.attention is None or layout.attention.heads != size["num_heads"]:
+    if not (layout.is_gpt2 and layout.attention and layout.attention.heads == size["num_heads"]):
         return False
     experiment = evidence.weighed_experiment(NAME, Case(size, 2, size["block_size"], UNIT, 0))
-    weights = layout.weights(experiment.theta)
+    whole = _whole(layout, experiment)
     found = experiment.module.call(experiment.x, experiment.theta)
-    return (
-        layout.is_gpt2
-        and weights is not None
-        and difference(found, oracle.block(experiment.x, weights, gelu)) <= CLOSE
-    )
+    return whole is not None and difference(found, whole) <= CLOSE
+
+
+def _whole(layout: BlockLayout, experiment: Experiment) -> Floats | None:
+    """What GPT-2's block gives, if the weights of both parts are known, and the GELU."""
+    weights = layout.weights(experiment.theta)
+    gelu = layout.mlp.gelu if layout.mlp else None
+    if weights is None or gelu is None:
+        return None
+    return oracle.block(experiment.x, weights, gelu)
 
 
 def _check_inline(evidence: Evidence, size: Size) -> None:
@@ -267,9 +272,8 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's block over the same parts")
-    weights = layout.weights(experiment.theta)
-    if weights is not None and layout.mlp is not None and layout.mlp.gelu is not None:
-        whole = oracle.block(experiment.x, weights, layout.mlp.gelu)
+    whole = _whole(layout, experiment)
+    if whole is not None:
         common.equality(experiment, whole, "GPT-2's block")
 
 

@@ -10,7 +10,7 @@ from grader.oracle.layouts.attention import AttentionLayout, find_attention
 from grader.oracle.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.oracle.layouts.box import Box, Misfit
 from grader.oracle.layouts.inline import branch_ends, inline_block
-from grader.oracle.layouts.larger import larger_attentions, larger_mlps, seen_attention, seen_mlp
+from grader.oracle.layouts.larger import larger_attentions, larger_mlps
 from grader.oracle.layouts.mlp import MlpLayout, find_mlp
 from grader.oracle.layouts.model import ModelLayout, ModelSizes, find_model
 
@@ -32,6 +32,4 @@ __all__ = [
     "inline_block",
     "larger_attentions",
     "larger_mlps",
-    "seen_attention",
-    "seen_mlp",
 ]

@@ -58,6 +58,10 @@ class AttentionLayout:
             out_bias=total(theta, self.out_bias),
         )
 
+    def compute(self, theta: Floats, x: Floats) -> Floats:
+        """What GPT-2's attention gives with these weights."""
+        return model.attention(x, self.weights(theta))
+
     def measured(self, theta: Floats) -> model.Attention:
         """The same, with queries under which right attention has the scale that was measured."""
         weights = self.weights(theta)

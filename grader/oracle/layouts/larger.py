@@ -37,7 +37,7 @@ _MLP = {"up": "WC", "down": "CW", "up_bias": "W", "down_bias": "C"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class _Seen:
     """Places at one size. Heads, and units of one kind, are in the same order at every size."""
 
     lengths: Lengths
@@ -45,7 +45,7 @@ class Seen:
     places: Places
 
 
-def seen_attention(layout: AttentionLayout, shapes: Shapes) -> Seen:
+def _seen_attention(layout: AttentionLayout, shapes: Shapes) -> _Seen:
     """What a layout is in a module whose parameters have these shapes."""
     heads = layout.value.min((1, 2)).argsort()[:, None]
     value = heads, layout.value.min(2)[heads[:, 0]].argsort(1)
@@ -60,10 +60,10 @@ def seen_attention(layout: AttentionLayout, shapes: Shapes) -> Seen:
         "out_bias": layout.out_bias,
     }
     number, width, channels = layout.query.shape
-    return Seen({"H": number, "D": width, "C": channels}, shapes, places)
+    return _Seen({"H": number, "D": width, "C": channels}, shapes, places)
 
 
-def seen_mlp(layout: MlpLayout, shapes: Shapes) -> Seen:
+def _seen_mlp(layout: MlpLayout, shapes: Shapes) -> _Seen:
     """What a layout is in a module whose parameters have these shapes."""
     units = layout.up.min(1).argsort()
     places = {
@@ -73,16 +73,19 @@ def seen_mlp(layout: MlpLayout, shapes: Shapes) -> Seen:
         "down_bias": layout.down_bias,
     }
     width, channels = layout.up.shape
-    return Seen({"W": width, "C": channels}, shapes, places)
+    return _Seen({"W": width, "C": channels}, shapes, places)
 
 
 def larger_attentions(
-    seen: Sequence[Seen], asked: Sequence[tuple[tuple[int, int], Shapes]]
+    small: Sequence[tuple[AttentionLayout, Shapes]],
+    asked: Sequence[tuple[tuple[int, int], Shapes]],
 ) -> Iterator[tuple[AttentionLayout | None, ...]]:
-    """What the layout can be at other sizes, given as (embed_dim, num_heads) and all shapes.
+    """What a layout can be at other sizes, given as (embed_dim, num_heads) and all shapes.
 
-    In every way in which it fits what was seen; None where it leads out of the shapes.
+    small: layouts that were found, each with all shapes at its size. In every way in which it fits
+    these; None where it leads out of the shapes.
     """
+    seen = [_seen_attention(*each) for each in small]
     lengths = [({"C": c, "H": h, "D": c // h}, shapes) for (c, h), shapes in asked]
     for ways in _carried(seen, _ATTENTION, lengths):
         yield tuple(
@@ -92,18 +95,19 @@ def larger_attentions(
 
 
 def larger_mlps(
-    seen: Sequence[Seen], asked: Sequence[tuple[int, Shapes]]
+    small: Sequence[tuple[MlpLayout, Shapes]], asked: Sequence[tuple[int, Shapes]]
 ) -> Iterator[tuple[MlpLayout | None, ...]]:
-    """What the layout can be at other sizes, given as embed_dim and all shapes, as above."""
-    nothing = np.zeros(0)
+    """What a layout can be at other sizes, given as embed_dim and all shapes, as above."""
+    seen = [_seen_mlp(*each) for each in small]
+    read, given = small[0][0].read, small[0][0].given  # of the activation, whatever the size
     for ways in _carried(seen, _MLP, [({"C": c, "W": 4 * c}, shapes) for c, shapes in asked]):
         yield tuple(
-            MlpLayout(**places, read=nothing, given=nothing) if places else None for places in ways
+            MlpLayout(**places, read=read, given=given) if places else None for places in ways
         )
 
 
 def _carried(
-    seen: Sequence[Seen], axes: Mapping[str, str], asked: Asked
+    seen: Sequence[_Seen], axes: Mapping[str, str], asked: Asked
 ) -> Iterator[list[dict[str, Indices] | None]]:
     """The places at the sizes asked for, in every way in which they fit what was seen."""
     ways: list[list[list[Indices | None]]] = []
@@ -129,7 +133,7 @@ def _carried(
 
 
 def _enlarged(
-    seen: Sequence[Seen], name: str, letters: str, asked: Asked, read: _Reading
+    seen: Sequence[_Seen], name: str, letters: str, asked: Asked, read: _Reading
 ) -> list[list[Indices | None]]:
     """What the places of that name can be at the sizes asked for."""
     sums = []

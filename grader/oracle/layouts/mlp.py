@@ -51,6 +51,10 @@ class MlpLayout:
             down_bias=total(theta, self.down_bias),
         )
 
+    def compute(self, theta: Floats, x: Floats) -> Floats:
+        """What GPT-2's MLP gives with these weights, and with the GELU that the activation is."""
+        return model.mlp(x, self.weights(theta), self.gelu or model.gelu_exact)
+
     def inside(self, places: Indices) -> MlpLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
         return replace(

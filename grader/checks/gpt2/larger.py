@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -19,7 +20,6 @@ from grader.oracle.layouts import (
     AttentionLayout,
     Misfit,
     MlpLayout,
-    ModelLayout,
     larger_attentions,
     larger_mlps,
 )
@@ -29,6 +29,7 @@ from grader.remote import CandidateError
 
 _ROWS, _MUCH = 35, 4000  # sequences in a batch; one alone, if it has more numbers than that
 _TIME = 17  # tokens, where no block_size says how many
+_HURRY = 40  # in as small a part of its time half of the longest sequence shows that all is safe
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
 _Layout = TypeVar("_Layout", AttentionLayout, MlpLayout)
@@ -39,11 +40,12 @@ def check_attention(evidence: Evidence) -> None:
     name = "CausalSelfAttention"
     small = _small(evidence, name, sizes.ATTENTION, evidence.layouts.attention)
     if small:
-        asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+        large = _large(evidence, name)
+        asked = [sizes.BESIDE[name], *large]
         channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
         shapes = [_shapes(evidence, name, size) for size in asked]
         ways = larger_attentions(small, list(zip(channels, shapes, strict=True)))
-        _compare(evidence, name, ways, evidence.layouts.attention, 4)
+        _compare(evidence, name, large, ways, evidence.layouts.attention, 4)
 
 
 def check_mlp(evidence: Evidence) -> None:
@@ -51,9 +53,27 @@ def check_mlp(evidence: Evidence) -> None:
     name = "MLP"
     small = _small(evidence, name, sizes.MLP, evidence.layouts.mlp)
     if small:
-        asked = [sizes.BESIDE[name], *sizes.LARGE[name]]
+        large = _large(evidence, name)
+        asked = [sizes.BESIDE[name], *large]
         ways = larger_mlps(small, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
-        _compare(evidence, name, ways, evidence.layouts.mlp, 8)
+        _compare(evidence, name, large, ways, evidence.layouts.mlp, 8)
+
+
+def _large(evidence: Evidence, name: str) -> list[Size]:
+    """The large sizes, and the longest one if half of it takes little time.
+
+    A mask made by loops in Python would run out of time there; it is right all the same.
+    """
+    long = sizes.LONG.get(name)
+    if long is None:
+        return [*sizes.LARGE[name]]
+    half = {**long, "block_size": long["block_size"] // 2}
+    if name == "GPT2" and common.attention_fails(evidence, half):
+        return [*sizes.LARGE[name]]
+    started = time.monotonic()
+    _ = _AtSize(evidence, name, half).found
+    quick = time.monotonic() - started < evidence.subject.timeout / _HURRY
+    return [*sizes.LARGE[name], *([long] if quick else [])]
 
 
 def _small(
@@ -73,26 +93,44 @@ def _small(
 
 
 def _shapes(evidence: Evidence, name: str, size: Size) -> list[tuple[int, ...]]:
-    return [parameter.shape for parameter in evidence.models.weighed(name, size).parameters]
+    with _long_enough(name, size):
+        return [parameter.shape for parameter in evidence.models.weighed(name, size).parameters]
+
+
+@contextmanager
+def _long_enough(name: str, size: Size) -> Iterator[None]:
+    """Name what is at fault if so long a sequence makes the submission fail."""
+    try:
+        yield
+    except CandidateError as fault:
+        if fault.status != "error" or size.get("block_size", 0) < size.get("vocab_size", 1):
+            raise
+        cause = "position-table-too-small" if name == "GPT2" else "block-size-mask-fixed"
+        raise Failure(f"fails with {_words(size)}: {fault.message}", cause=cause) from None
+
+
+def _words(size: Size) -> str:
+    return ", ".join(f"{key}={value}" for key, value in size.items())
 
 
 def _compare(
     evidence: Evidence,
     name: str,
+    asked: Sequence[Size],
     ways: Iterable[Sequence[_Layout | None]],
     find: Callable[[Size], _Layout],
     least: int,
 ) -> None:
     """Fail if at a large size none of the ways that are right beside gives the output.
 
-    ways: layouts at that size and at the large ones. find: searches for one where that can be done.
-    least: how many times embed_dim² weights there are at any rate.
+    asked: the large sizes. ways: layouts beside and at these. find: searches for one where that
+    can be done. least: how many times embed_dim² weights there are at any rate.
     """
     beside = _AtSize(evidence, name, sizes.BESIDE[name])
     known = [way for way in ways if way[0] and beside.gives(way[0].compute)]
     if not known:
         beside.expect_found(find)
-    for number, size in enumerate(sizes.LARGE[name], 1):
+    for number, size in enumerate(asked, 1):
         large = _AtSize(evidence, name, size)
         layouts = [layout for layout in (way[number] for way in known) if layout]
         if not layouts:
@@ -130,18 +168,19 @@ class _AtSize:
 
     def __init__(self, evidence: Evidence, name: str, size: Size, rows: int = _ROWS) -> None:
         regime = Regime("large size", round(size["embed_dim"] ** -0.5, 4), 1.0)
-        time = size.get("block_size", _TIME)
-        rows = 1 if time * size["embed_dim"] > _MUCH else rows
-        case = Case(size, rows, time, regime, evidence.seed)
-        self.experiment = evidence.weighed_experiment(name, case)
+        length = size.get("block_size", _TIME)
+        rows = 1 if length * size["embed_dim"] > _MUCH else rows
+        case = Case(size, rows, length, regime, evidence.seed)
+        with _long_enough(name, size):
+            self.experiment = evidence.weighed_experiment(name, case)
         self.name = name
         self.size = size
-        self.words = ", ".join(f"{key}={value}" for key, value in size.items())
 
     @cached_property
     def found(self) -> Floats:
         """Its output."""
-        return self.experiment.module.call(self.experiment.x, self.experiment.theta)
+        with _long_enough(self.name, self.size):
+            return self.experiment.module.call(self.experiment.x, self.experiment.theta)
 
     def error(self, expected: _Expected) -> float:
         """How far it is from what is expected."""
@@ -180,7 +219,7 @@ class _AtSize:
         off = f": the output is off by {self.error(expected):.2g} of its size" if expected else ""
         wanted = expected(self.experiment.theta, self.experiment.x) if expected else "GPT-2's"
         raise Failure(
-            f"it is GPT-2's at small sizes, but not with {self.words}{off}",
+            f"it is GPT-2's at small sizes, but not with {_words(self.size)}{off}",
             self.experiment.counterexample("print(model(x))", expected=wanted, found=self.found),
             cause,
             proven=bool(cause),
@@ -191,7 +230,7 @@ class _AtSize:
         count = self.experiment.module.initial.size
         if count < least:
             raise Failure(
-                f"with {self.words} it takes {least} weights, biases apart; {self.name} has "
+                f"with {_words(self.size)} it takes {least} weights, biases apart; {self.name} has "
                 f"{count}",
                 self.experiment.counterexample(
                     "print(sum(p.numel() for p in model.parameters()))",
@@ -210,13 +249,15 @@ def check_model(evidence: Evidence) -> None:
             return
     except Misfit:
         return
-    for size in sizes.LARGE[name]:
+    for size in _large(evidence, name):
         if not evidence.models.module(name, size).own("TransformerBlock"):
             return  # written out in one piece
+        if common.attention_fails(evidence, size):
+            return  # which is not the model's fault
         large = _AtSize(evidence, name, size)
         layout = None
-        with suppress(Misfit):
-            layout = _right_model(evidence, size, large.words)
+        with suppress(Misfit), _long_enough(name, size):
+            layout = evidence.layouts.right_model(size)
         if layout and large.gives(layout.compute):
             continue
         cause = _why_not(evidence, large)
@@ -224,17 +265,6 @@ def check_model(evidence: Evidence) -> None:
         many = size["num_layers"] > sizes.MODEL[-1]["num_layers"]
         if cause or layout or not many:
             large.fail(cause, layout.compute if layout else None)
-
-
-def _right_model(evidence: Evidence, size: Size, words: str) -> ModelLayout:
-    """The layout of a right GPT2. Raises Misfit."""
-    try:
-        return evidence.layouts.right_model(size)
-    except CandidateError as fault:
-        if fault.status != "error" or size["vocab_size"] > size["block_size"]:
-            raise
-        message = f"fails with {words}: {fault.message}"
-        raise Failure(message, cause="position-table-too-small") from None
 
 
 def _why_not(evidence: Evidence, large: _AtSize) -> str:

@@ -38,6 +38,12 @@ def why(evidence: Evidence, part: str, message: str) -> str:
     return _by_size(evidence, part)
 
 
+def overflows(evidence: Evidence, part: str) -> bool:
+    """Whether a class, some of whose outputs are not finite, is finite for small numbers."""
+    sizes_of_part = sizes.BY_CLASS[part]
+    return all(_runs(evidence, part, size, (size.get("block_size", 5),)) for size in sizes_of_part)
+
+
 def _by_size(evidence: Evidence, part: str) -> str:
     """Told from which numbers of heads and which lengths work."""
     long, short, single = (

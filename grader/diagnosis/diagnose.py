@@ -9,7 +9,7 @@ from grader.checks.api import NotRun
 from grader.checks.evidence import Evidence
 from grader.diagnosis import attention, crashes, leak_map, mlp, observed, wiring
 from grader.oracle.causes import CAUSES
-from grader.remote import CandidateError, WorkerLost
+from grader.remote import NOT_FINITE, CandidateError, WorkerLost
 from grader.report.model import CheckResult, Diagnosis
 
 _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
@@ -24,7 +24,7 @@ _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
 _FATAL = frozenset(
     (
         *("not-implemented", "wrong-signature", "crashes", "returns-tuple", "wrong-dtype"),
-        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed"),
+        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed", "overflow"),
     )
 )
 
@@ -84,7 +84,9 @@ def _of_part(
 
 
 def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> str:
-    """What is behind a crash, as far as it can be told."""
+    """What is behind a crash, or behind NaN, as far as it can be told."""
+    if result.status == "fail" and NOT_FINITE in result.message and part in _SEARCHES:
+        return "overflow" if crashes.overflows(evidence, part) else seen
     if seen != "crashes" or result.status != "error" or part not in _SEARCHES:
         return seen
     if part in evidence.subject.submission.unwritten:

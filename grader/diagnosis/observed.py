@@ -17,7 +17,7 @@ _STRUCTURAL = (
     *("no-grad-in-forward", "detach-breaks-gradients", "token-embedding-frozen"),
     *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
-    *("ignores-num-layers", "eps-too-large"),
+    *("ignores-num-layers", "eps-too-large", "overflow"),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
 UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval"))

@@ -4,7 +4,7 @@ A `Server` makes workers, `Worker` holds one conversation with a deadline on eve
 `Subject` is a submission as the checks see it: it builds models and asks them for numbers.
 """
 
-from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
+from grader.remote.faults import NOT_FINITE, CandidateError, Fault, GraderFault, WorkerLost
 from grader.remote.isolation import (
     Isolation,
     WeakIsolationError,
@@ -17,6 +17,7 @@ from grader.remote.subject import Subject
 from grader.worker.lockdown import Limits
 
 __all__ = [
+    "NOT_FINITE",
     "CandidateError",
     "Fault",
     "GraderFault",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NOT_FINITE = "the output has NaN or infinite values"
+
 
 class GraderFault(Exception):
     """The grader's own failure: never counted for or against a candidate."""

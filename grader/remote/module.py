@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from grader.remote.description import Indices, Part, parameters, read_part
 from grader.remote.exchange import Held
 from grader.remote.expected import ABSURD, sensible, shape_cause
-from grader.remote.faults import CandidateError, WorkerLost
+from grader.remote.faults import NOT_FINITE, CandidateError, WorkerLost
 from grader.remote.worker import Values, Worker
 
 Floats = NDArray[np.float64]
@@ -171,7 +171,7 @@ class Module:
             raise CandidateError("fail", f"the output has values above {ABSURD:g}", cause="")
         # In an attention, a softmax over nothing: a row in which all is masked.
         cause = "mask-strict" if self.name == "CausalSelfAttention" else "crashes"
-        raise CandidateError("fail", "the output has NaN or infinite values", cause=cause)
+        raise CandidateError("fail", NOT_FINITE, cause=cause)
 
     def gradient(
         self,

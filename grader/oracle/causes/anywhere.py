@@ -48,6 +48,20 @@ ANYWHERE: tuple[Cause, ...] = (
         checks=(".shape", ".block_size", ".signature"),
     ),
     Cause(
+        slug="overflow",
+        names="An exponential overflows: right for small numbers, NaN or infinite for large ones.",
+        asks="The output is finite for any finite input; a trained GPT-2 has large scores, too.",
+        look="Look at each exp: a softmax or a tanh by hand is the likely one.",
+        code=r"exp|softmax|tanh|cosh|sinh",
+        hints=(
+            "How large may x be before torch.exp(x) is infinite, in float32 and in float16?",
+            "Print the largest score just before your softmax, and the exponential of it.",
+            "Subtract each row's maximum before exp, which changes nothing else, or use "
+            "F.softmax and torch.tanh, which do so.",
+        ),
+        checks=(".equals", ".causal", ".shape"),
+    ),
+    Cause(
         slug="returns-tuple",
         names="The forward returns something other than one plain tensor, such as a tuple or dict.",
         asks="The brief asks for a single tensor.",

@@ -91,6 +91,16 @@ class Experiment:
             return self.rng.integers(0, case.size["vocab_size"], shape)
         return self.normal("x", (case.batch, case.time, case.size["embed_dim"]))
 
+    def take_every_token(self) -> None:
+        """Let x be sequences of block_size tokens in which every token stands once or more."""
+        tokens, time = self.case.size["vocab_size"], self.case.size["block_size"]
+        shape = (-(-tokens // time), time)
+        number = shape[0] * time
+        self._lines.append(
+            f"x = torch.from_numpy(rng.permutation({number}).reshape({shape}) % {tokens})"
+        )
+        self.x = self.rng.permutation(number).reshape(shape) % tokens
+
     def normal(self, name: str, shape: tuple[int, ...]) -> Floats:
         """A random tensor, called `name` in the code."""
         scale = self.case.regime.inputs

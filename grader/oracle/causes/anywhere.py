@@ -238,8 +238,11 @@ ANYWHERE: tuple[Cause, ...] = (
         slug="detach-breaks-gradients",
         names="The gradient is cut on its way: a tensor in the forward leaves autograd's graph.",
         asks="The brief's model is to be trained: gradients must reach every parameter and x.",
-        look="Look for detach(), .data, .item(), numpy() and torch.tensor(…) in forward.",
-        code=r"detach|\.data|item\(|numpy|tensor\(|clone",
+        look=(
+            "Look for detach(), .data, .item(), numpy() and torch.tensor(…) in forward, and for an "
+            "embedding with padding_idx, whose row never learns."
+        ),
+        code=r"detach|\.data|item\(|numpy|tensor\(|clone|padding_idx",
         hints=(
             "Could every weight of this module learn?",
             "Call backward() on the sum of the output: which parameters have a grad of None or 0?",

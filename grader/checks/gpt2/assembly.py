@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from grader.checks.api import Failure
@@ -13,7 +15,7 @@ from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit, ModelLayout
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model_forms import GPT2_MODEL
-from grader.remote import CandidateError
+from grader.remote import CandidateError, Module
 
 NAME = "GPT2"
 
@@ -44,6 +46,19 @@ def why_so_many(evidence: Evidence) -> str:
     if counts == [1, 1, 1]:
         return "blocks-shared"
     return "ignores-num-layers" if any(counts) else "blocks-not-registered"
+
+
+def why_other_blocks(evidence: Evidence, module: Module, path: str, size: Size) -> str:
+    """The slug for a block at `path` that is no TransformerBlock of this size."""
+    channels = size["embed_dim"]
+    for heads in range(1, channels + 1):
+        with suppress(CandidateError):
+            other = {**size, "num_heads": heads}
+            if channels % heads == 0 and evidence.models.same_as_fresh(
+                module, path, "TransformerBlock", other
+            ):
+                return "hard-coded-heads"
+    return ""
 
 
 def unrolled(evidence: Evidence, size: Size) -> bool:

@@ -244,7 +244,7 @@ def test_parts(evidence: Evidence) -> None:
                 raise Failure(
                     "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
                     f"block_size) with the model's own sizes ({block})",
-                    cause="hard-coded-heads",
+                    cause=assembly.why_other_blocks(evidence, module, part.path, block),
                 )
 
 

@@ -11,7 +11,7 @@ from grader.checks.api import Counterexample, Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
-from grader.checks.models import Size, block_size_of
+from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
 from grader.remote.expected import shape_cause
@@ -22,7 +22,6 @@ UNCHANGED = 1e-10
 _SIGNATURE = 500  # characters of it that are searched: the time grows with their square
 # Of the output's size: rounding in float32 makes 1e-6, and a softmax of large scores more.
 SINGLE = 1e-3
-_STARTS = (1, 5, 129)  # tokens
 
 
 def check_signature(evidence: Evidence, name: str) -> None:
@@ -157,61 +156,6 @@ def _shape_cause(experiment: Experiment, expected: tuple[int, ...], output: Any)
         size = experiment.case.size
         return "head-missing" if output.shape[-1] == size["embed_dim"] else "head-wrong-size"
     return shape_cause(output.shape, experiment.x)
-
-
-def check_long(evidence: Evidence, name: str) -> None:
-    """A sequence as long and wide as real ones: no size is built in, and none changes the rule.
-
-    What the first few tokens give alone, which other checks prove right, they give in it too. One
-    for whom that does not even hold among few tokens is not told so again.
-    """
-    size = sizes.REAL[name]
-    time = size["block_size"]
-    try:
-        strange = _first_strange_start(evidence, name, size, _STARTS)
-    except CandidateError as fault:
-        if fault.status == "todo":
-            raise
-        cause = fault.cause
-        if fault.status == "error":
-            if name == "GPT2" and attention_fails(evidence, size):
-                return  # which is not the model's fault
-            cause = "position-table-too-small" if name == "GPT2" else "block-size-mask-fixed"
-        raise Failure(f"fails for T = block_size = {time}: {fault.message}", cause=cause) from None
-    if strange and not _first_strange_start(evidence, name, sizes.BY_CLASS[name][0], (1, 5)):
-        raise Failure(
-            f"with embed_dim={size['embed_dim']} and {time} tokens, the first {strange} outputs "
-            f"are not those that the first {strange} tokens give alone"
-        )
-
-
-def attention_fails(evidence: Evidence, size: Size) -> bool:
-    """Whether the submission's attention alone fails with as many tokens as a GPT2 of this size."""
-    x = np.zeros((1, size["block_size"], size["embed_dim"]))
-    try:
-        evidence.models.module("CausalSelfAttention", block_size_of(size)).call(x)
-    except CandidateError:
-        return True
-    return False
-
-
-def _first_strange_start(
-    evidence: Evidence, name: str, size: Size, starts: tuple[int, ...]
-) -> int | None:
-    """How many tokens of a full sequence give something else together with the rest than alone."""
-    rng = np.random.default_rng(evidence.seed)
-    shape = (1, size["block_size"])
-    x: Any = (
-        rng.integers(0, size["vocab_size"], shape)
-        if "vocab_size" in size
-        else rng.normal(0.0, 1.0, (*shape, size["embed_dim"]))
-    )
-    module = evidence.models.module(name, size)
-    theta = module.random(rng, size["embed_dim"] ** -0.5)
-    whole, *alone = module.outputs([x, *(x[:, :t] for t in starts)], theta, any_shape=True)
-    module.expect_shape(whole, x)
-    pairs = zip(starts, alone, strict=True)
-    return next((t for t, start in pairs if not same(whole[:, :t], start, CLOSE)), None)
 
 
 def case_shape(case: Case) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
@@ -13,7 +12,7 @@ import numpy as np
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Regime
-from grader.checks.gpt2 import common, sizes
+from grader.checks.gpt2 import common, long, sizes
 from grader.checks.models import Size
 from grader.oracle.attention_forms import DEVIANT_ATTENTIONS, AttentionForm, windowed
 from grader.oracle.layouts import (
@@ -29,7 +28,6 @@ from grader.remote import CandidateError
 
 _ROWS, _MUCH = 35, 4000  # sequences in a batch; one alone, if it has more numbers than that
 _TIME = 17  # tokens, where no block_size says how many
-_HURRY = 40  # in as small a part of its time half of the longest sequence shows that all is safe
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
 _Layout = TypeVar("_Layout", AttentionLayout, MlpLayout)
@@ -40,7 +38,8 @@ def check_attention(evidence: Evidence) -> None:
     name = "CausalSelfAttention"
     small = _small(evidence, name, sizes.ATTENTION, evidence.layouts.attention)
     if small:
-        large = _large(evidence, name)
+        longest = [sizes.LONG[name]] if long.takes_long_ones(evidence, name) else []
+        large = [*sizes.LARGE[name], *longest]
         asked = [sizes.BESIDE[name], *large]
         channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
         shapes = [_shapes(evidence, name, size) for size in asked]
@@ -53,27 +52,10 @@ def check_mlp(evidence: Evidence) -> None:
     name = "MLP"
     small = _small(evidence, name, sizes.MLP, evidence.layouts.mlp)
     if small:
-        large = _large(evidence, name)
+        large = sizes.LARGE[name]
         asked = [sizes.BESIDE[name], *large]
         ways = larger_mlps(small, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
         _compare(evidence, name, large, ways, evidence.layouts.mlp, 8)
-
-
-def _large(evidence: Evidence, name: str) -> list[Size]:
-    """The large sizes, and the longest one if half of it takes little time.
-
-    A mask made by loops in Python would run out of time there; it is right all the same.
-    """
-    long = sizes.LONG.get(name)
-    if long is None:
-        return [*sizes.LARGE[name]]
-    half = {**long, "block_size": long["block_size"] // 2}
-    if name == "GPT2" and common.attention_fails(evidence, half):
-        return [*sizes.LARGE[name]]
-    started = time.monotonic()
-    _ = _AtSize(evidence, name, half).found
-    quick = time.monotonic() - started < evidence.subject.timeout / _HURRY
-    return [*sizes.LARGE[name], *([long] if quick else [])]
 
 
 def _small(
@@ -249,10 +231,10 @@ def check_model(evidence: Evidence) -> None:
             return
     except Misfit:
         return
-    for size in _large(evidence, name):
+    for size in sizes.LARGE[name]:
         if not evidence.models.module(name, size).own("TransformerBlock"):
             return  # written out in one piece
-        if common.attention_fails(evidence, size):
+        if long.attention_fails(evidence, size):
             return  # which is not the model's fault
         large = _AtSize(evidence, name, size)
         layout = None

@@ -11,7 +11,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
-from grader.checks.gpt2 import causality, common, dropout, gradients, larger, sizes
+from grader.checks.gpt2 import causality, common, dropout, gradients, larger, long, sizes
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -64,7 +64,7 @@ def test_shape(evidence: Evidence, case: Case) -> None:
 )
 def test_block_size(evidence: Evidence) -> None:
     """A sequence may be as long as block_size; that, embed_dim and num_heads may be any size."""
-    common.check_long(evidence, NAME)
+    long.check_long(evidence, NAME)
     larger.check_attention(evidence)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
-from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, sizes
+from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, long, sizes
 from grader.checks.models import block_size_of
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import ABSENT, CLOSE
@@ -99,7 +99,7 @@ def test_positions(evidence: Evidence) -> None:
                 f"The position table has {len(layout.positions)} rows for block_size = "
                 f"{size['block_size']}; the last ones are never used.",
             )
-    common.check_long(evidence, NAME)
+    long.check_long(evidence, NAME)
 
 
 @check(
@@ -236,7 +236,7 @@ def test_parts(evidence: Evidence) -> None:
     """The blocks inside have the sizes that the model was given."""
     for size in sizes.MODEL + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
-        if common.attention_fails(evidence, size):
+        if long.attention_fails(evidence, size):
             continue  # on its own, too, as its own checks say
         for part in module.own("TransformerBlock"):
             block = block_size_of(size)

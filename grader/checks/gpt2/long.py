@@ -1,0 +1,99 @@
+"""Sequences as long as real ones, and longer than GPT-2's own."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.evidence import Evidence
+from grader.checks.gpt2 import common, sizes
+from grader.checks.models import Size, block_size_of
+from grader.oracle.layouts.box import CLOSE
+from grader.remote import CandidateError
+
+_STARTS = (1, 5, 129)  # tokens
+_HURRY = 40  # in as small a part of its time half of the longest sequence shows that all is safe
+
+
+def check_long(evidence: Evidence, name: str) -> None:
+    """A sequence as long and wide as real ones: no size is built in, and none changes the rule.
+
+    What the first few tokens give alone, which other checks prove right, they give in it too. One
+    for whom that does not even hold among few tokens is not told so again.
+    """
+    longest = [sizes.LONG[name]] if takes_long_ones(evidence, name) else []
+    for size in (sizes.REAL[name], *longest):
+        _check_starts(evidence, name, size)
+
+
+def takes_long_ones(evidence: Evidence, name: str) -> bool:
+    """Whether the longest sequence can be asked for: half of it takes little time.
+
+    A mask made by loops in Python would run out of time there; it is right all the same.
+    """
+    key = f"{name} takes long ones"
+    if key not in evidence.measured:
+        longest = sizes.LONG[name]
+        started = time.monotonic()
+        with suppress(CandidateError):
+            half = {**longest, "block_size": longest["block_size"] // 2}
+            _first_strange_start(evidence, name, half, (1,))
+        seconds = time.monotonic() - started
+        evidence.measured[key] = seconds < evidence.subject.timeout / _HURRY
+    quick: bool = evidence.measured[key]
+    return quick
+
+
+def _check_starts(evidence: Evidence, name: str, size: Size) -> None:
+    """Fail unless the first few tokens give alone what they give in a full sequence."""
+    try:
+        strange = _first_strange_start(evidence, name, size, _STARTS)
+    except CandidateError as fault:
+        if fault.status == "todo":
+            raise
+        cause = fault.cause
+        if fault.status == "error":
+            if name == "GPT2" and attention_fails(evidence, size):
+                return  # which is not the model's fault
+            cause = "position-table-too-small" if name == "GPT2" else "block-size-mask-fixed"
+        raise Failure(
+            f"fails for T = block_size = {size['block_size']}: {fault.message}", cause=cause
+        ) from None
+    if strange and not _first_strange_start(evidence, name, sizes.BY_CLASS[name][0], (1, 5)):
+        raise Failure(
+            f"with embed_dim={size['embed_dim']} and {size['block_size']} tokens, the first "
+            f"{strange} outputs are not those that the first {strange} tokens give alone"
+        )
+
+
+def attention_fails(evidence: Evidence, size: Size) -> bool:
+    """Whether the submission's attention alone fails with as many tokens as a GPT2 of this size."""
+    x = np.zeros((1, size["block_size"], size["embed_dim"]))
+    try:
+        evidence.models.module("CausalSelfAttention", block_size_of(size)).call(x)
+    except CandidateError:
+        return True
+    return False
+
+
+def _first_strange_start(
+    evidence: Evidence, name: str, size: Size, starts: tuple[int, ...]
+) -> int | None:
+    """How many tokens of a full sequence give something else together with the rest than alone."""
+    rng = np.random.default_rng(evidence.seed)
+    shape = (1, size["block_size"])
+    x: Any = (
+        rng.integers(0, size["vocab_size"], shape)
+        if "vocab_size" in size
+        else rng.normal(0.0, 1.0, (*shape, size["embed_dim"]))
+    )
+    module = evidence.models.module(name, size)
+    theta = module.random(rng, size["embed_dim"] ** -0.5)
+    whole, *alone = module.outputs([x, *(x[:, :t] for t in starts)], theta, any_shape=True)
+    module.expect_shape(whole, x)
+    pairs = zip(starts, alone, strict=True)
+    return next((t for t, start in pairs if not common.same(whole[:, :t], start, CLOSE)), None)

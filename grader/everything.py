@@ -14,9 +14,10 @@ from pathlib import Path
 
 from grader import grading
 from grader.checks.catalogue import ALL, EXERCISES, Exercise
-from grader.grading import Options, Progress, addressed, all_alike, grade_submission
+from grader.grading import Options, addressed, all_alike, grade_submission
 from grader.remote import Server
 from grader.report.model import Report
+from grader.running import Progress
 from grader.submission import MissingFile, Submission, UnusableInput, unusable
 
 _Task = tuple[Submission, Options]

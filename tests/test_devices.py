@@ -11,9 +11,9 @@ import pytest
 
 from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
-from grader.grading import Stopped, run_checks
 from grader.remote import Server
 from grader.report.model import CheckResult
+from grader.running import Stopped, run_checks
 from tests.bank import ROOT
 
 # Where calls are watched.

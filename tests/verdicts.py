@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from grader.checks.catalogue import EXERCISES
 from grader.checks.evidence import Evidence
-from grader.grading import Options, Stopped, grade, run_checks
+from grader.grading import Options, grade
 from grader.remote import Server
 from grader.report.model import CheckResult
+from grader.running import Stopped, run_checks
 from tests.bank import Known, base_of
 
 

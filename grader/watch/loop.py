@@ -12,11 +12,12 @@ from rich.console import Console
 
 from grader import hints
 from grader.everything import grade
-from grader.grading import Options, Stopped
+from grader.grading import Options
 from grader.interrupts import noted
 from grader.remote import Server
 from grader.report.advice import hint_command, program
 from grader.report.model import CheckResult, Report
+from grader.running import Stopped
 from grader.submission import UnusableInput
 from grader.watch import screen
 from grader.watch.events import QUIT, SAVED, Event, keys, watch_saves

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.checks.catalogue import EXERCISES
+from tests.edits import written_out
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
@@ -34,7 +35,14 @@ def known(folder: str) -> list[Known]:
     file = f"{folder.split('/')[0]}.py" if "/" in folder else "gpt2.py"
     files = (FOLDER / folder).glob("*.py")
     folders = (main.parent for main in (FOLDER / folder).glob(f"*/{file}"))
-    return [Known(path, _header(path, file)) for path in sorted([*files, *folders])]
+    found = sorted([*files, *folders, *written_out(folder)], key=lambda path: path.name)
+    return [Known(path, _header(path, file)) for path in found]
+
+
+def path_of(name: str) -> Path:
+    """Where a submission such as "generation/wrong/argmin" lies, or is written out."""
+    folder, _, stem = name.rpartition("/")
+    return next(entry.path for entry in known(folder) if entry.path.stem == stem)
 
 
 def some(bank: Collection[Known], few: Collection[Known], *before: str) -> list[object]:

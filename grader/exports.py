@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from grader.errors import GraderError
 from grader.files import write_whole
 from grader.report import table
 from grader.report.junit import as_junit
@@ -16,7 +17,7 @@ from grader.report.platforms import NotCounted, as_classroom, as_gradescope
 Json = dict[str, Any]
 
 
-class ExportError(Exception):
+class ExportError(GraderError):
     """What was given cannot be exported. The message says why."""
 
 

@@ -20,6 +20,7 @@ from grader.report.text import clean
 from grader.rubric import SHIPPED, Rubric
 from grader.running import Progress, run_checks
 from grader.submission import Submission
+from grader.vocabulary import Policy, Status
 
 SEEDS = 10_000  # one below this is drawn where none is given
 
@@ -37,7 +38,7 @@ class Options:
     exercise: str = "gpt2"
     seed: int | None = None
     timeout: float = 10.0
-    policy: str = "from-scratch"
+    policy: Policy = "from-scratch"
     untrusted: bool = False
     rubric: Rubric = SHIPPED
     base: Path | None = None
@@ -141,7 +142,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
     )
 
 
-def all_alike(submission: Submission, options: Options, status: str, message: str) -> Report:
+def all_alike(submission: Submission, options: Options, status: Status, message: str) -> Report:
     """The report on what was not run, for the same reason in every check."""
     results = (CheckResult(c, status, clean(message)) for c in options.checks().values())
     return _report(submission, options, tuple(results), (), None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.checks.catalogue import EXERCISES, Exercise
+from grader.errors import GraderError
 from grader.files import write_whole
 from grader.oracle.causes import CAUSES
 from grader.submission import read
@@ -22,7 +23,7 @@ Memory = dict[str, dict[str, int]]  # file of a submission -> check or cause -> 
 Warn = Callable[[str], None]
 
 
-class UnknownTopic(Exception):
+class UnknownTopic(GraderError):
     """There is no such check or cause. The message says what there is."""
 
 

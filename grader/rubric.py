@@ -13,11 +13,12 @@ from typing import Any
 import tomli
 
 from grader.checks.api import Check
+from grader.errors import GraderError
 
 _KEYS = ("total", "pass_mark", "optional", "points")
 
 
-class RubricError(Exception):
+class RubricError(GraderError):
     """The file is no rubric. The message says what is wrong with it."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.checks.catalogue import ALL, EXERCISES, HANDOUT, chosen
+from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
 from grader.report.model import Clock, Report, total
 from grader.report.text import clean
@@ -24,7 +25,7 @@ _MAX_BYTES = 64_000_000  # a thousand gradings of the largest submission there m
 Warn = Callable[[str], None]
 
 
-class SessionError(Exception):
+class SessionError(GraderError):
     """A session cannot be started or read. The message says what was expected and found."""
 
 

@@ -31,7 +31,18 @@ import tomli
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
 TABLE = "edits.toml"
-HEADER = ("verdict", "part", "cause", "causes", "points", "says", "style", "group", "status", "tries")
+HEADER = (
+    "verdict",
+    "part",
+    "cause",
+    "causes",
+    "points",
+    "says",
+    "style",
+    "group",
+    "status",
+    "tries",
+)
 
 
 class EditError(Exception):

@@ -15,6 +15,7 @@ from grader.batch import crew, lookalikes
 from grader.batch.entries import Entry, entries
 from grader.batch.store import Store
 from grader.checks.catalogue import EXERCISES
+from grader.errors import GraderError
 from grader.grading import Options, addressed, all_alike
 from grader.kit import identity
 from grader.remote import WeakIsolationError
@@ -27,7 +28,7 @@ _TRIES = 2  # of what the grader itself failed at
 _Text = tuple[list[Entry], Submission]  # those that have it, and what is judged
 
 
-class BatchError(Exception):
+class BatchError(GraderError):
     """The batch cannot go on. The message says why; what is done is kept."""
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from grader.grading import Options
     from grader.report.model import Report
+    from grader.vocabulary import Policy
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
 INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
@@ -41,7 +42,7 @@ class How:
 
     exercise: str | None
     seed: int | None
-    policy: str
+    policy: Policy
     timeout: float
     rubric_file: Path | None
     base: Path | None

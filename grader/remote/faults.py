@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from grader.errors import GraderError
+from grader.vocabulary import Status
+
 NOT_FINITE = "the output has NaN or infinite values"
 
 
-class GraderFault(Exception):
+class GraderFault(GraderError):
     """The grader's own failure: never counted for or against a candidate."""
 
 
 class Fault:
     """What happened, in the candidate's terms.
 
-    status: one of fail, todo, error, timeout, memory, protocol, violation.
     message: one or two sentences.
     traceback: the candidate's own frames, as Python prints them, or empty.
     cause: the slug of the bug that this points to.
     """
 
-    status: str
+    status: Status
     message: str
     traceback: str
     cause: str
 
     def __init__(
-        self, status: str, message: str, traceback: str = "", cause: str = "crashes"
+        self, status: Status, message: str, traceback: str = "", cause: str = "crashes"
     ) -> None:
         BaseException.__init__(self, message)  # type: ignore[arg-type]  # see the subclasses
         self.status = status

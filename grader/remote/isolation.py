@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from grader import wire
+from grader.errors import GraderError
 from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.start import Server
 from grader.remote.worker import Worker
+from grader.vocabulary import IsolationLevel
 from grader.worker import probe
 
 _SECONDS = 10.0
@@ -28,12 +30,12 @@ class Isolation:
     mechanisms: those in effect; weaknesses: what worked.
     """
 
-    level: str
+    level: IsolationLevel
     mechanisms: tuple[str, ...]
     weaknesses: tuple[str, ...]
 
 
-class WeakIsolationError(Exception):
+class WeakIsolationError(GraderError):
     """Workers are not locked in well enough for somebody else's code."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from grader import wire
 from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.start import Server
+from grader.vocabulary import Status
 
 Values = NDArray[Any]
 _NUMPY_DTYPES = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "?", "uint8": "u1"}
@@ -37,7 +38,7 @@ _PATIENCE = 5.0
 _SLICE = 0.25  # seconds
 _SLICE_WORK = 0.002  # seconds of processor time: more than a process that sleeps uses
 # What a worker's death by a signal means where it is not a crash.
-_DEATHS = {
+_DEATHS: dict[str, tuple[Status, str]] = {
     "SIGXCPU": ("timeout", "the submission used up its processor time"),
     "SIGSYS": ("violation", "the submission made a system call that no submission may make"),
 }
@@ -116,7 +117,7 @@ class Worker:
         """End a worker whose answer does not fit its question."""
         return self._lost("protocol", f"the worker's answer does not fit the question: {what}")
 
-    def _lost(self, status: str, message: str) -> WorkerLost:
+    def _lost(self, status: Status, message: str) -> WorkerLost:
         self.close()
         return WorkerLost(status, message)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.checks.api import Check, Counterexample
+from grader.vocabulary import Certainty, IsolationLevel, Policy, Status, Verdict
 
 SCHEMA_VERSION = 1
 WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
@@ -16,11 +17,10 @@ _FOUL = ("violation", "protocol")  # statuses that no points outweigh
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's outcome. status: pass fail error timeout memory protocol violation todo not-run
-    internal."""
+    """One check's outcome."""
 
     check: Check
-    status: str
+    status: Status
     message: str = ""
     traceback: str = ""
     counterexample: Counterexample | None = None
@@ -28,6 +28,11 @@ class CheckResult:
     cause: str = ""  # the slug of a bug that a failure points to
     proven: bool = False  # whether it was shown that this bug, and nothing else, gives that
     follows: str = ""  # the slug of the diagnosis of which a failure is a consequence
+
+    @property
+    def id(self) -> str:
+        """The check's id, such as "attention.causal"."""
+        return self.check.id
 
     @property
     def points(self) -> float:
@@ -67,7 +72,7 @@ class Diagnosis:
     part: str
     cause: str
     explanation: str
-    certainty: str
+    certainty: Certainty
     leak_map: tuple[tuple[float, ...], ...] = ()  # how much output t moves with input s
 
     def as_json(self) -> dict[str, Any]:
@@ -133,8 +138,8 @@ class Report:
     file: str
     sha256: str
     seed: int
-    policy: str
-    isolation_level: str
+    policy: Policy
+    isolation_level: IsolationLevel
     isolation_mechanisms: tuple[str, ...]
     results: tuple[CheckResult, ...]
     advisories: dict[str, str] = field(default_factory=dict)
@@ -151,7 +156,7 @@ class Report:
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`pass` if every check passed that has to, `internal` if the grader failed, else `fail`.
 
         With a pass mark the points decide, and the checks that have none.

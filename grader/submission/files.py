@@ -7,6 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from grader.errors import GraderError
+
 MAX_FILES = 200
 MAX_BYTES = 1_000_000  # of all files together
 MAX_FILE_BYTES = 100_000  # a tree of syntax takes up to 800 times the bytes of its text
@@ -14,7 +16,7 @@ MAX_ENTRIES = 20_000  # files and folders that are looked at
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages", "venv"}
 
 
-class UnusableInput(Exception):
+class UnusableInput(GraderError):
     """The path given is nothing that can be graded. The message says what to do."""
 
 

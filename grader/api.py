@@ -1,0 +1,132 @@
+"""What other programs call: `grade`, the `Report` that it gives, and `assert_passes`."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from grader import everything
+from grader.checks.catalogue import EXERCISES
+from grader.errors import GraderError
+from grader.grading import Options
+from grader.remote import Limits, start
+from grader.report import model
+from grader.report.html import page
+from grader.report.model import CheckResult, Diagnosis
+from grader.report.plain import as_text
+from grader.rubric import SHIPPED, Rubric
+from grader.rubric import read as read_rubric
+from grader.vocabulary import IsolationLevel, Policy
+
+__all__ = ["GraderError", "Isolation", "Report", "assert_passes", "grade"]
+_HEIGHT = 600  # pixels of a report in a notebook
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """How a submission was locked in. level: full, process or none."""
+
+    level: IsolationLevel
+    mechanisms: tuple[str, ...]
+
+
+class Report(model.Report):
+    """What came out of a grading. In a notebook it shows itself as a page."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything passed that has to."""
+        return self.verdict == "pass"
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Every check with its status, points, message and counterexample, in order."""
+        return self.results
+
+    @property
+    def bugs(self) -> tuple[Diagnosis, ...]:
+        """The bugs that have a name, the first of each part first."""
+        return self.diagnoses
+
+    @property
+    def isolation(self) -> Isolation:
+        """How the submission was locked in."""
+        return Isolation(self.isolation_level, self.isolation_mechanisms)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The report as JSON text, by the schema docs/report-schema.json."""
+        return json.dumps(self.as_json(), indent=indent, ensure_ascii=False)
+
+    def __str__(self) -> str:
+        """The report as `grader grade` prints it."""
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, so that its style is none of the notebook's."""
+        return (
+            f'<iframe srcdoc="{html.escape(page(self))}" sandbox '
+            f'style="width: 100%; height: {_HEIGHT}px; border: 0"></iframe>'
+        )
+
+
+def grade(
+    path: PathLike,
+    exercise: str = "gpt2",
+    *,
+    seed: int | None = None,
+    timeout: float = 10.0,
+    policy: Policy = "from-scratch",
+    untrusted: bool = False,
+    rubric: PathLike | None = None,
+    base: PathLike | None = None,
+) -> Report:
+    """Grade a file, a folder or an archive.
+
+    exercise: a name that `grader list` shows, or "all". seed: of everything drawn; None draws one,
+    which the report has. timeout: seconds for each check. policy: "from-scratch" or "any".
+    untrusted: refuse to run it below isolation level full. rubric: a TOML file of points. base:
+    the folder of the exercise that this one builds on, if it is not beside the submission.
+
+    Raises a GraderError: UnusableInput if there is nothing to grade, WeakIsolationError if it is
+    untrusted and cannot be locked in, RubricError, and GraderFault if the grader itself fails.
+    """
+    if exercise not in (*EXERCISES, "all"):
+        names = ", ".join([*EXERCISES, "all"])
+        raise GraderError(f"expected an exercise of {names}, found {exercise!r}")
+    options = Options(
+        exercise,
+        seed,
+        timeout,
+        policy,
+        untrusted,
+        _rubric(rubric, exercise),
+        None if base is None else Path(base),
+    )
+    with start(Limits.allowing(timeout)) as server:
+        found = everything.grade(Path(path), options, lambda result: None, server)
+    return Report(**{field.name: getattr(found, field.name) for field in fields(model.Report)})
+
+
+def _rubric(path: PathLike | None, exercise: str) -> Rubric:
+    if path is None:
+        return SHIPPED
+    if exercise not in EXERCISES:
+        raise GraderError("a rubric is of one exercise; give its name, or no rubric for all")
+    return read_rubric(Path(path), EXERCISES[exercise].checks().values())
+
+
+def assert_passes(path: PathLike, exercise: str = "gpt2", *, seed: int | None = None) -> None:
+    """For a test of one's own: raise AssertionError, with the report, unless it passes.
+
+    Raises GraderError as `grade` does, also if the grader itself failed.
+    """
+    report = grade(path, exercise, seed=seed)
+    if report.verdict == "internal":
+        raise GraderError(f"the grader itself failed:\n{report}")
+    if not report.passed:
+        raise AssertionError(f"{path} does not pass:\n{report}")

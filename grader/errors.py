@@ -1,0 +1,9 @@
+"""The root of the errors that this package raises."""
+
+from __future__ import annotations
+
+
+class GraderError(Exception):
+    """Something could not be done. The message says what was expected, what was found, and what
+    to do about it; it is never about the quality of a submission, of which a Report tells.
+    """

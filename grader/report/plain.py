@@ -1,0 +1,20 @@
+"""The report as plain text, for where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from grader.report.model import Report
+from grader.report.terminal import show
+
+_WIDTH = 100  # characters
+
+
+def as_text(report: Report) -> str:
+    """What `grader grade` prints, without colours."""
+    console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, no_color=True)
+    with console.capture() as capture:
+        show(report, console)
+    return capture.get()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 SESSION_FILE = "session.jsonl"  # in a folder that `grader start` made
+_LONGEST = 50  # characters of a file's name in that of a temporary one
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the text as UTF-8, whole or not at all; make missing folders. Raises OSError."""
+    """Write the text as UTF-8, whole or not at all; make missing folders. Raises OSError.
+
+    Who may read it is what the user's umask says.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.parent / f".{path.name[:_LONGEST]}.{secrets.token_hex(8)}"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -111,9 +111,10 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
     names = {judged.main: submission.main}
     before, after = f"{judged.folder}/", f"{submission.folder}/"
 
+    own = re.compile(rf"(?<![\w.-]){re.escape(judged.main)}\b")
+
     def renamed(text: str) -> str:
-        text = text.replace(before, after)
-        return re.sub(rf"\b{re.escape(judged.main)}\b", lambda found: submission.main, text)
+        return own.sub(lambda found: submission.main, text).replace(before, after)
 
     def code(text: str) -> str:
         for name in EXERCISES[report.exercise].names:

@@ -19,7 +19,8 @@ from grader.batch.entries import entries
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
 from grader.checks.catalogue import EXERCISES
-from grader.grading import Options, all_alike
+from grader.files import write_whole
+from grader.grading import Options, addressed, all_alike
 from grader.remote import WeakIsolationError
 from grader.report import table
 from grader.report.model import Report
@@ -69,6 +70,40 @@ def test_another_seed_is_graded_anew(tmp_path: Path) -> None:
     run(Order(order.folder, order.out, Options(seed=2)), lambda step: None)
     assert report(order.out, "a.py")["seed"] == 2
     assert stamps(tmp_path / "out") != first
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_same_error_is_not_the_same_text(tmp_path: Path) -> None:
+    for name in ("anna", "bert"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "gpt2.py").write_text(f"x = (\n# {name}\n", encoding="utf-8")
+    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    run(order, lambda step: None)
+    digests = {report(order.out, name)["submission"]["sha256"] for name in ("anna", "bert")}
+    assert len(digests) == 2
+    first = stamps(order.out)
+    run(order, lambda step: None)
+    assert stamps(order.out) == first
+
+
+def test_results_are_for_all_whom_the_umask_lets_read(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "results.csv", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_keeps_its_name_in_what_is_said_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "ada-gpt2.py"
+    path.write_text("x = (", encoding="utf-8")
+    own = read(path, "gpt2.py")
+    judged = own.nameless("gpt2.py")
+    for words in ("gpt2.py, line 1: bad", "ada-gpt2.py, line 1: bad", "submission/gpt2.py, x"):
+        found = addressed(all_alike(judged, Options(seed=1), "error", words), judged, own)
+        assert found.results[0].message.count("ada-gpt2.py") == 1
+        assert "ada-ada" not in found.results[0].message
 
 
 @pytest.mark.usefixtures("at_once")

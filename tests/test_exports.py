@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -90,6 +91,15 @@ def test_classroom_has_what_its_reporter_reads(reports: dict[str, Json]) -> None
         assert sum(test["score"] for test in found["tests"]) == report["score"]
         assert {test["status"] for test in found["tests"]} <= {"pass", "fail", "error"}
     assert statuses == {"right": "pass", "wrong": "fail", "stub": "fail", "hostile": "fail"}
+
+
+def test_classroom_fits_one_variable_of_the_environment(reports: dict[str, Json]) -> None:
+    # Linux: MAX_ARG_STRLEN, 32 pages, for "NAME=value" and the zero at its end.
+    report = reports["wrong"]
+    long = [{**check, "status": "error", "message": "ä b " * 900} for check in report["checks"]]
+    text = exports.as_form("classroom", [{**report, "checks": long}])
+    assert len(base64.b64encode(text.encode())) + len("GPT2_RESULTS=") + 1 < 32 * 4096
+    assert all(test["message"].startswith("error\nä b ") for test in json.loads(text)["tests"])
 
 
 def test_a_fault_of_the_grader_is_nobodys_score(reports: dict[str, Json]) -> None:

@@ -99,7 +99,7 @@ def _rows(
         before = store.finished(entry.name, submission.sha256)
         if before is None:
             # Those with the same text are judged once: their reports differ in names only.
-            waiting.setdefault(submission.error or submission.sha256, []).append(entry)
+            waiting.setdefault(submission.sha256, []).append(entry)
         else:
             take(entry, before, 0)
     if waiting:

@@ -83,23 +83,44 @@ def model(
     named: (name, trained) of each weight; one that is computed has the name of a parameter
     that it comes from before a `|`.
     """
-    kinds = {name: item for name, item in classes.items() if inspect.isclass(item)}
     modules = list(module.named_modules(remove_duplicate=False))[:_MAX_MODULES]
     canonical = {id(parameter): name for name, parameter in module.named_parameters()}
+    kinds = _kinds([type(child) for _, child in modules], classes)
     return {
         "parameters": [{"name": name, "trainable": trained} for name, trained in named],
         "modules": [
             {
                 "path": path,
                 "identity": id(child),
-                "kind": next((name for name, kind in kinds.items() if type(child) is kind), None)
-                or next((name for name, kind in kinds.items() if isinstance(child, kind)), None),
+                "kind": kinds[type(child)],
                 "type": _type_name(child),
                 "parameters": _inside({canonical[id(p)] for p in child.parameters()}, named),
             }
             for path, child in modules
         ],
     }
+
+
+def _kinds(types: Sequence[type], classes: Mapping[str, Any]) -> dict[type, str | None]:
+    """Which of the submission's classes a module of each type counts as.
+
+    types: of all modules, the model's own first. A type is the class itself, or derived from it;
+    or else, if nothing inside is, that of which the class is but another name:
+    `class TransformerBlock(Layer): pass` over a stack of `Layer`s.
+    """
+    names = {name: item for name, item in classes.items() if inspect.isclass(item)}
+    found = {
+        kind: next((name for name, item in names.items() if kind is item), None)
+        or next((name for name, item in names.items() if issubclass(kind, item)), None)
+        for kind in types
+    }
+    inside = {found[kind] for kind in types[1:]}
+    for kind in types[1:]:
+        if found[kind] is None and not kind.__module__.startswith("torch."):
+            derived = [name for name, item in names.items() if issubclass(item, kind)]
+            if len(derived) == 1 and derived[0] not in inside:
+                found[kind] = derived[0]
+    return found
 
 
 def _inside(parameters: Set[str], named: Sequence[tuple[str, bool]]) -> list[str]:

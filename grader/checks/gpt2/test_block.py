@@ -110,6 +110,8 @@ def test_norms(evidence: Evidence) -> None:
     for size, layout in _meets(evidence, "norms"):
         if layout.norm_cause:
             raise Failure(causes[layout.norm_cause])
+        if "norm-shared" in layout.causes:
+            raise Failure("both branches use one norm with the same weights", cause="norm-shared")
         module = evidence.models.weighed(NAME, size)
         for norm in layout.norms:
             if norm.eps > SMALL_EPS:

@@ -84,7 +84,7 @@ class BlockLayout:
         first, second = (norm.weight for norm in self.norms)
         shared = bool((first == second).all() and (first != ABSENT).all())
         told = any(cause.startswith("norm-") for cause in found)
-        return (*found, "norm-shared") if shared and found and not told else found
+        return (*found, "norm-shared") if shared and not told else found
 
     def weights(self, theta: Floats) -> model.Block | None:
         """The block's weights, if both parts' layouts are known."""

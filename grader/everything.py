@@ -128,6 +128,11 @@ def merged(path: Path, reports: Sequence[Report]) -> Report:
         diagnoses=tuple(
             replace(d, part=_part(report, d.part)) for report in reports for d in report.diagnoses
         ),
+        stand_ins={
+            _part(report, part): names
+            for report in reports
+            for part, names in report.stand_ins.items()
+        },
         judged_by={
             _part(report, part): word
             for report in reports

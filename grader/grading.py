@@ -10,15 +10,15 @@ from pathlib import Path
 
 from grader.checks.api import Check
 from grader.checks.catalogue import EXERCISES
-from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
 from grader.diagnosis import diagnose, marked, marks
 from grader.kit import identity
+from grader.merits import Case, Merits
 from grader.remote import Server, isolation_of, require_full, start
 from grader.report.model import CheckResult, Diagnosis, Report
 from grader.report.text import clean
 from grader.rubric import SHIPPED, Rubric
-from grader.running import Progress, run_checks
+from grader.running import Progress
 from grader.submission import Submission
 from grader.vocabulary import Policy, Status
 
@@ -46,6 +46,12 @@ class Options:
     def with_seed(self) -> Options:
         """The same with a seed, drawn if there is none."""
         return replace(self, seed=secrets.randbelow(SEEDS)) if self.seed is None else self
+
+    def case(self, submission: Submission, server: Server) -> Case:
+        """A submission that is to be judged in this way."""
+        assert self.seed is not None
+        exercise = EXERCISES[self.exercise]
+        return Case(exercise, submission, server, self.timeout, self.seed, self.policy, self.rubric)
 
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
@@ -91,13 +97,11 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     if submission.error:
         report = all_alike(submission, options, "error", submission.error)
     else:
-        exercise = EXERCISES[options.exercise]
-        with exercise.subject(submission, server, options.timeout) as subject:
-            assert options.seed is not None
-            evidence = Evidence(subject, options.seed, options.policy)
-            results = run_checks(exercise, evidence, progress, options.rubric)
-            found = diagnose(evidence, results)
-            report = _report(submission, options, marked(results, found), found, evidence)
+        with Merits(options.case(submission, server)) as merits:
+            results = merits.judge(progress)
+            found = diagnose(merits.evidence, results, merits.replaced)
+            results = marked(results, found, merits.replaced)
+            report = _report(submission, options, results, found, merits)
     return replace(
         report,
         isolation_level=locked.level,
@@ -154,7 +158,7 @@ def _report(
     options: Options,
     results: tuple[CheckResult, ...],
     diagnoses: tuple[Diagnosis, ...],
-    evidence: Evidence | None,
+    merits: Merits | None,
 ) -> Report:
     assert options.seed is not None
     return Report(
@@ -169,8 +173,9 @@ def _report(
         isolation_level="none",
         isolation_mechanisms=(),
         results=results,
-        advisories={k: clean(v) for k, v in evidence.advisories.items()} if evidence else {},
-        judged_by=evidence.layouts.judged_by if evidence else {},
+        advisories={k: clean(v) for k, v in merits.advisories.items()} if merits else {},
+        judged_by=merits.judged_by if merits else {},
+        stand_ins=merits.replaced if merits else {},
         diagnoses=tuple(replace(d, explanation=clean(d.explanation)) for d in diagnoses),
         kit=identity(),
         timeout=options.timeout,

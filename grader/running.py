@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -19,6 +19,7 @@ from grader.report.text import clean, shorten
 from grader.rubric import SHIPPED, Rubric
 
 Progress = Callable[[CheckResult], None]
+Skip = Callable[[str, Sequence[CheckResult]], bool]
 
 
 class Stopped(KeyboardInterrupt):
@@ -26,14 +27,19 @@ class Stopped(KeyboardInterrupt):
 
 
 def run_checks(
-    exercise: Exercise, evidence: Evidence, progress: Progress, rubric: Rubric = SHIPPED
+    exercise: Exercise,
+    evidence: Evidence,
+    progress: Progress,
+    rubric: Rubric = SHIPPED,
+    skip: Skip = lambda part, so_far: False,
 ) -> tuple[CheckResult, ...]:
     """Run the exercise's checks under pytest. Every check gets exactly one result.
 
+    skip: whether to leave out a part, given the results so far; its checks then get none.
     KeyboardInterrupt goes through, and so does Stopped.
     """
     checks = rubric.applied(exercise.checks())
-    recorder = _Recorder(evidence, checks, progress)
+    recorder = _Recorder(evidence, checks, progress, skip)
     # Nothing from around the submission takes part: no ini file, no plugin, no environment.
     arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]
     arguments += [str(FOLDER), "--assert=plain", "-p", "no:cacheprovider", "-p", "no:terminal"]
@@ -48,6 +54,7 @@ def run_checks(
     return tuple(
         recorder.results.get(name) or CheckResult(check, "internal", missing)
         for name, check in checks.items()
+        if not recorder.skipped.get(check.part)
     )
 
 
@@ -70,10 +77,14 @@ def _pytest_alone() -> Iterator[None]:
 class _Recorder:
     """A pytest plugin that turns what a check raised into a result."""
 
-    def __init__(self, evidence: Evidence, checks: dict[str, Check], progress: Progress) -> None:
+    def __init__(
+        self, evidence: Evidence, checks: dict[str, Check], progress: Progress, skip: Skip
+    ) -> None:
         self.evidence = evidence
         self.checks = checks
         self.progress = progress
+        self.skip = skip
+        self.skipped: dict[str, bool] = {}
         self.results: dict[str, CheckResult] = {}
         self.interrupted: BaseException | None = None
 
@@ -84,14 +95,25 @@ class _Recorder:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.interrupted = excinfo.value
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        check = self.checks.get(_name(item))
+        if check is not None and check.part not in self.skipped:
+            self.skipped[check.part] = self.skip(check.part, list(self.results.values()))
+        return True if check is not None and self.skipped[check.part] else None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> object:
-        name = f"{item.path.stem}::{item.name}"
+        name = _name(item)
         raised = call.excinfo.value if call.excinfo else None
         if name in self.checks and (call.when == "call" or raised is not None):
             self.results[name] = _result(self.checks[name], raised, call.duration)
             self.progress(self.results[name])
         return (yield)
+
+
+def _name(item: pytest.Item) -> str:
+    return f"{item.path.stem}::{item.name}"
 
 
 def _result(check: Check, raised: BaseException | None, seconds: float) -> CheckResult:

@@ -47,7 +47,7 @@ class Models:
         """A model of class `name` whose parameters are the weights that a layout is about."""
         if name not in self.computed:
             return self.module(name, size)
-        return self.module(name, size, weighed=_example(size))
+        return self.module(name, size, weighed=example(size))
 
     def same_as_fresh(self, module: Module, path: str, name: str, size: Size) -> bool:
         """Whether the part at `path` is what class `name` gives when built with this size."""
@@ -81,7 +81,7 @@ class Models:
         return False
 
 
-def _example(size: Size) -> np.ndarray:
+def example(size: Size) -> np.ndarray:
     """An input as long as the class allows."""
     time = size.get("block_size", 4)
     if "vocab_size" in size:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from grader.checks.models import CLASSES
 from grader.oracle.causes import CAUSES
@@ -11,13 +12,25 @@ from grader.report.model import CheckResult, Diagnosis
 
 
 def marked(
-    results: Sequence[CheckResult], diagnoses: Sequence[Diagnosis]
+    results: Sequence[CheckResult],
+    diagnoses: Sequence[Diagnosis],
+    stand_ins: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[CheckResult, ...]:
     """The results, with `follows` set on those that a diagnosis of theirs or of an earlier part
     accounts for. The check that shows a bug best is not among them.
+
+    stand_ins: in place of which parts the grader's own were put for a part; nothing of it follows
+    from theirs.
     """
     telling = {_telling(results, diagnosis) for diagnosis in diagnoses}
-    return tuple(_marked(result, diagnoses, telling) for result in results)
+    return tuple(
+        _marked(
+            result,
+            [d for d in diagnoses if d.part not in stand_ins.get(result.check.part, ())],
+            telling,
+        )
+        for result in results
+    )
 
 
 def _telling(results: Sequence[CheckResult], diagnosis: Diagnosis) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 from grader.checks.api import NotRun
 from grader.checks.evidence import Evidence
@@ -29,13 +30,23 @@ _FATAL = frozenset(
 )
 
 
-def diagnose(evidence: Evidence, results: Sequence[CheckResult]) -> tuple[Diagnosis, ...]:
-    """The bugs of every part that fails a check."""
+def diagnose(
+    evidence_of: Callable[[str], Evidence],
+    results: Sequence[CheckResult],
+    stand_ins: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> tuple[Diagnosis, ...]:
+    """The bugs of every part that fails a check.
+
+    evidence_of: on what each part was judged; stand_ins: in place of which parts the grader's own
+    were put for it, whose bugs it does not feel.
+    """
     found: list[Diagnosis] = []
     for part in dict.fromkeys(r.check.part for r in results if r.check.points):
         failing = [r for r in results if r.check.part == part and r.status != "pass"]
         if failing:
-            earlier = frozenset(diagnosis.cause for diagnosis in found)
+            unfelt = stand_ins.get(part, ())
+            earlier = frozenset(d.cause for d in found if d.part not in unfelt)
+            evidence = evidence_of(part)
             try:
                 found += _of_part(evidence, part, failing, earlier)
             except Exception as error:  # a verdict stands, whether or not its cause has a name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -36,14 +36,16 @@ class Subject:
         timeout: float,
         base: str | None = None,
         base_classes: Sequence[str] = (),
+        stand_ins: Collection[str] = (),
     ) -> None:
         """Take classes (or functions) from the main file; base_classes from `base`, if it is among
-        the files.
+        the files; stand_ins: those for which the grader's own stand in.
         """
         self.submission = submission
         self.classes = tuple(classes)
         self._base = base if base in submission.files else None
         self._base_classes = tuple(base_classes)
+        self.stand_ins = tuple(sorted(stand_ins))
         self._write_base = f"write {base} first, or give the folder of another as --base"
         self.timeout = timeout
         self._server = server
@@ -104,6 +106,11 @@ class Subject:
         if self._worker is not None:
             self._beside.submit(self._worker.close)
         self._worker = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it could be imported, as far as that was tried."""
+        return self._load_fault is None
 
     def found_classes(self) -> dict[str, str]:
         """The classes that the submission has, with the signatures they claim."""
@@ -315,6 +322,7 @@ class Subject:
                 classes=list(self.classes),
                 base=self._base,
                 base_classes=list(self._base_classes),
+                replaced=list(self.stand_ins),
             )
         finally:
             self._loading_left -= time.monotonic() - started

@@ -12,7 +12,7 @@ from grader.vocabulary import Certainty, IsolationLevel, Policy, Status, Verdict
 
 SCHEMA_VERSION = 1
 WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
-_FOUL = ("violation", "protocol")  # statuses that no points outweigh
+FOUL = ("violation", "protocol")  # statuses that no points outweigh
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,8 @@ class Report:
 
     kit: which one graded; timeout: seconds for each check; rubric: which points it went by, ""
     for the shipped ones; pass_mark: points with which it passes, whatever else fails.
+    judged_by: how each part was judged; stand_ins: in place of which classes the grader's own were
+    put, for parts for which some were;
     files: what was handed in, by name, as it was; marks: lines of it that may be in question.
     """
 
@@ -144,6 +146,7 @@ class Report:
     results: tuple[CheckResult, ...]
     advisories: dict[str, str] = field(default_factory=dict)
     judged_by: dict[str, str] = field(default_factory=dict)
+    stand_ins: dict[str, tuple[str, ...]] = field(default_factory=dict)
     diagnoses: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -168,7 +171,7 @@ class Report:
         if self.pass_mark is not None:
             missed = [r for r in missed if not r.check.points]
         enough = self.pass_mark is None or self.score >= self.pass_mark
-        return "pass" if enough and not missed and not statuses & set(_FOUL) else "fail"
+        return "pass" if enough and not missed and not statuses & set(FOUL) else "fail"
 
     @property
     def score(self) -> float:
@@ -245,6 +248,7 @@ class Report:
                     "score": total(results),
                     "max_score": sum(r.check.points for r in results),
                     "judged_by": self.judged_by.get(name, ""),
+                    **({"stand_ins": self.stand_ins[name]} if name in self.stand_ins else {}),
                 }
                 for name, results in self.parts().items()
             ],

@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, probe, tensors, trace, uncompiled
+from grader.worker import audit, describe, probe, stand_ins, tensors, trace, uncompiled
 from grader.worker.cached import Cached
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
@@ -114,10 +114,12 @@ class Answerer:
         classes: list[str],
         base: str | None,
         base_classes: list[str],
+        replaced: list[str],
     ) -> wire.Message:
         """Import the submission; says which of the classes it has.
 
-        base: the file that it builds on, which has the base_classes.
+        base: the file that it builds on, which has the base_classes; replaced: the classes that
+        the grader's own stand in for.
         """
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         self.finder = SubmissionFinder(folder, texts, package)
@@ -131,6 +133,9 @@ class Answerer:
             of_base = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
             found = of_base | found
         self.classes.update(found)
+        if replaced:
+            modules = [module, *stand_ins.modules_of(self.finder.names)]
+            stand_ins.install(replaced, self.classes, modules)
         return wire.Message(
             {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
         )

@@ -1,0 +1,220 @@
+"""Judges each class on its own merit, also where one that it stands on is missing or broken.
+
+All checks run on the candidate's own classes first. A class that fails something, and stands on
+one that fails too, is judged again with the grader's own in place of that, in a worker of its own;
+the better of its results count. The class that is stood in for keeps its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from grader.checks.api import NotRun
+from grader.checks.catalogue import Exercise
+from grader.checks.evidence import Evidence
+from grader.checks.gpt2 import sizes
+from grader.checks.models import example
+from grader.remote import CandidateError, Server, WorkerLost
+from grader.report.model import FOUL, CheckResult, total
+from grader.rubric import Rubric
+from grader.running import Progress, run_checks
+from grader.submission import Submission
+
+# What a class is built of. The others do with the brief alone.
+STANDS_ON = {
+    "TransformerBlock": ("CausalSelfAttention", "MLP"),
+    "GPT2": ("CausalSelfAttention", "MLP", "TransformerBlock"),
+}
+_Results = tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged, and how."""
+
+    exercise: Exercise
+    submission: Submission
+    server: Server
+    timeout: float
+    seed: int
+    policy: str
+    rubric: Rubric
+
+
+@dataclass
+class Found:
+    """What came out for one part. replaced: whose place the grader's own took for it."""
+
+    results: _Results
+    evidence: Evidence
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is left to gain."""
+        return all(result.status == "pass" for result in self.results)
+
+    @property
+    def foul(self) -> bool:
+        """Whether something was done that no points outweigh."""
+        return any(result.status in FOUL for result in self.results)
+
+    @property
+    def internal(self) -> bool:
+        """Whether the grader failed."""
+        return any(result.status == "internal" for result in self.results)
+
+
+@dataclass
+class Merits:
+    """Judges all parts of a submission. Use it as a context manager: it ends its workers."""
+
+    case: Case
+    _open: ExitStack = field(default_factory=ExitStack)
+    _known: dict[tuple[str, ...], Evidence] = field(default_factory=dict)
+    _parts: dict[str, Found] = field(default_factory=dict)
+
+    def __enter__(self) -> Merits:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._open.close()
+
+    def judge(self, progress: Progress) -> _Results:
+        """One result for each check. Raises what `progress` raises, and KeyboardInterrupt."""
+        exercise, rubric = self.case.exercise, self.case.rubric
+        own = self._on(())
+        for result in run_checks(exercise, own, progress, rubric, self._is_useless):
+            self._parts.setdefault(result.check.part, Found((), own)).results += (result,)
+        checks = list(exercise.checks().values())
+        for part in dict.fromkeys(check.part for check in checks if check.part in STANDS_ON):
+            self._again(part, progress)
+        found = {r.check.id: r for part in self._parts.values() for r in part.results}
+        return tuple(found[check.id] for check in checks)
+
+    def evidence(self, part: str) -> Evidence:
+        """On what a part was judged."""
+        return self._parts[part].evidence
+
+    @property
+    def replaced(self) -> dict[str, tuple[str, ...]]:
+        """For parts that were judged with classes of the grader's own: in whose place."""
+        return {part: found.replaced for part, found in self._parts.items() if found.replaced}
+
+    @property
+    def advisories(self) -> dict[str, str]:
+        """Remarks on all parts, and on what they were judged with."""
+        remarks = dict(_told(self.replaced))
+        for found in self._parts.values():
+            remarks |= found.evidence.advisories
+        return remarks
+
+    @property
+    def judged_by(self) -> dict[str, str]:
+        """For each part how it was judged."""
+        words = {p: f.evidence.layouts.judged_by.get(p, "") for p, f in self._parts.items()}
+        return {part: word for part, word in words.items() if word}
+
+    def _on(self, stand_ins: tuple[str, ...]) -> Evidence:
+        """What is known of the submission with these classes replaced."""
+        if stand_ins not in self._known:
+            case = self.case
+            subject = case.exercise.subject(case.submission, case.server, case.timeout, stand_ins)
+            self._open.enter_context(subject)
+            self._known[stand_ins] = Evidence(subject, case.seed, case.policy)
+        return self._known[stand_ins]
+
+    def _is_useless(self, part: str, so_far: Sequence[CheckResult]) -> bool:
+        """Whether a part cannot run on the candidate's own classes, some of which are broken."""
+        own = self._on(())
+        if part not in STANDS_ON or not own.subject.loaded:
+            return False
+        before = dict.fromkeys(STANDS_ON[part], _Results())
+        for result in so_far:
+            if result.check.part in before:
+                before[result.check.part] += (result,)
+        broken = [Found(results, own) for results in before.values() if not _right(results)]
+        return bool(broken) and not _runs(part, own, broken)
+
+    def _again(self, part: str, progress: Progress) -> None:
+        """Judge a part on stand-ins, as long as that may gain something."""
+        for names, stand_ins in self._replacements(part):
+            found = self._parts.get(part)
+            if found and not self._may_gain(found, names):
+                return
+            evidence = self._on(stand_ins)
+            left = [self._parts[name] for name in self._broken(part) if name not in names]
+            if left and not _runs(part, evidence, left):
+                continue
+            case = self.case
+            modules = dict.fromkeys(
+                name.split("::")[0]
+                for name, check in case.exercise.checks().items()
+                if check.part == part
+            )
+            only = replace(case.exercise, modules=tuple(modules))
+            results = run_checks(only, evidence, progress, case.rubric)
+            again = Found(results, evidence, names if total(results) else ())
+            if found is None or _is_better(again, found):
+                self._parts[part] = again
+
+    def _broken(self, part: str) -> tuple[str, ...]:
+        return tuple(name for name in STANDS_ON[part] if not self._parts[name].passed)
+
+    def _replacements(self, part: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Broken classes in whose place to put the grader's, and all that have to be put.
+
+        A block of the grader's has the grader's attention and MLP inside.
+        """
+        broken = self._broken(part)
+        below = tuple(name for name in broken if name != "TransformerBlock")
+        if below:
+            yield below, below
+        if broken != below:
+            yield broken, STANDS_ON["GPT2"]
+
+    def _may_gain(self, found: Found, names: Sequence[str]) -> bool:
+        """Whether to judge again. What is foul stays so, unless one replaced is foul itself."""
+        excused = any(self._parts[name].foul for name in names)
+        hopeless = found.passed or found.internal or (found.foul and not excused)
+        return self._on(()).subject.loaded and not hopeless
+
+
+def _right(results: _Results) -> bool:
+    return bool(results) and all(result.status == "pass" for result in results)
+
+
+def _is_better(again: Found, found: Found) -> bool:
+    return not (again.foul or again.internal) and total(again.results) > total(found.results)
+
+
+def _runs(part: str, evidence: Evidence, broken: Sequence[Found]) -> bool:
+    """Whether a part can be built and called. One on what hangs is not tried."""
+    if any(result.status == "timeout" for found in broken for result in found.results):
+        return False
+    size = sizes.BY_CLASS[part][0]
+    evidence.subject.start_clock()
+    try:
+        evidence.models.module(part, size).call(example(size))
+    except (CandidateError, WorkerLost, NotRun):
+        return False
+    return True
+
+
+def _told(replaced: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """One remark on all stand-ins."""
+    sentences = []
+    for names in dict.fromkeys(replaced.values()):
+        parts = [part for part, others in replaced.items() if others == names]
+        were = "was" if len(parts) == 1 else "were"
+        sentences.append(
+            f"{_and(parts)} {were} judged with the grader's own {_and(names)} in place of yours."
+        )
+    if sentences:
+        yield "stand-ins", " ".join(sentences)
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,154 @@
+"""The grader's own parts of GPT-2, on which a class is judged while the candidate's own are broken.
+
+The candidate's class stays where it is and becomes one of these, so that whoever refers to it, by
+whatever name and from whatever place, gets the stand-in. Nothing is asked of the stand-in itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class CausalSelfAttention(nn.Module):
+    """GPT-2's attention, its projections apart."""
+
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
+        super().__init__()
+        if embed_dim % num_heads:
+            raise ValueError(f"{num_heads} heads do not divide embed_dim={embed_dim}")
+        self.num_heads = num_heads
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.out = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout_p)
+        future = torch.ones(block_size, block_size, dtype=torch.bool).triu(1)
+        self.future: torch.Tensor
+        self.register_buffer("future", future, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, T, C) -> (B, T, C)"""
+        batch, time, width = x.shape
+        q, k, v = (
+            layer(x).view(batch, time, self.num_heads, -1).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        scores = q @ k.transpose(-2, -1) / math.sqrt(width // self.num_heads)
+        scores = scores.masked_fill(self.future[:time, :time], float("-inf"))
+        heads = self.dropout(F.softmax(scores, dim=-1)) @ v
+        output: torch.Tensor = self.out(heads.transpose(1, 2).reshape(batch, time, width))
+        return output
+
+
+class MLP(nn.Module):
+    """GPT-2's MLP."""
+
+    def __init__(self, embed_dim: int, dropout_p: float = 0.0) -> None:
+        super().__init__()
+        self.up = nn.Linear(embed_dim, 4 * embed_dim)
+        self.down = nn.Linear(4 * embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout_p)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, T, C) -> (B, T, C)"""
+        output: torch.Tensor = self.dropout(self.down(F.gelu(self.up(x))))
+        return output
+
+
+class TransformerBlock(nn.Module):
+    """GPT-2's block. parts: the classes of its attention and its MLP."""
+
+    parts: tuple[type[nn.Module], type[nn.Module]] = (CausalSelfAttention, MLP)
+
+    def __init__(
+        self, embed_dim: int, num_heads: int, block_size: int, dropout_p: float = 0.0
+    ) -> None:
+        super().__init__()
+        attention, mlp = self.parts
+        self.norm_1 = nn.LayerNorm(embed_dim)
+        self.attention = attention(embed_dim, num_heads, block_size, dropout_p)
+        self.norm_2 = nn.LayerNorm(embed_dim)
+        self.mlp = mlp(embed_dim, dropout_p)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, T, C) -> (B, T, C)"""
+        x = x + self.attention(self.norm_1(x))
+        x = x + self.mlp(self.norm_2(x))
+        return x
+
+
+KINDS: dict[str, type[nn.Module]] = {
+    kind.__name__: kind for kind in (CausalSelfAttention, MLP, TransformerBlock)
+}
+_KEPT = frozenset(("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"))
+
+
+def install(
+    names: Sequence[str], classes: MutableMapping[str, Any], modules: Sequence[ModuleType]
+) -> None:
+    """Put stand-ins in the place of the classes of these names.
+
+    classes: those that were found, by name; modules: the submission's own, of which the first is
+    to have what is missing.
+    """
+    for name in names:
+        classes[name] = _put(name, classes.get(name), modules)
+    if "TransformerBlock" in names:
+        # Its parts are stood in for as well, and known by the names under which they are.
+        block = classes["TransformerBlock"]
+        block.parts = classes["CausalSelfAttention"], classes["MLP"]
+
+
+def modules_of(names: Iterable[str]) -> list[ModuleType]:
+    """The modules that were loaded from files of these names."""
+    known = set(names)
+    loaded = [m for m in list(sys.modules.values()) if isinstance(m, ModuleType)]
+    return [m for m in loaded if getattr(m, "__file__", None) in known]
+
+
+def _put(name: str, found: Any, modules: Sequence[ModuleType]) -> Any:
+    """What stands in for `found`, in every place in which that is bound."""
+    own = getattr(found, "__module__", None) in {module.__name__ for module in modules}
+    if own and inspect.isclass(found):
+        with suppress(TypeError, AttributeError):  # a class that cannot become another
+            for relative in (*_alike(found, modules), found):
+                _become(relative, KINDS[name])
+            return found
+    stand_in = type(name, (KINDS[name],), {"__module__": modules[0].__name__})
+    setattr(modules[0], name, stand_in)
+    for module in modules:
+        for key, value in list(vars(module).items()):
+            if key == name or (own and value is found):
+                setattr(module, key, stand_in)
+    return stand_in
+
+
+def _become(kind: type, other: type) -> None:
+    """Let a class be another one under its own name."""
+    kind.__bases__ = (other,)
+    for key in list(vars(kind)):
+        if key not in _KEPT:
+            type.__delattr__(kind, key)
+
+
+def _alike(kind: type, modules: Sequence[ModuleType]) -> Iterator[type]:
+    """Classes that are the same part under another name: an empty base, or an heir of it."""
+    forward, init = getattr(kind, "forward", None), kind.__init__  # type: ignore[misc]  # compared only
+    if forward is getattr(nn.Module, "forward", None):
+        return
+    for other in {id(v): v for m in modules for v in vars(m).values()}.values():
+        same = inspect.isclass(other) and other is not kind and issubclass(other, nn.Module)
+        if same and other.forward is forward and other.__init__ is init:
+            yield other

@@ -61,17 +61,17 @@ class Subject:
         self._hung: set[str] = set()
         self._count = 0
         self._loading_left = _LOADING_SECONDS
-        self._left = timeout  # seconds of waiting for answers to this check
+        self._left = self._allowed = timeout  # seconds of waiting for answers to this check
         self._used_before = 0.0  # of the worker's processor, as it was read last
         self._read_at = 0.0
 
-    def start_clock(self) -> None:
-        """From now on the submission has all its time to answer again.
+    def start_clock(self, share: float = 1.0) -> None:
+        """From now on the submission has all its time, or a share of it, to answer again.
 
         For a new check; and within one for each search among its weights, which asks thousands of
         questions whose number is not its fault.
         """
-        self._left = self.timeout
+        self._left = self._allowed = share * self.timeout
         if time.monotonic() - self._read_at > _STALE_SECONDS:
             self._read_processor()
 
@@ -278,7 +278,7 @@ class Subject:
         left = max(self._left, 0.0)
         if class_ in self._hung:
             return wire.Deadline(min(_IMPATIENT_SECONDS, left))
-        return Patience(left, worker, self._used_before, self.timeout + _STALE_SECONDS)
+        return Patience(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:

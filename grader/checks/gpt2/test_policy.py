@@ -8,10 +8,11 @@ from grader.checks.api import NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2 import common, sizes
 from grader.checks.policy import advise_of_stranded, check_policy
-from grader.remote import CandidateError
+from grader.remote import CandidateError, WorkerLost
 from grader.submission import FORBIDDEN_NAMES
 
 NAME = "Submission"
+_SHARE = 0.2  # of the time for a check: this one is not the place to wait for what hangs
 _SDPA = "scaled_dot_product_attention"
 
 
@@ -34,6 +35,7 @@ def test_from_scratch(evidence: Evidence) -> None:
 def _seen_at_work(evidence: Evidence) -> list[str]:
     """Forbidden modules inside the model, and forbidden functions that it calls."""
     size = sizes.MODEL[0]
+    evidence.subject.start_clock(_SHARE)
     try:
         model = evidence.models.module("GPT2", size)
         found = [f"{p.path} is torch's {p.type}" for p in model.parts if p.type in FORBIDDEN_NAMES]
@@ -42,6 +44,10 @@ def _seen_at_work(evidence: Evidence) -> list[str]:
         unwatched, again = (model.outputs([x], any_shape=True)[0] for _ in range(2))
     except (CandidateError, NotRun):
         return []  # a model that does not run is judged elsewhere
+    except WorkerLost as lost:
+        if lost.status != "timeout":
+            raise
+        raise NotRun("the calls of GPT2 cannot be looked at: it gives no answer") from None
     if common.same(unwatched, again) and not common.same(watched, unwatched):
         found.append("it computes something else while its calls are noted")
     called = {name.rsplit(".", 1)[-1] for name in functions}

@@ -80,7 +80,7 @@ class BlockSearch:
             module.at(""),
             attend.call,
             feed.call,
-            _rows(module, np.concatenate([attend.indices, feed.indices]), size["embed_dim"]),
+            _rows(module, np.concatenate([module.below(p) for p in own]), size["embed_dim"]),
             size["embed_dim"],
             self._rng(),
             pairs=pairs,
@@ -91,8 +91,8 @@ class BlockSearch:
         try:
             return replace(
                 layout,
-                attention=attention.inside(attend.indices),
-                mlp=mlp.inside(feed.indices),
+                attention=attention.inside(module.below(own[0])),
+                mlp=mlp.inside(module.below(own[1])),
             )
         except IndexError:  # built with other options than on their own: see block.parts
             return layout
@@ -107,7 +107,7 @@ class BlockSearch:
                 self._models.module("CausalSelfAttention", size),
                 self._models.module("MLP", narrow),
             ]
-            pool = [parameter.indices for parameter in module.parameters]
+            pool = [parameter.indices for parameter in module.used]
             shapes = [p.shape for part in parts for p in part.parameters]
             cut = len(parts[0].parameters)
             for chosen in matching.assignments(pool, shapes):
@@ -202,7 +202,7 @@ def _oracle_mlp(
 def _rows(module: Module, inside: Indices, size: int) -> Indices:
     """Rows of `size` elements of the parameters that are not `inside`."""
     rows = [np.zeros((0, size), dtype=np.intp)]
-    for parameter in module.parameters:
+    for parameter in module.used:
         indices = parameter.indices
         if not np.isin(indices, inside).any() and indices.size % size == 0:
             rows.append(indices.reshape(-1, size))

@@ -13,6 +13,7 @@ from grader.checks.api import NotRun
 from grader.checks.block_search import BlockSearch
 from grader.checks.model_search import ModelSearch
 from grader.checks.models import CLASSES, Models, Size, own_parts
+from grader.checks.spare import find_spare
 from grader.oracle.layouts import (
     AttentionLayout,
     BlockLayout,
@@ -91,7 +92,33 @@ class Layouts:
 
     def right_model(self, size: Size) -> ModelLayout:
         """The same, where it would take too long to look for bugs in it. Raises Misfit."""
-        return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
+
+        def find(narrow: bool) -> ModelLayout:
+            return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
+
+        try:
+            return find(True)
+        except Misfit:
+            if not self.drop_spare("GPT2", size):
+                raise
+        return find(True)
+
+    def drop_spare(self, name: str, size: Size) -> bool:
+        """Leave out of searches and counts what is registered and not used, if there is any.
+
+        But for blocks (in a block: attention and MLP) that are not one too many: then it is a bug
+        that nothing uses them.
+        """
+        key = name, str(size)
+        if key not in self.models.spare:
+            module = self.models.module(name, size)
+            spare = find_spare(module, size, self.rng())
+            for kind, count in _needed(name, size).items():
+                registered = [set(part.parameters) for part in module.own(kind)]
+                if sum(not names <= spare for names in registered) != count:
+                    spare = spare.difference(*registered)
+            self.models.spare[key] = spare
+        return bool(self.models.spare[key])
 
     def branch_ends(self, module: Module, size: Size, path: str = "") -> dict[str, Indices]:
         """Parameters of a block that, at zero, silence its "attention" or its "mlp" branch."""
@@ -131,6 +158,9 @@ class Layouts:
         """
         self.models.subject.start_clock()
         found = _go(find, True)
+        if not computed.sound(found) and self._uses_less(name, size):
+            again = _go(find, True)
+            found = found if isinstance(again, Misfit) else again
         if computed.sound(found):
             return found
         if name not in self.models.computed:
@@ -143,6 +173,12 @@ class Layouts:
             self.models.computed.discard(name)
         # It may have been led astray by its random numbers.
         return _go(find, False) if isinstance(found, Misfit) else found
+
+    def _uses_less(self, name: str, size: Size) -> bool:
+        """Whether some of the parameters are spare; not if the submission fails over that."""
+        with suppress(CandidateError):
+            return self.drop_spare(name, size)
+        return False
 
     def _search_computed(
         self, name: str, size: Size, find: Callable[[bool], _Found]
@@ -171,6 +207,13 @@ def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | Misfit:
         return find(narrow)
     except Misfit as misfit:
         return misfit
+
+
+def _needed(name: str, size: Size) -> dict[str, int]:
+    """How many modules of each class a model of this class has."""
+    if name == "GPT2":
+        return {"TransformerBlock": size["num_layers"]}
+    return {"CausalSelfAttention": 1, "MLP": 1} if name == "TransformerBlock" else {}
 
 
 def _of_trained(module: Module, find: Callable[[View], _Found]) -> _Found:

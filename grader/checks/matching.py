@@ -58,7 +58,7 @@ def layers(module: Module, count: int) -> Iterator[list[list[Indices]]]:
     """
     for pairs_apart, numbered in ((False, True), (True, True), (False, False)):
         pools: list[list[Indices]] = [[] for _ in range(count)]
-        for parameter in module.parameters:
+        for parameter in module.used:
             numbers = [int(n) for n in _NUMBER.findall(parameter.name) if int(n) < count]
             indices = parameter.indices
             length = len(indices) if indices.ndim > 1 else 0

@@ -63,7 +63,7 @@ class ModelSearch:
         """The layout of a GPT2 over these blocks, whose parameters lie `inside`."""
         taken = np.concatenate(inside)
         rest = []
-        for parameter in module.parameters:
+        for parameter in module.used:
             free = ~np.isin(parameter.indices, taken)
             if free.all():
                 rest.append(parameter.indices)

@@ -20,14 +20,22 @@ class Models:
     """Builds the submission's classes, by name or (where names are refused) by position.
 
     computed: classes whose weights are computed from parameters, and are asked for as such.
+    spare: names of parameters that nothing uses, where some were found, by class and size.
     """
 
     subject: Subject
     computed: set[str] = field(default_factory=set)
+    spare: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     _positional: set[str] = field(default_factory=set)
 
     def module(self, name: str, size: Size, **options: Any) -> Module:
-        """A model of class `name`. Falls back on arguments by position if names are refused."""
+        """A model of class `name`, with what is known to be spare in it."""
+        module = self._built(name, size, options)
+        module.spare = self.spare.get((name, str(size)), frozenset())
+        return module
+
+    def _built(self, name: str, size: Size, options: dict[str, Any]) -> Module:
+        """The model. Falls back on arguments by position if names are refused."""
         build = {
             key: options.pop(key)
             for key in ("dtype", "convert", "seed", "weighed")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.remote.description import Indices, Part, parameters, read_part
+from grader.remote.description import Indices, Parameter, Part, parameters, read_part
 from grader.remote.exchange import Held
 from grader.remote.expected import ABSURD, sensible, shape_cause
 from grader.remote.faults import NOT_FINITE, CandidateError, WorkerLost
@@ -38,6 +38,7 @@ class Module:
         self.name = name
         self.itself = Held(f"model:{number}", worker)  # to give to a function
         self.dtype = np.dtype(dtype)
+        self.spare: frozenset[str] = frozenset()  # parameters found to be used by nothing
         self._ask = ask
         self._worker = worker
         try:
@@ -230,21 +231,32 @@ class Module:
             lists.append([str(name)[:100] for name in names[:500]])
         return lists[0], lists[1], values[0]
 
-    def below(self, path: str) -> Indices:
-        """Flat indices of the parameters that belong to the module at `path`."""
+    @property
+    def used(self) -> list[Parameter]:
+        """The parameters that are not spare."""
+        return [parameter for parameter in self.parameters if parameter.name not in self.spare]
+
+    def below(self, path: str, used: bool = False) -> Indices:
+        """Flat indices of the parameters (used: that are not spare) of the module at `path`."""
         names = {name for part in self.parts if part.path == path for name in part.parameters}
-        chosen = [p.indices.ravel() for p in self.parameters if p.name in names]
+        among = self.used if used else self.parameters
+        chosen = [p.indices.ravel() for p in among if p.name in names]
         return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
 
     def own(self, kind: str) -> list[Part]:
-        """The distinct outermost modules that are of the submitted class `kind`, in order."""
+        """The distinct outermost modules that are of the submitted class `kind`, in order.
+
+        Those are left out of which nothing is used.
+        """
         found: list[Part] = []
         paths: set[str] = set()
         known: set[int] = set()
         for part in self.parts:
             words = part.path.split(".")
             inside = any(".".join(words[:count]) in paths for count in range(1, len(words)))
-            if part.kind == kind and part.path and not inside and part.identity not in known:
+            spare = bool(part.parameters) and self.spare.issuperset(part.parameters)
+            again = part.identity in known
+            if part.kind == kind and part.path and not (inside or spare or again):
                 found.append(part)
                 paths.add(part.path)
                 known.add(part.identity)
@@ -276,7 +288,7 @@ class View:
     def __init__(self, module: Module, path: str) -> None:
         self.module = module
         self.path = path
-        self.indices = module.below(path)
+        self.indices = module.below(path, used=True)
 
     def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
         """Parameters of the whole model: random and away from zero where they are trained."""

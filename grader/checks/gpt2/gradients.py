@@ -13,12 +13,12 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment
 from grader.checks.gpt2.common import SINGLE, same
 from grader.oracle.layouts.box import CLOSE
-from grader.remote import Module
 from grader.remote.worker import Values
 
 _STEP = 1e-3  # of the finite differences with which gradients are compared
 _GRADIENT = 2e-2
 _BESIDE = 2e-3  # of the largest slope
+_NAMED = 4  # unused parameters that are told by their names
 _Recorded = tuple[Values, list["Values | None"]]  # an output and its gradients
 
 
@@ -52,12 +52,14 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
                 found=recorded - output if recorded.shape == output.shape else "another shape",
             ),
         )
+    unused: list[str] = []
     for slope in slopes:
         gradient = gradients[slope.index]
         told = 0.0 if gradient is None else float((gradient * slope.direction).sum())
         off = abs(told - slope.measured)
         if off <= max(_GRADIENT * abs(slope.measured), _BESIDE * scale, 1e-8):
-            _note_unused(evidence, name, module, slope, gradient)
+            if abs(slope.measured) < 1e-9 and (gradient is None or not gradient.any()):
+                unused.append(slope.what)
             continue
         says = "nothing" if gradient is None else f"{told:.4g}"
         raise Failure(
@@ -72,6 +74,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
             ),
             "detach-breaks-gradients",
         )
+    _note_unused(evidence, name, [p.name for p in module.parameters if p.name in unused])
     in_training = module.gradient(x, theta, weights, train=True)
     _expect_alike(
         experiment,
@@ -172,13 +175,15 @@ def _slope(ahead: Any, behind: Any, weights: Any) -> float:
     return float(((ahead - behind) * weights).sum() / (2 * _STEP))
 
 
-def _note_unused(
-    evidence: Evidence, name: str, module: Module, slope: _Slope, gradient: Any
-) -> None:
-    unused = gradient is None and abs(slope.measured) < 1e-9
-    if unused and slope.index < len(module.parameters):
-        evidence.advise(
-            "unused-parameter",
-            f"{name} has a parameter that its forward never uses: "
-            f"{module.parameters[slope.index].name}",
-        )
+def _note_unused(evidence: Evidence, name: str, unused: Sequence[str]) -> None:
+    """Name what is registered and never used, for each class what those inside it have not."""
+    told = evidence.measured.setdefault("unused parameters", [])
+    new = [each for each in unused if not each.endswith(tuple(f".{other}" for other in told))]
+    if new:
+        told += new
+        more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+        before = evidence.advisories.get("unused-parameter", "")
+        evidence.advisories["unused-parameter"] = (
+            f"{before} {name} has parameters that its forward never uses: "
+            f"{', '.join(new[:_NAMED])}{more}."
+        ).strip()

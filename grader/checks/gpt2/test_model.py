@@ -117,6 +117,9 @@ def test_layers(evidence: Evidence) -> None:
     for size in sizes.MODEL + sizes.LARGE[NAME]:
         module = evidence.models.module(NAME, size)
         blocks = module.own("TransformerBlock")
+        if len(blocks) > size["num_layers"] and evidence.layouts.drop_spare(NAME, size):
+            module = evidence.models.module(NAME, size)
+            blocks = module.own("TransformerBlock")
         if not blocks and (size in sizes.LARGE[NAME] or assembly.unrolled(evidence, size)):
             continue
         if len(blocks) != size["num_layers"]:

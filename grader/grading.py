@@ -11,7 +11,7 @@ from pathlib import Path
 from grader.checks.api import Check
 from grader.checks.catalogue import EXERCISES
 from grader.checks.experiment import import_line
-from grader.diagnosis import diagnose, marked, marks
+from grader.diagnosis import diagnose, marked, marks, replayed
 from grader.kit import identity
 from grader.merits import Case, Merits
 from grader.remote import Server, isolation_of, require_full, start
@@ -101,6 +101,7 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
             results = merits.judge(progress)
             found = diagnose(merits.evidence, results, merits.replaced)
             results = marked(results, found, merits.replaced)
+            results = replayed(merits.own, results, merits.replaced)
             report = _report(submission, options, results, found, merits)
     return replace(
         report,

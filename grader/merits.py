@@ -99,6 +99,11 @@ class Merits:
         return self._parts[part].evidence
 
     @property
+    def own(self) -> Evidence:
+        """On the candidate's own classes alone."""
+        return self._on(())
+
+    @property
     def replaced(self) -> dict[str, tuple[str, ...]]:
         """For parts that were judged with classes of the grader's own: in whose place."""
         return {part: found.replaced for part, found in self._parts.items() if found.replaced}

@@ -15,7 +15,7 @@ from grader.checks.catalogue import FOLDER, Exercise
 from grader.checks.evidence import Evidence
 from grader.remote import Fault
 from grader.report.model import CheckResult
-from grader.report.text import clean, shorten
+from grader.report.text import clean, pasteable, shorten
 from grader.rubric import SHIPPED, Rubric
 
 Progress = Callable[[CheckResult], None]
@@ -153,4 +153,4 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
 def _clean(found: Counterexample | None) -> Counterexample | None:
     if found is None:
         return None
-    return Counterexample(found.code, clean(found.expected), clean(found.found))
+    return Counterexample(pasteable(found.code), clean(found.expected), clean(found.found))

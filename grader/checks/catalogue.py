@@ -92,14 +92,14 @@ _PATH = (
     Exercise(
         "generation",
         "generation.py",
-        ("test_greedy", "test_sampling", "test_together", "test_contract"),
+        ("test_greedy", "test_sampling", "test_together", "test_contract", "test_chance"),
         ("generate",),
         "generation.md",
     ),
     Exercise(
         "kv_cache",
         "kv_cache.py",
-        ("test_pieces", "test_cache", "test_work", "test_model"),
+        ("test_pieces", "test_cache", "test_work", "test_model", "test_limits"),
         ("CachedGPT2",),
         "kv_cache.md",
         base="gpt2",

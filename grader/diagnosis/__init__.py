@@ -3,5 +3,6 @@
 from grader.diagnosis.consequences import marked
 from grader.diagnosis.diagnose import diagnose
 from grader.diagnosis.places import marks
+from grader.diagnosis.replay import replayed
 
-__all__ = ["diagnose", "marked", "marks"]
+__all__ = ["diagnose", "marked", "marks", "replayed"]

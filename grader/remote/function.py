@@ -54,6 +54,7 @@ class Returned:
     stranded: list[str]
     recorded: bool
     mode_kept: bool
+    flags_kept: bool
     gradients: bool
     chance_kept: bool
     recording_kept: bool
@@ -107,7 +108,10 @@ def call(
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
         facts = [
             answer[key] is True
-            for key in ("recorded", "mode_kept", "gradients", "chance_kept", "recording_kept")
+            for key in (
+                *("recorded", "mode_kept", "flags_kept", "gradients", "chance_kept"),
+                "recording_kept",
+            )
         ]
         value = unpacked(answer["value"], values[:start])
         held = subject.held(place) if place else None
@@ -124,5 +128,5 @@ def expect_tokens(output: Values, name: str) -> None:
             "fail",
             f"expected int64 of shape (B, T) from {name}, found {output.dtype} of shape "
             f"{output.shape}",
-            cause="wrong-dtype" if output.ndim == 2 else "output-transposed",
+            cause="wrong-dtype" if output.ndim == 2 else "",
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader import wire
-from grader.remote.exchange import Held
+from grader.remote.exchange import Held, Merges, Packer
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.module import Answer, AnyModule, Module
 from grader.remote.start import Server
@@ -209,6 +209,26 @@ class Subject:
         worker = self._worker_of(uses)
         self._expect(about)
         return self._ask(worker, about, question, arrays, **header)
+
+    def processor_seconds(self) -> float:
+        """What the current worker has used of its processor, as the kernel counts it."""
+        return self._live_worker().processor_seconds()
+
+    def replay(
+        self, code: str, gpt2_merges: Sequence[tuple[bytes, bytes]] | None = None
+    ) -> tuple[str, str]:
+        """What a counterexample prints, and the last line of its traceback, on its own testimony.
+
+        gpt2_merges: what the function of that name gives, if the code calls it.
+
+        Raises CandidateError, or WorkerLost.
+        """
+        worker = self._live_worker()
+        packer = Packer()
+        given = packer.pack(None if gpt2_merges is None else Merges(gpt2_merges))
+        text = np.frombuffer(code.encode("utf-8", "surrogatepass"), np.uint8)
+        header, _ = self._ask(worker, "", "replay", [*packer.arrays, text], merges=given)
+        return str(header.get("printed", "")), str(header.get("raised", ""))
 
     def _worker_of(self, uses: Sequence[Held]) -> Worker:
         worker = self._live_worker()

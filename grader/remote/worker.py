@@ -146,7 +146,9 @@ class Worker:
         found = header.get("unsendable")
         if found is not None:
             text = _text(found.get("found") if isinstance(found, dict) else None, 300)
-            cause = "not-implemented" if text == "None" else "returns-tuple"
+            tensor = text.startswith("a tensor of dtype")
+            other = "wrong-dtype" if tensor else "returns-tuple"
+            cause = "not-implemented" if text == "None" else other
             raise CandidateError("fail", f"expected a plain tensor, found {text}", cause=cause)
         error = header.get("error")
         if error is None:

@@ -28,7 +28,7 @@ def show(report: Report, console: Console) -> None:
         for part in report.undiagnosed:
             console.print(_undiagnosed(part))
     for alike in report.problems:
-        console.print(_problem(alike, console))
+        _show_problem(alike, console)
     if report.followers:
         console.print(_followers(report.followers))
     if report.waiting and not report.untouched:
@@ -109,7 +109,7 @@ def _followers(followers: Sequence[CheckResult]) -> Text:
     return text
 
 
-def _problem(alike: Sequence[CheckResult], console: Console) -> RenderableType:
+def _show_problem(alike: Sequence[CheckResult], console: Console) -> None:
     result = alike[0]
     lost = sum(r.check.points for r in alike)
     head = Text.assemble(
@@ -126,15 +126,18 @@ def _problem(alike: Sequence[CheckResult], console: Console) -> RenderableType:
         lines.append(_labelled("also", ", ".join(r.check.id for r in alike[1:])))
     if result.traceback:
         lines.append(_quoted(result.traceback, console))
+    console.print(Group(head, _indented(*lines)))
     found = result.counterexample
     if found is not None:
-        code = Syntax(
-            found.code, "python", theme="ansi_dark", background_color="default", word_wrap=True
-        )
-        lines.append(Padding(code, (1, 0), expand=False))
-        lines.append(_labelled("should print", found.expected))
-        lines.append(_labelled("prints", found.found, width=12))
-    return Group(head, Padding(Group(*lines), (0, 0, 1, 2), expand=False))
+        # Neither indented nor wrapped nor padded: what is copied from here can be pasted.
+        code = Syntax(found.code, "python", theme="ansi_dark", background_color="default")
+        console.print(code.highlight(found.code), soft_wrap=True)
+        prints = _labelled("prints", found.found, width=12)
+        console.print(_indented(_labelled("should print", found.expected), prints))
+
+
+def _indented(*lines: RenderableType) -> Padding:
+    return Padding(Group(*lines), (0, 0, 1, 2), expand=False)
 
 
 def _quoted(text: str, console: Console) -> RenderableType:

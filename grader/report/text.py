@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import unicodedata
 
@@ -24,6 +25,16 @@ def clean(text: str) -> str:
         c for c in text if c in "\n\t" or not unicodedata.category(c).startswith(_UNSHOWN)
     )
     return shorten(_COMMANDS.sub(lambda found: " ".join(found.group()), kept), MAX_TEXT)
+
+
+def pasteable(code: str) -> str:
+    """Python with an empty line behind every block, without which a prompt does not take it."""
+    lines = code.splitlines()
+    for statement in reversed(ast.parse(code).body):
+        end = statement.end_lineno or 0
+        if isinstance(getattr(statement, "body", None), list) and any(lines[end : end + 1]):
+            lines.insert(end, "")
+    return "\n".join(lines)
 
 
 def csv_cell(text: str) -> str:

@@ -27,6 +27,7 @@ from grader.worker.many import Many
 from grader.worker.models import Model, WeighedModel
 from grader.worker.pretrained import Checkpoints
 from grader.worker.reach import Reach
+from grader.worker.replay import Replay
 from grader.worker.training import Training
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -73,6 +74,7 @@ class Answerer:
             **Training(objects, self.classes).questions,
             **Checkpoints(objects, self.classes).questions,
             **Classifying(self.models, objects).questions,
+            **Replay().questions,
         }
 
     def serve(self) -> None:

@@ -6,33 +6,17 @@ Counts and seconds are testimony: the parent takes them for lowering a score, ne
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from grader import wire
 from grader.worker import tensors
 from grader.worker.models import Model, WeighedModel
-
-_aten = torch.ops.aten
-# Products of matrices: (m, k) by (k, n), perhaps many at once. All their cost is in the shapes.
-_PRODUCTS = {
-    _aten.mm: (0, 1),
-    _aten.bmm: (0, 1),
-    _aten.mv: (0, 1),
-    _aten.dot: (0, 1),
-    _aten.addmm: (1, 2),
-    _aten.addbmm: (1, 2),
-    _aten.baddbmm: (1, 2),
-    _aten.addmv: (1, 2),
-    _aten._addmm_activation: (1, 2),
-}
+from grader.worker.work import counted
 
 
 class NotAPair(Exception):
@@ -133,61 +117,3 @@ class Cached:
         if problem is not None:
             return wire.Message({"unsendable": problem})
         return wire.Message({"work": work}, tuple(map(tensors.encode, outputs)))
-
-
-class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has none for it
-    """Counts multiplications within: of products of matrices, and of tensors with tensors."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and to make sure of it torch would import its compiler."""
-        return False
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
-        self.multiplications = 0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        with self:
-            parts = func.decompose(*args, **kwargs)
-        if parts is not NotImplemented:
-            return parts  # it was counted as what it is made of
-        result = func(*args, **kwargs)
-        self.multiplications += _multiplications(func.overloadpacket, args, kwargs, result)
-        return result
-
-
-def _multiplications(
-    packet: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
-) -> int:
-    if packet in _PRODUCTS:
-        left, right = (args[i] for i in _PRODUCTS[packet])
-        outer = math.prod(right.shape[-1:]) if right.ndim > 1 else 1
-        return int(left.numel() * outer)
-    if packet in (_aten.mul, _aten.addcmul) and isinstance(result, torch.Tensor):
-        return result.numel() if result.is_floating_point() else 0
-    name = packet.__name__
-    if "scaled_dot_product" in name:
-        query, key, value = args[:3]
-        shared = query.numel() // query.shape[-1]  # batch, heads and queries
-        return int(shared * key.shape[-2] * (key.shape[-1] + value.shape[-1]))
-    if name in ("convolution", "mkldnn_convolution", "_convolution"):
-        weight = args[1]
-        return int(result.numel() * weight[0].numel())
-    return 0
-
-
-def counted(function: Callable[[], Any]) -> tuple[Any, int, float]:
-    """What a function gives, how many multiplications that took, and how many seconds."""
-    started = time.perf_counter()
-    work = Work()
-    with work:
-        value = function()
-    return value, work.multiplications, time.perf_counter() - started

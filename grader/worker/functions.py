@@ -83,6 +83,7 @@ class Functions:
         everything = [*positional, *named.values()]
         models = [item for item in everything if isinstance(item, nn.Module)]
         modes = [[m.training for m in model.modules()] for model in models]
+        flags = [_flags(model) for model in models]
         inputs = {n: item for n, item in named.items() if type(item) is torch.Tensor}
         torch.default_generator.manual_seed(seed)
         before = torch.default_generator.get_state()
@@ -108,6 +109,7 @@ class Functions:
             "recorded": any(model.recorded for model in scripted),
             "mode_kept": modes == [[m.training for m in model.modules()] for model in models],
             "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
+            "flags_kept": flags == [_flags(model) for model in models],
             "chance_kept": kept,
             "recording_kept": recording_kept,
             "after": list(inputs),
@@ -121,6 +123,11 @@ class Functions:
             model = ScriptedModel([arrays[index] for index in script["arrays"]], script["decay"])
             return model.train(script["train"])
         return exchange.made(item, arrays, self.objects)
+
+
+def _flags(model: nn.Module) -> list[tuple[int, bool]]:
+    """Which parameters a model has, and whether they are trained."""
+    return [(id(parameter), parameter.requires_grad) for parameter in model.parameters()]
 
 
 def _parts(values: Sequence[Any]) -> list[nn.Module]:

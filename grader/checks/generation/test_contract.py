@@ -12,10 +12,16 @@ import numpy as np
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import NAME, Call, constant_call, random_call
+from grader.checks.generation.common import (
+    NAME,
+    PROMPT_CHANGED,
+    Call,
+    constant_call,
+    random_call,
+)
 from grader.checks.policy import advise_on_devices, check_policy
 from grader.remote import CandidateError
-from grader.remote.function import Generator, Returned, Scripted, call
+from grader.remote.function import Returned, Scripted, call
 
 PART = "Contract"
 
@@ -87,17 +93,24 @@ def test_prompt(evidence: Evidence) -> None:
     for shape, temperature in (((2, 3), 0), ((1, 1), 1.0), ((3, 5), 0.7)):
         made = random_call(1, 5, 4, shape, 3, options={"temperature": temperature})
         found = made.run(evidence)
-        if not np.array_equal(found.after["idx"], made.idx):
-            raise Failure("idx was changed", cause="mutates-input")
         columns = found.output[:, : shape[1]]
         if found.output.shape != (shape[0], shape[1] + 3) or not np.array_equal(columns, made.idx):
             lost = found.output.shape == (shape[0], 3)
             raise Failure(
                 f"expected (B, T + n) = {(shape[0], shape[1] + 3)} with the prompts in front, "
                 f"found shape {found.output.shape}",
-                made.counterexample(evidence, made.idx, found.output),
+                made.counterexample(
+                    evidence,
+                    f"{(shape[0], shape[1] + 3)} True",
+                    f"{found.output.shape} {np.array_equal(columns, made.idx)}",
+                    f"print(tuple(out.shape), torch.equal(out[:, :{shape[1]}], idx))",
+                ),
                 "prompt-lost" if lost else "",
             )
+    # Of this or any other check: whatever the options, they stay.
+    if changed := evidence.measured.get(PROMPT_CHANGED):
+        shown = changed.changed_prompt(evidence)
+        raise Failure(f"idx was changed{_in_words(changed)}", shown, "mutates-input")
 
 
 @check(
@@ -123,47 +136,6 @@ def test_zero(evidence: Evidence) -> None:
 
 
 @check(
-    "generation.generator",
-    PART,
-    4,
-    hints=(
-        "Where does chance come from in your function?",
-        "Call it twice with torch.Generator().manual_seed(1), with torch.manual_seed(…) between.",
-        "Give generator=generator to torch.multinomial, or whatever draws.",
-    ),
-)
-def test_generator(evidence: Evidence) -> None:
-    """All chance comes from the generator if there is one, and else from torch's own."""
-
-    def tokens(of_torch: int, **options: Any) -> Any:
-        """More of them than block_size, all likely enough to come."""
-        made = constant_call([0.9, 0.7, 0.5, 0.3, 0.1, 0.0], 8, 7, 3, options=options)
-        return made.run(evidence, of_torch).output
-
-    cuts: tuple[dict[str, Any], ...] = ({"top_p": 0.9}, {"top_k": 4}, {"top_k": 5, "top_p": 0.9})
-    heat: dict[str, Any] = {"temperature": 1.7}
-    end: dict[str, Any] = {"eos_token_id": 5}
-    for given in ({}, heat, end, *cuts, *({**cut, **heat, **end} for cut in cuts)):
-        first = tokens(1, generator=Generator(1), **given)
-        if not np.array_equal(first, tokens(2, generator=Generator(1), **given)):
-            raise Failure(
-                f"with generators of one state, and torch's own seeded otherwise, other tokens "
-                f"come {f'(with {given})' if given else ''}",
-                cause="generator-ignored",
-            )
-        if np.array_equal(first, tokens(1, generator=Generator(2), **given)):
-            raise Failure("with generators of two states the same tokens come", cause="always-same")
-    if not np.array_equal(tokens(1), tokens(1)):
-        raise Failure("without a generator, torch.manual_seed does not make it repeatable")
-    if np.array_equal(tokens(1), tokens(2)):
-        raise Failure("without a generator, chance is always the same", cause="always-same")
-    tied = constant_call([1.0, 1.0, 0.0], 50, 1, options={"temperature": 0})
-    first, other = (tied.run(evidence, seed).output for seed in (1, 2))
-    if not np.array_equal(first, other):
-        raise Failure("at temperature 0 chance decides between tokens of the same logit")
-
-
-@check(
     "generation.mode",
     PART,
     3,
@@ -175,12 +147,21 @@ def test_generator(evidence: Evidence) -> None:
 )
 def test_mode(evidence: Evidence) -> None:
     """The model is in train or eval mode as it was."""
-    for train, made in product((True, False), _ways()):
-        if not replace(made, train=train).run(evidence).mode_kept:
+    for train, way in product((True, False), _ways()):
+        made = replace(way, train=train)
+        found = made.run(evidence)
+        if not found.mode_kept:
             mode = "train" if train else "eval"
             raise Failure(
                 f"a model in {mode} mode is not in it afterwards{_in_words(made)}",
-                cause="mode-not-kept",
+                made.counterexample(evidence, train, not train, "print(model.training)"),
+                "mode-not-kept",
+            )
+        if not found.flags_kept:
+            raise Failure(
+                "the model has other parameters afterwards, or other ones of them are trained"
+                f"{_in_words(made)}",
+                cause="model-changed",
             )
 
 
@@ -220,10 +201,18 @@ def test_no_grad(evidence: Evidence) -> None:
             )
         if not found.recording_kept:
             off, on = "under torch.no_grad()", "where gradients are recorded"
+            before = () if recording else ("torch.set_grad_enabled(False)",)
             raise Failure(
                 f"called {on if recording else off}, it ends with torch.is_grad_enabled() "
                 f"{not recording}{_in_words(made)}",
-                cause="recording-not-kept",
+                made.counterexample(
+                    evidence,
+                    recording,
+                    not recording,
+                    "print(torch.is_grad_enabled())",
+                    before=before,
+                ),
+                "recording-not-kept",
             )
 
 

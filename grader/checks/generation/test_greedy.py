@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import Call, random_call
-from grader.oracle.generation import Tokens, greedy, margin
+from grader.checks.generation.common import Call, most_probable, random_call
+from grader.oracle.generation import greedy, margin
 from grader.oracle.generation_forms import GREEDY
 from grader.remote import CandidateError
 
 PART = "Greedy"
 VOCAB = 7
+_RAISED = "it raised "  # how a fault's message begins
 _CLEAR = 1e-3  # by how much the most probable token leads: no rounding turns that round
 
 
@@ -70,12 +71,6 @@ def _compare(evidence: Evidence, made: Call, what: str, id: str, others: Iterabl
         cause,
         proven=bool(cause),
     )
-
-
-def most_probable(made: Call) -> Tokens:
-    """The most probable tokens, one after the other."""
-    eos = made.options.get("eos_token_id")
-    return greedy(made.script, made.idx, made.max_new_tokens, made.block_size, eos)
 
 
 def _bug(evidence: Evidence, calls: Iterable[Call], about_eos: bool) -> str:
@@ -144,7 +139,7 @@ def test_crop(evidence: Evidence, case: Case) -> None:
             raise
         raise Failure(
             f"the model was given more than block_size = {case.block_size} tokens",
-            made.counterexample(evidence, "no error", fault.message),
+            made.counterexample(evidence, most_probable(made), fault.message.removeprefix(_RAISED)),
             "crop-missing",
             proven=True,
         ) from None

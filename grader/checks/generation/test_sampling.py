@@ -9,7 +9,7 @@ import numpy as np
 from grader.checks.api import Failure, check
 from grader.checks.chance import LIMIT, chi_square, deviation, fits
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import constant_call, random_call
+from grader.checks.generation.common import Call, constant_call, random_call
 from grader.checks.generation.draws import (
     DRAWN,
     LOGITS,
@@ -18,16 +18,19 @@ from grader.checks.generation.draws import (
     TOP_K,
     TOP_P,
     Setting,
+    about,
     check_settings,
     counts_of,
     expect_ends,
+    shares,
 )
 from grader.oracle.generation import Floats, Tokens, distribution
 from grader.remote.function import Generator
 
 PART = "Sampling"
-_ROWS_TOGETHER, _STEPS = 120, 60  # where it is seen whether they depend on one another
-_MANY_TOKENS, _DRAWS = 600, 1500  # for a vocabulary that is larger than those of other checks
+_ROWS_TOGETHER, _STEPS = 80, 40  # where it is seen whether they depend on one another
+_MANY_TOKENS, _FEW_TOKENS = 600, 10  # of a vocabulary: larger than others, and small
+_DRAWS = 1000
 
 
 @check(
@@ -85,7 +88,11 @@ def test_top_k_ties(evidence: Evidence) -> None:
             f"with logits {list(setting.logits)} and top_k=3, token 0 and two or three of 1, 2 "
             f"and 3 can come; found {kept.tolist()}",
             made.counterexample(
-                evidence, "0 and two of 1, 2, 3", kept, "print(out[:, 1].unique())"
+                evidence,
+                "True",
+                "False",
+                "kept = set(out[:, 1].tolist())  # 0, and two or three of 1, 2 and 3",
+                "print(0 in kept and 4 not in kept and len(kept) >= 3)",
             ),
         )
 
@@ -120,6 +127,7 @@ def test_top_p(evidence: Evidence) -> None:
 def test_independent(evidence: Evidence) -> None:
     """Every row and every step is drawn anew."""
     for chance in ({}, {"generator": Generator(evidence.seed)}):
+        evidence.subject.start_clock()
         _expect_independent(evidence, chance)
     for cuts in ({}, {"top_k": 4}, {"top_p": 0.9}, {"temperature": 0.8}):
         _expect_eos(evidence, cuts)
@@ -137,19 +145,29 @@ def _expect_independent(evidence: Evidence, options: dict[str, Any]) -> None:
         raise Failure(f"expected {_STEPS} tokens for each row, found shape {output.shape}")
     drawn = output[:, 1:]
     for across, what in ((drawn, "rows of one step"), (drawn.T, "steps of one row")):
-        _expect_chance(across, distribution(logits), what)
+        _expect_chance(evidence, made, across, what)
     pairs = np.outer(distribution(logits), distribution(logits)).ravel()
     for distance in range(1, _STEPS // 2):
         steps = drawn[:, :-distance] * 3 + drawn[:, distance:]
         rows = drawn[:-distance] * 3 + drawn[distance:]
-        for beside, what in ((steps, "steps of one row"), (rows, "rows")):
+        for beside, what, one, other in (
+            (steps, "steps of one row", f":, :-{distance}", f":, {distance}:"),
+            (rows, "rows", f":-{distance}", f"{distance}:"),
+        ):
             counts = np.bincount(beside.ravel(), minlength=9).astype(np.float64)
             if not fits(counts, pairs):
-                shares = counts / counts.sum()
+                shares_ = counts / counts.sum()
                 raise Failure(
                     f"{what} that are {distance} apart do not come independently: pairs of tokens "
-                    f"have shares {shares.round(3).tolist()}",
-                    made.counterexample(evidence, pairs, shares),
+                    f"have shares {shares_.round(3).tolist()}",
+                    made.counterexample(
+                        evidence,
+                        about(pairs),
+                        about(shares_),
+                        "new = out[:, 1:]",
+                        f"one, other = new[{one}], new[{other}]",
+                        *shares("one * 3 + other", 9),
+                    ),
                     "draws-depend-on-one-another",
                 )
 
@@ -159,23 +177,37 @@ def _expect_eos(evidence: Evidence, cuts: dict[str, Any]) -> None:
     options = {"eos_token_id": 3, **cuts}
     made = random_call(7, 7, 9, (6, 2), 40, options=options, seed=evidence.seed)
     given = ", ".join(f"{name}={value}" for name, value in cuts.items() if name != "generator")
-    expect_ends(made.run(evidence).output[:, 2:], 3, 40, given or "temperature=1.0")
+    expect_ends(evidence, made, made.run(evidence).output, given or "temperature=1.0")
 
 
-def _expect_chance(drawn: Tokens, right: Floats, what: str) -> None:
+def _expect_chance(evidence: Evidence, made: Call, drawn: Tokens, what: str) -> None:
     """Fail if the shares in columns are all in all nearer to, or farther from, what is right than
     chance leaves them.
     """
+    right = distribution(made.script.bias)
     columns = [np.bincount(column, minlength=len(right)).astype(np.float64) for column in drawn.T]
     measures = [chi_square(counts, right) for counts in columns]
     spread = deviation(sum(m for m, _ in measures), sum(n for _, n in measures))
-    if abs(spread) > LIMIT:
-        exactly = "more exactly" if spread < 0 else "less nearly"
-        raise Failure(
-            f"{what} are not drawn independently: tokens come as often as their probabilities say "
-            f"{exactly} than independent draws do, by {abs(spread):.0f} standard deviations",
-            cause="draws-depend-on-one-another",
-        )
+    if abs(spread) <= LIMIT:
+        return
+    exactly = "more exactly" if spread < 0 else "less nearly"
+    across_rows = "rows" in what
+    axis, count = (0, len(made.idx)) if across_rows else (1, made.max_new_tokens)
+    p = float(right[0])
+    raise Failure(
+        f"{what} are not drawn independently: tokens come as often as their probabilities say "
+        f"{exactly} than independent draws do, by {abs(spread):.0f} standard deviations",
+        made.counterexample(
+            evidence,
+            "True",
+            "False",
+            f"counts = (out[:, 1:] == 0).sum({axis})  # of token 0, of {count} each",
+            f"variance = {count} * {p:.6f} * (1 - {p:.6f})  # of independent draws",
+            f"ratio = float(((counts - {count} * {p:.6f}) ** 2).mean()) / variance",
+            f"print(abs(ratio - 1) < {LIMIT} * (2 / len(counts)) ** 0.5)",
+        ),
+        "draws-depend-on-one-another",
+    )
 
 
 @check(
@@ -190,16 +222,36 @@ def _expect_chance(drawn: Tokens, right: Floats, what: str) -> None:
 )
 def test_vocabulary(evidence: Evidence) -> None:
     """The vocabulary may be of any size."""
-    logits = np.linspace(0.0, 0.5, _MANY_TOKENS)
-    for top_k in (None, _MANY_TOKENS // 2):
-        setting = Setting(logits.tolist(), 1.0, top_k)
-        counts = counts_of(evidence, setting, setting.call(evidence.seed, _DRAWS, _DRAWS))
-        # In groups of tokens, so that each is drawn often.
-        found, right = (values.reshape(10, -1).sum(1) for values in (counts, setting.right()))
-        if not fits(found, right) or counts[setting.right() == 0].any():
-            shares = (found / _DRAWS).round(3).tolist()
-            raise Failure(
-                f"of {_MANY_TOKENS} tokens with top_k={top_k}, tenths have to come with "
-                f"probabilities {right.round(3).tolist()}, found {shares}",
-                cause="vocabulary-hard-coded",
-            )
+    for half in (False, True):
+        large, tenths = _tenths(evidence, _MANY_TOKENS, half)
+        if tenths is None:
+            continue
+        setting = large.right().reshape(10, -1).sum(1)
+        made = large.call(evidence.seed, _DRAWS, _DRAWS)
+        # Small ones may fail alike: then it is not the size of the vocabulary.
+        small_is_right = _tenths(evidence, _FEW_TOKENS, half)[1] is None
+        raise Failure(
+            f"of {_MANY_TOKENS} tokens with top_k={large.top_k}, tenths have to come with "
+            f"probabilities {setting.round(3).tolist()}, found {tenths.round(3).tolist()}",
+            made.counterexample(
+                evidence,
+                about(setting),
+                about(tenths),
+                *shares(f"out[:, 1:] // {_MANY_TOKENS // 10}", 10),
+            ),
+            "vocabulary-hard-coded" if small_is_right else "",
+        )
+
+
+def _tenths(evidence: Evidence, tokens: int, half: bool) -> tuple[Setting, Floats | None]:
+    """How tokens of a vocabulary are drawn that are nearly alike; and in which shares tenths of
+    it come, if these are wrong.
+    """
+    logits = np.linspace(0.0, 0.5, tokens)
+    setting = Setting(logits.tolist(), 1.0, tokens // 2 if half else None)
+    evidence.subject.start_clock()
+    counts = counts_of(evidence, setting, setting.call(evidence.seed, _DRAWS, _DRAWS))
+    # In groups of tokens, so that each is drawn often.
+    found, right = (values.reshape(10, -1).sum(1) for values in (counts, setting.right()))
+    wrong = not fits(found, right) or counts[setting.right() == 0].any()
+    return setting, found / found.sum() if wrong else None

@@ -11,7 +11,7 @@ import numpy as np
 from grader.checks.api import Failure, check
 from grader.checks.chance import fits
 from grader.checks.evidence import Evidence
-from grader.checks.generation.common import random_call
+from grader.checks.generation.common import Call, most_probable, random_call
 from grader.checks.generation.draws import (
     DRAWN,
     LOGITS,
@@ -20,15 +20,18 @@ from grader.checks.generation.draws import (
     TOP_K,
     TOP_P,
     Setting,
+    about,
     check_settings,
     expect_ends,
+    shares,
 )
-from grader.checks.generation.test_greedy import Case, most_probable
+from grader.checks.generation.test_greedy import Case
 from grader.checks.generation.test_sampling import PART
-from grader.oracle.generation import distribution
+from grader.oracle.generation import Floats, distribution
 from grader.remote.function import Generator
 
 _PROMPTS = 4  # different ones in one batch
+_TIMES = 400  # each of them
 _STEPS_TO_EOS = 3
 _COLD = 1e-5  # a temperature
 
@@ -90,8 +93,9 @@ def _expect_eos_among(evidence: Evidence, setting: Setting, chance: dict[str, An
     """Fail unless rows that go on draw as they have to, EOS among what is drawn."""
     eos = 2  # which all settings leave in
     made = setting.call(evidence.seed, ROWS // _STEPS_TO_EOS, eos_token_id=eos, **chance)
-    output = made.run(evidence).output[:, 1:]
-    expect_ends(output, eos, made.max_new_tokens, f"{setting.words}")
+    output = made.run(evidence).output
+    expect_ends(evidence, made, output, setting.words)
+    output = output[:, 1:]
     before = (output == eos).cumsum(1) - (output == eos)
     counts = np.bincount(output[before == 0], minlength=len(setting.logits)).astype(np.float64)
     if not fits(counts, setting.right()):
@@ -99,9 +103,24 @@ def _expect_eos_among(evidence: Evidence, setting: Setting, chance: dict[str, An
             f"with logits {list(setting.logits)}, {setting.words} and eos_token_id={eos}, rows "
             f"that go on have to draw with probabilities {setting.right().round(3).tolist()}, "
             f"found shares {(counts / counts.sum()).round(3).tolist()}",
-            made.counterexample(evidence, setting.right(), counts / counts.sum()),
-            "other-draws-with-eos",
+            made.counterexample(
+                evidence,
+                about(setting.right()),
+                about(counts / counts.sum()),
+                "new = out[:, 1:]",
+                f"over = (new == {eos}).long()",
+                "goes_on = over.cumsum(1) - over == 0",
+                *shares("new[goes_on]", len(counts)),
+            ),
+            "other-draws-with-eos" if fits(_without_eos(evidence, made), setting.right()) else "",
         )
+
+
+def _without_eos(evidence: Evidence, made: Call) -> Floats:
+    """How often tokens come in the same call without EOS."""
+    options = {name: value for name, value in made.options.items() if name != "eos_token_id"}
+    output = replace(made, options=options).run(evidence).output[:, 1:]
+    return np.bincount(output.ravel(), minlength=made.script.bias.size).astype(np.float64)
 
 
 def _expect_rows_apart(evidence: Evidence, setting: Setting) -> None:
@@ -114,17 +133,21 @@ def _expect_rows_apart(evidence: Evidence, setting: Setting) -> None:
         sizes = {int((p > 0).sum()) for p in each}
         if (setting.top_p is None or len(sizes) > 1) and len({int(p.argmax()) for p in each}) > 1:
             break
-    idx = np.tile(made.idx, (ROWS // _PROMPTS, 1))
-    output = replace(made, idx=idx, seed=evidence.seed).run(evidence).output
+    evidence.subject.start_clock()
+    made = replace(made, idx=np.tile(made.idx, (_TIMES, 1)), seed=evidence.seed)
+    idx, output = made.idx, made.run(evidence).output
     if output.shape != (len(idx), 7) or not ((output >= 0) & (output < 7)).all():
         raise Failure(f"expected one token for each row, found shape {output.shape}")
     for row, right in enumerate(each):
         counts = np.bincount(output[row::_PROMPTS, -1], minlength=7).astype(np.float64)
         if not fits(counts, right):
-            shares = (counts / counts.sum()).round(3).tolist()
+            found = counts / counts.sum()
             raise Failure(
                 f"in a batch of different prompts, after {made.idx[row].tolist()} with "
                 f"block_size=4 and {setting.words}, tokens have to come with probabilities "
-                f"{right.round(3).tolist()}, found shares {shares}",
-                cause="drawn-from-other-logits",
+                f"{right.round(3).tolist()}, found shares {found.round(3).tolist()}",
+                made.counterexample(
+                    evidence, about(right), about(found), *shares(f"out[{row}::{_PROMPTS}, -1]", 7)
+                ),
+                "drawn-from-other-logits",
             )

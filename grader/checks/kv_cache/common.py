@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from grader.remote.module import Floats
 from grader.remote.worker import Values
 
 NAME = "CachedGPT2"
+ZERO = "0.0, or what rounding leaves"
 SIZES: tuple[Size, ...] = (
     {"vocab_size": 11, "embed_dim": 6, "num_heads": 2, "num_layers": 2, "block_size": 8},
     {"vocab_size": 7, "embed_dim": 12, "num_heads": 3, "num_layers": 1, "block_size": 5},
@@ -63,9 +64,10 @@ class Text:
         shape = (self.batch, sum(self.cuts))
         return theta, rng.integers(0, self.size["vocab_size"], shape)
 
-    def code(self, *lines: str) -> str:
+    def code(self, *lines: str, dropout_p: float | None = None, train: bool = False) -> str:
         """Code that makes `model` and `idx`, followed by these lines."""
-        arguments = ", ".join(f"{key}={value}" for key, value in self.size.items())
+        given = self.size if dropout_p is None else {**self.size, "dropout_p": dropout_p}
+        arguments = ", ".join(f"{key}={value}" for key, value in given.items())
         return "\n".join(
             [
                 "import numpy as np",
@@ -74,7 +76,7 @@ class Text:
                 "",
                 "torch.set_default_dtype(torch.float64)",
                 "torch.set_grad_enabled(False)",
-                f"model = {NAME}({arguments}).eval()",
+                f"model = {NAME}({arguments}).{'train' if train else 'eval'}()",
                 f"rng = np.random.default_rng({self.draw})",
                 "for p in model.parameters():",
                 f"    values = torch.from_numpy(rng.normal(0.0, {self.weights}, p.shape))",
@@ -86,9 +88,42 @@ class Text:
             ]
         )
 
-    def counterexample(self, expected: object, found: object, *lines: str) -> Counterexample:
+    def counterexample(
+        self,
+        expected: object,
+        found: object,
+        *lines: str,
+        dropout_p: float | None = None,
+        train: bool = False,
+    ) -> Counterexample:
         """The text as code, with what it should show and what it shows."""
-        return Counterexample(self.code(*lines), show(expected), show(found))
+        code = self.code(*lines, dropout_p=dropout_p, train=train)
+        return Counterexample(code, show(expected), show(found))
+
+    def in_pieces(self, found: object, row: int | None = None) -> Counterexample:
+        """How far pieces are from the whole, as code; of one row only, from that row alone."""
+        alone = f"[{row} : {row} + 1]" if row is not None else ""
+        lines = reading(self.cuts)
+        if row is not None:
+            lines += [f"together, idx = found{alone}, idx{alone}", *reading(self.cuts)]
+        other = "model(idx)[0]" if row is None else "together"
+        return self.counterexample(ZERO, found, *lines, f"print((found - {other}).abs().max())")
+
+    def read_whole(self, found: object) -> Counterexample:
+        """The shape of the logits of the whole text, as code."""
+        shape = (self.batch, sum(self.cuts), self.size["vocab_size"])
+        return self.counterexample(shape, found, "print(tuple(model(idx)[0].shape))")
+
+
+def reading(cuts: Sequence[int]) -> list[str]:
+    """Code that reads `idx` in pieces; `found` is all logits."""
+    return [
+        "cache, found = None, []",
+        f"for piece in idx.split({list(cuts)}, dim=1):",
+        "    logits, cache = model(piece, cache)",
+        "    found.append(logits)",
+        "found = torch.cat(found, dim=1)",
+    ]
 
 
 def texts(
@@ -130,7 +165,11 @@ def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) 
         return ask()
     except CandidateError as fault:
         if fault.status in ("error", "fail"):
-            raise Failure(f"{what}: {fault.message}", counterexample, cause_of(fault)) from None
+            raised = fault.message.removeprefix("it raised ")
+            shown = replace(counterexample, found=raised) if fault.status == "error" else None
+            raise Failure(
+                f"{what}: {fault.message}", shown or counterexample, cause_of(fault)
+            ) from None
         raise
 
 
@@ -172,7 +211,7 @@ def cause_of(fault: CandidateError) -> str:
 
 def whole(made: CachedModel, theta: Floats, text: Text, idx: Integers) -> Values:
     """The logits of the whole text at once."""
-    shown = text.counterexample("logits", "an error", "print(model(idx)[0])")
+    shown = text.read_whole("an error")
     what = "a whole text without a cache"
     return asked_to_read(lambda: made.call(idx, theta), made, text, what, shown)
 

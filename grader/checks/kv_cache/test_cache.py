@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.kv_cache.common import Text, asked, model, same, texts
+from grader.checks.kv_cache.common import ZERO, Text, asked, model, same, texts
 from grader.oracle.model import Integers
 from grader.remote import CandidateError
 from grader.remote.cached import CachedModel, Piece
@@ -131,7 +131,7 @@ def _read_alike(
 
     before: the tokens that stand before what goes on from a cache.
     """
-    shown = text.counterexample("zero", "an error", *lines)
+    shown = text.counterexample(ZERO, "an error", *lines)
     try:
         found = asked(lambda: made.steps(pieces, theta), what, shown)
     except Failure as failure:
@@ -145,7 +145,7 @@ def _read_alike(
             right = _right_alone(made, piece, before)
             raise Failure(
                 f"{what} gives other logits than it gives alone",
-                text.counterexample("zero", "more", *lines),
+                text.counterexample(ZERO, "more", *lines),
                 _spoilt_by(made, text) if right else "",
             )
 

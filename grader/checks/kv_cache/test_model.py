@@ -10,7 +10,13 @@ import numpy as np
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import worst
-from grader.checks.kv_cache.common import SIZES, Text, asked, model, same
+from grader.checks.kv_cache.common import (
+    ZERO,
+    Text,
+    asked,
+    model,
+    same,
+)
 from grader.checks.kv_cache.whole import DEEP, SEARCHED, computed_layouts, layout
 from grader.checks.models import Size
 from grader.oracle.layouts import Misfit
@@ -18,8 +24,7 @@ from grader.oracle.layouts.box import CLOSE, SAME, difference
 from grader.oracle.layouts.whole import WholeLayout
 from grader.oracle.mlp_forms import ACTIVATIONS, width_cause
 from grader.oracle.norms import SMALL_EPS
-from grader.remote import CandidateError
-from grader.remote.cached import CachedModel, Piece
+from grader.remote.cached import CachedModel
 
 PART = "Model"
 
@@ -43,7 +48,7 @@ def test_equals(evidence: Evidence) -> None:
         return
     for size in (*SEARCHED, DEEP):
         text = Text(size, 2, (size["block_size"],), 0.5, evidence.seed)
-        shown = text.counterexample("logits", "an error", "print(model(idx)[0])")
+        shown = text.read_whole("an error")
         what = f"a whole text, for {', '.join(f'{k}={v}' for k, v in size.items())}"
         asked(partial(_expect_gpt2, evidence, size), what, shown)
 
@@ -140,7 +145,7 @@ def _expect_causal(made: CachedModel, size: Size, seed: int) -> None:
         raise Failure(
             "in a whole text, the logits of a token depend on those that come later",
             text.counterexample(
-                "zero",
+                ZERO,
                 np.abs(after - before)[:, :-1].max(),
                 "changed = idx.clone()",
                 f"changed[:, -1] = (idx[:, -1] + 1) % {size['vocab_size']}",
@@ -165,110 +170,3 @@ def _activation(read: np.ndarray, given: np.ndarray) -> str:
         if any(np.abs(function(read) - given).max() < SAME for function in functions):
             return slug
     return "not-gpt2"
-
-
-@check(
-    "kv_cache.block_size",
-    PART,
-    6,
-    hints=(
-        "What if past and new tokens together are too many?",
-        "Read block_size tokens, whole and in pieces, then one more.",
-        "if past + T > self.block_size: raise ValueError(…), before anything is computed or "
-        "written.",
-    ),
-)
-def test_block_size(evidence: Evidence) -> None:
-    """Past and new tokens may be block_size together; for more, ValueError is raised."""
-    for size in SIZES[:2]:
-        limit = size["block_size"]
-        text = Text(size, 1, (limit, 3), 0.5, evidence.seed)
-        made = model(evidence, size)
-        theta, idx = text.drawn(made)
-        lines = [f"_, cache = model(idx[:, :{limit - 1}])", f"model(idx[:, {limit - 1}:], cache)"]
-        shown = text.counterexample("logits", "an error", *lines)
-        full = [
-            Piece(idx[:, :limit], None, "full"),
-            Piece(idx[:, : limit - 1], None, "nearly"),
-            Piece(idx[:, limit - 1 : limit], "nearly", "full too"),
-        ]
-        what = f"{limit} tokens for block_size = {limit}"
-        whole, _, last = asked(partial(made.steps, full, theta), what, shown)
-        for piece, words in (
-            (Piece(idx[:, : limit + 1]), f"{limit + 1} tokens without a cache"),
-            (Piece(idx[:, limit : limit + 1], "full"), f"1 token after {limit}"),
-            (Piece(idx[:, :2], "nearly"), f"2 tokens after {limit - 1}"),
-            (Piece(idx[:, :3], "full too"), f"3 tokens after {limit}"),
-        ):
-            _expect_refused(made, piece, f"{words}, for block_size = {limit}", text, lines)
-        try:
-            again = made.steps([full[2]])[0]
-        except CandidateError as fault:
-            if fault.status != "error":
-                raise
-            raise Failure(
-                f"after a call that raised, its cache is of no use any more: {fault.message}",
-                shown,
-                "cache-changed-in-place",
-            ) from None
-        if not same(whole[:, -1:], last):
-            raise Failure(f"{what} in two pieces: the last one gets other logits", shown)
-        if not same(again, last):
-            raise Failure(
-                "after a call that raised, the cache that it was given gives other logits",
-                shown,
-                "cache-changed-in-place",
-            )
-
-
-def _expect_refused(
-    made: CachedModel, piece: Piece, words: str, text: Text, lines: list[str]
-) -> None:
-    shown = text.counterexample("ValueError", "something else", *lines)
-    try:
-        made.steps([piece])
-    except CandidateError as fault:
-        if fault.status == "todo":
-            raise
-        if fault.message.startswith("it raised ValueError:"):
-            return
-        raise Failure(
-            f"expected a ValueError with words that help for {words}; {fault.message}",
-            shown,
-            "block-size-not-checked",
-        ) from None
-    raise Failure(f"expected a ValueError for {words}", shown, "block-size-not-checked")
-
-
-@check(
-    "kv_cache.dropout",
-    PART,
-    4,
-    hints=(
-        "When does dropout act?",
-        "Read a piece twice from the same cache with dropout_p = 0.5: in eval mode, in train mode.",
-        "nn.Dropout(dropout_p), or F.dropout with training=self.training, as in GPT2.",
-    ),
-)
-def test_dropout(evidence: Evidence) -> None:
-    """dropout_p acts in train mode and does nothing in eval mode."""
-    text = Text(SIZES[0], 2, (3, 2), 0.5, evidence.seed)
-    dropping = model(evidence, text.size, dropout_p=0.5)
-    theta, idx = text.drawn(dropping)
-    pieces = [Piece(idx[:, :3], None, "a"), Piece(idx[:, 3:], "a"), Piece(idx[:, 3:], "a")]
-    shown = text.counterexample("logits", "an error", "model(idx)")
-    right = asked(lambda: model(evidence, text.size).steps(pieces, theta), "a text", shown)
-    quiet = asked(lambda: dropping.steps(pieces, theta, seed=1), "with dropout_p = 0.5", shown)
-    if not all(same(a, b) for a, b in zip(right, quiet, strict=True)):
-        raise Failure("in eval mode dropout_p changes the logits", cause="dropout-always-on")
-    noisy = [
-        asked(partial(dropping.steps, pieces, theta, train=True, seed=s), "in train mode", shown)
-        for s in (1, 2)
-    ]
-    (start, once, again), (other, _, _) = noisy
-    for one, two, words in (
-        (start, other, "a text without a cache gets the same logits with other random numbers"),
-        (once, again, "a piece gets the same logits twice from the same cache"),
-    ):
-        if same(one, two):
-            raise Failure(f"in train mode with dropout_p = 0.5, {words}", cause="dropout-ignored")

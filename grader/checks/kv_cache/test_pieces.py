@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.checks.api import Failure, check
+from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import worst
 from grader.checks.kv_cache.common import (
@@ -23,6 +23,7 @@ from grader.checks.kv_cache.common import (
     cause_of,
     chain,
     model,
+    reading,
     same,
     texts,
     whole,
@@ -121,14 +122,16 @@ def test_shape(evidence: Evidence) -> None:
     text = Text(SIZES[0], 2, (3, 1, 2), 0.5, evidence.seed)
     plain = model(evidence, text.size)
     theta, idx = text.drawn(plain)
-    shown = text.counterexample("logits", "an error", *_steps(text))
+    shapes = [(text.batch, cut, text.size["vocab_size"]) for cut in text.cuts]
+    lines = [*reading(text.cuts)[:-1], "print([tuple(logits.shape) for logits in found])"]
+    shown = text.counterexample(shapes, "others", *lines)
     right = asked(lambda: plain.steps(chain(idx, text.cuts), theta), "a text in pieces", shown)
-    for cut, output in zip(text.cuts, right, strict=True):
-        expected = (text.batch, cut, text.size["vocab_size"])
+    for expected, output in zip(shapes, right, strict=True):
         if output.shape != expected:
             raise Failure(
                 f"expected logits of shape {expected}, found {output.shape}",
-                cause="head-wrong-size",
+                text.counterexample(shapes, [output.shape for output in right], *lines),
+                "head-wrong-size",
             )
     ways: tuple[dict[str, Any], ...] = (
         {"dtype": "float32"},
@@ -138,10 +141,28 @@ def test_shape(evidence: Evidence) -> None:
     for way in ways:
         other = model(evidence, text.size, **way)
         words = f"with a {other.dtype} model" + " that was converted" * ("convert" in way)
+        shown = _in_another(text, str(other.dtype), "convert" in way)
         found = asked(partial(other.steps, chain(idx, text.cuts), theta), words, shown)
         for one, two in zip(right, found, strict=True):
             if not np.abs(one - two).max() <= _SINGLE * max(1.0, np.abs(one).max()):
                 raise Failure(f"{words}, the same weights give other logits", shown, "wrong-dtype")
+
+
+def _in_another(text: Text, dtype: str, convert: bool) -> Counterexample:
+    """A model in another dtype as code, which prints the logits' dtype, and if they are the same.
+
+    convert: torch's default is another than the model's.
+    """
+    default = {"float64": "float32", "float32": "float64"}[dtype] if convert else dtype
+    lines = [
+        "right = model(idx)[0]",
+        f"torch.set_default_dtype(torch.{default})",
+        f"model = model.to(torch.{dtype})",
+        *reading(text.cuts),
+        f"near = (found - right).abs().max() < {_SINGLE} * max(1, right.abs().max())",
+        "print(found.dtype, bool(near))",
+    ]
+    return text.counterexample(f"torch.{dtype} True", "something else", *lines)
 
 
 @check(
@@ -213,11 +234,11 @@ def test_batch(evidence: Evidence, text: Text) -> None:
     """Every text of a batch gets the logits that it gets alone."""
     made = model(evidence, text.size)
     theta, idx = text.drawn(made)
-    shown = text.counterexample("logits", "an error", *_steps(text))
     pieces = chain(idx, text.cuts)
     rows = [chain(idx[b : b + 1], text.cuts, f"row{b}.") for b in range(text.batch)]
     everything = [*pieces, *(piece for row in rows for piece in row)]
     ask = partial(made.steps, everything, theta)
+    shown = text.in_pieces("an error", 0)
     found = asked_to_read(ask, made, text, "texts in pieces", shown)
     together = np.concatenate(found[: len(pieces)], 1)
     for b in range(text.batch):
@@ -226,7 +247,7 @@ def test_batch(evidence: Evidence, text: Text) -> None:
         if not same(together[b : b + 1], alone):
             raise Failure(
                 f"text {b} of the batch gets other logits than it gets alone",
-                text.counterexample(alone[0], together[b], *_steps(text, f"print(found[{b}])")),
+                text.in_pieces(np.abs(together[b] - alone[0]).max(), b),
                 "batch-mixing",
             )
 
@@ -237,32 +258,18 @@ def _compare(evidence: Evidence, text: Text) -> None:
     theta, idx = text.drawn(made)
     wanted = whole(made, theta, text, idx)
     what = f"a text of {idx.shape[1]} tokens in pieces of {', '.join(map(str, text.cuts))}"
-    shown = text.counterexample(wanted, "an error", *_steps(text))
+    shown = text.in_pieces("an error")
     ask = partial(made.steps, chain(idx, text.cuts), theta)
     outputs = asked_to_read(ask, made, text, what, shown)
     found = np.concatenate(outputs, 1)
     if same(found, wanted):
         return
-    row, t, _ = worst(found - wanted)
+    _, t, _ = worst(found - wanted)
     place = int(np.searchsorted(np.cumsum(text.cuts), t, side="right"))
-    lines = _steps(text, f"print(found[{row}, {t}])")
-    counterexample = text.counterexample(wanted[row, t], found[row, t], *lines)
     cause, proven = why(evidence)
     raise Failure(
         f"{what}: at place {t}, in piece {place + 1}, the logits are not those of the whole text",
-        counterexample,
+        text.in_pieces(np.abs(found - wanted).max()),
         cause,
         proven,
     )
-
-
-def _steps(text: Text, *lines: str) -> list[str]:
-    """Code that reads a text in its pieces."""
-    return [
-        "cache, found = None, []",
-        f"for piece in idx.split({list(text.cuts)}, dim=1):",
-        "    logits, cache = model(piece, cache)",
-        "    found.append(logits)",
-        "found = torch.cat(found, dim=1)",
-        *lines,
-    ]

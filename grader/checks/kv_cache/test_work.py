@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from grader.checks.api import Failure, check
+from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.kv_cache.common import Text, asked, model, same
+from grader.checks.kv_cache.common import ZERO, Text, asked, model, same
 from grader.checks.models import Size
 from grader.remote.cached import Piece
 
@@ -42,11 +42,12 @@ def test_work(evidence: Evidence) -> None:
     text = Text(size, 1, (long, 3), 0.1, evidence.seed)
     made = model(evidence, size)
     theta, idx = text.drawn(made)
-    shown = text.counterexample("logits", "an error", f"_, cache = model(idx[:, :{long}])")
+    shown = _compared(text, long, 1, "an error")
     what = f"a step after {long} tokens"
     starts = [Piece(idx[:, :past], None, str(past)) for past in (short, long)]
     asked(lambda: made.steps(starts, theta), what, shown)
     for new in (1, 3):
+        shown = _compared(text, long, new, "more")
         steps = [Piece(idx[:, past : past + new], str(past)) for past in (short, long)]
         found, (few, many) = asked(partial(made.counted, steps), what, shown)
         for past, logits in zip((short, long), found, strict=True):
@@ -65,14 +66,36 @@ def test_work(evidence: Evidence) -> None:
             f"tokens, and {many.multiplications} after {long} ({few.seconds * 1e3:.1f} and "
             f"{many.seconds * 1e3:.1f} ms): {grown:.0f} more for each token of the past, where "
             f"attending to it in {layers} blocks takes {2 * width * new * layers}",
-            text.counterexample(
-                f"of {new} new tokens: (1, {new}, {width})",
-                "more than that",
-                f"_, cache = model(idx[:, :{long}])",
-                "for module in model.modules():",
-                "    if isinstance(module, torch.nn.Linear):",
-                "        module.register_forward_hook(lambda m, x, y: print(tuple(x[0].shape)))",
-                f"model(idx[:, {long} : {long + new}], cache)",
-            ),
+            _counted(text, (short, long), new, str(grown)),
             "cache-recomputes",
         )
+
+
+def _compared(text: Text, past: int, new: int, found: str) -> Counterexample:
+    """How far a step is from the whole text, as code."""
+    return text.counterexample(
+        ZERO,
+        found,
+        f"_, cache = model(idx[:, :{past}])",
+        f"logits, _ = model(idx[:, {past} : {past + new}], cache)",
+        f"print((logits - model(idx[:, :{past + new}])[0][:, {past}:]).abs().max())",
+    )
+
+
+def _counted(text: Text, pasts: tuple[int, int], new: int, found: str) -> Counterexample:
+    """How the work of a step grows with the past, as code; torch counts two for one each."""
+    short, long = pasts
+    return text.counterexample(
+        float(2 * text.size["embed_dim"] * new * text.size["num_layers"]),
+        found,
+        "from torch.utils.flop_counter import FlopCounterMode",
+        "",
+        "def multiplications(past):",
+        "    _, cache = model(idx[:, :past])",
+        "    with FlopCounterMode(display=False) as counter:",
+        f"        model(idx[:, past : past + {new}], cache)",
+        "    return counter.get_total_flops() / 2",
+        "",
+        "# How many more of them a step takes for each token of the past.",
+        f"print((multiplications({long}) - multiplications({short})) / {long - short})",
+    )

@@ -113,7 +113,7 @@ class Question:
             if type(ids) is not list or not all(type(id) is int for id in ids):
                 raise Failure(
                     f"expected a list of int from encode({short(text)}), found {words(ids)}",
-                    self.counterexample(evidence, text, "a list of int", words(ids)),
+                    self._of_type(evidence, text, ids),
                     cause_of_type(self.texts, found),
                 )
         return found
@@ -141,6 +141,15 @@ class Question:
         lines = [f"tokenizer.encode({earlier!r}{option})" for earlier in before]
         code = self.setup.code(evidence, *lines, f"print(tokenizer.encode({text!r}{option}))")
         return Counterexample(code, str(expected), str(found))
+
+    def _of_type(self, evidence: Evidence, text: str, found: object) -> Counterexample:
+        """What is in what comes back for this text, as code."""
+        option = ", allow_special=True" if self.allow_special else ""
+        lines = (
+            f"ids = tokenizer.encode({text!r}{option})",
+            'print(type(ids).__name__, {type(id).__name__ for id in ids} - {"int"} or "")',
+        )
+        return Counterexample(self.setup.code(evidence, *lines), "list", words(found))
 
 
 def cause_of_type(texts: Sequence[str], found: Sequence[object]) -> str:

@@ -44,6 +44,18 @@ def _counterexample(
     return Counterexample(code, str(expected), str(found))
 
 
+def _of_type(evidence: Evidence, text: str, vocab_size: int, found: str) -> Counterexample:
+    """What is in what comes back, as code."""
+    code = (
+        f"{import_line(evidence.subject.submission.main, TRAIN)}\n\n"
+        f"merges = {TRAIN}({text!r}, {vocab_size})\n"
+        "print(type(merges).__name__, *{type(pair).__name__ for pair in merges},\n"
+        "      *{type(part).__name__ for pair in merges for part in pair})"
+    )
+    inside = "" if vocab_size == 256 else " tuple bytes"
+    return Counterexample(code, f"list{inside}", found)
+
+
 def _found(evidence: Evidence, asked: Sequence[str], vocab_size: int) -> list[list[Pair]]:
     """What the submission finds in each text, checked to be merges."""
     given = {"vocab_size": vocab_size}
@@ -62,7 +74,7 @@ def _found(evidence: Evidence, asked: Sequence[str], vocab_size: int) -> list[li
                 kind += f" with {short(repr(merges[0]))}"
             raise Failure(
                 f"expected a list of tuples of two bytes from {TRAIN}, found {kind}",
-                _counterexample(evidence, text, vocab_size, "a list of (bytes, bytes)", kind),
+                _of_type(evidence, text, vocab_size, kind),
                 cause_of_type(asked, found),
             )
     return found

@@ -133,4 +133,12 @@ CUTS = (
 )
 
 # Words that are longer than words are.
-LONG = ("abcdefghij" * 13, " the" * 40, "-" * 130, " " * 70, "1234567" * 11, "日本" * 30)
+LONG = (
+    "abcdefghij" * 13,
+    "abcdefghij" * 300,
+    " the" * 40,
+    "-" * 130,
+    " " * 70,
+    "1234567" * 11,
+    "日本" * 30,
+)

@@ -13,6 +13,7 @@ from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
+from grader.oracle.causes.generation_kept import GENERATION_KEPT
 from grader.oracle.causes.kv_cache import KV_CACHE
 from grader.oracle.causes.kv_cache_kept import KV_CACHE_KEPT
 from grader.oracle.causes.mlp import MLP
@@ -45,6 +46,7 @@ CAUSES: dict[str, Cause] = {
         ANYWHERE,
         GENERATION,
         GENERATION_DRAWS,
+        GENERATION_KEPT,
         PRETRAINED,
         PRETRAINED_CONTRACT,
         CLASSIFICATION,

@@ -37,7 +37,7 @@ def grade(path: Path, options: Options, progress: Progress, server: Server) -> R
     for exercise in EXERCISES.values():
         own = replace(options, exercise=exercise.name)
         try:
-            waiting.append((exercise.read(path, options.base), own))
+            waiting.append((exercise.read(path, options.base, beside=not options.untrusted), own))
         except MissingFile:
             reports[exercise.name] = _not_there(path, exercise, own)
         except UnusableInput as error:

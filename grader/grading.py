@@ -72,7 +72,7 @@ def grade(
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
-    submission = EXERCISES[options.exercise].read(path, options.base)
+    submission = EXERCISES[options.exercise].read(path, options.base, beside=not options.untrusted)
     return grade_submission(submission, options, progress, server)
 
 

@@ -51,7 +51,7 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
     topic = _find(id)
-    submission = read(path, topic.exercise.file)
+    submission = read(path, topic.exercise.file, names=topic.exercise.names)
     file = str(Path(submission.folder, submission.main).resolve())
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)

@@ -47,8 +47,9 @@ def test_the_only_file_may_have_any_name(pack: Pack) -> None:
     assert read(pack({"my answer/model.py": "x = 1"}), "gpt2.py").main == "model.py"
 
 
-def test_files_beside_and_below_come_along(pack: Pack) -> None:
-    files = {"a/gpt2.py": "1", "a/parts/mlp.py": "2", "a/block.py": "3", "other.py": "4"}
+def test_what_it_imports_comes_along(pack: Pack) -> None:
+    text = "import block\nfrom parts.mlp import MLP"
+    files = {"a/gpt2.py": text, "a/parts/mlp.py": "2", "a/block.py": "3", "a/other.py": "4"}
     found = read(pack(files), "gpt2.py").files
     assert set(found) == {"gpt2.py", "parts/mlp.py", "block.py"}
 
@@ -58,7 +59,7 @@ def test_files_beside_and_below_come_along(pack: Pack) -> None:
     [
         ({}, "found no Python file"),
         ({"a.py": "", "b.py": ""}, "expected gpt2.py in this archive, found a.py, b.py"),
-        ({"a/gpt2.py": "", "b/gpt2.py": ""}, "expected one gpt2.py"),
+        ({"a/gpt2.py": "x = 1", "b/gpt2.py": "x = 2"}, "expected one gpt2.py"),
         ({"../gpt2.py": ""}, "lies outside"),
         ({"a/../../gpt2.py": ""}, "lies outside"),
         ({"/etc/gpt2.py": ""}, "lies outside"),

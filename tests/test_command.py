@@ -69,7 +69,7 @@ def test_same_seed_same_report(command: Command, tmp_path: Path) -> None:
     [
         (["grade", "no/such/file.py"], "no such file or folder"),
         (["grade", "README.md"], "not a Python file"),
-        (["grade", "tests"], "expected gpt2.py in this folder"),
+        (["grade", "tests"], "expected one gpt2.py, found"),
         (["grade", "--exercise", "gpt3"], "there is no exercise 'gpt3'"),
         (["grade", "--policy", "none"], "Invalid value for '--policy'"),
         (["grade", "--sed", "1"], "Did you mean"),

@@ -194,7 +194,7 @@ def test_one_entry_costs_no_other_its_row(tmp_path: Path, monkeypatch: pytest.Mo
     assert [entry.name for entry in found] == ["loop", "zoe.py"]
     exercise = EXERCISES["gpt2"]
     assert "symbolic link" in found[0].read(exercise, None).error
-    monkeypatch.setattr(type(exercise), "read", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(exercise), "read", lambda *_, **__: 1 / 0)
     assert "ZeroDivisionError" in found[1].read(exercise, None).error
 
 

@@ -124,7 +124,7 @@ def test_a_check_like_none(command: Command) -> None:
     [
         ("no/such/file.py", "no such file or folder"),
         ("README.md", "not a Python file"),
-        ("tests", "expected gpt2.py in this folder"),
+        ("tests", "expected one gpt2.py, found"),
     ],
 )
 def test_unusable_path(command: Command, state: Path, path: str, words: str) -> None:

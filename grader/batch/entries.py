@@ -25,7 +25,7 @@ class Entry:
         try:
             if self.path.is_symlink():  # to something of the interviewer's own, perhaps
                 raise UnusableInput(f"{self.path}: a symbolic link. Put the file itself there.")
-            return exercise.read(self.path, base)
+            return exercise.read(self.path, base, beside=False)
         except UnusableInput as error:
             return unusable(self.path, exercise.file, error)
         except Exception as error:  # whatever it is, it costs this one its row and no other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,33 @@ class Exercise:
     base_needed: bool = True
     imports: tuple[str, ...] = ()
 
-    def read(self, path: Path, base_folder: Path | None = None) -> Submission:
+    def read(
+        self,
+        path: Path,
+        base_folder: Path | None = None,
+        given: Mapping[str, str] | None = None,
+        beside: bool = True,
+    ) -> Submission:
         """What was handed in for this exercise. Raises UnusableInput.
 
-        base_folder: where the exercise that it builds on is, if not beside it.
+        base_folder: where the exercise that it builds on is, if not beside it; given: a name of
+        this exercise -> what the submission calls it; beside: whether a single file may import
+        what lies beside it.
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
         below = EXERCISES[self.base].file if self.base else None
-        return read(path, self.file, others, below, base_folder, self.base_needed, self.imports)
+        return read(
+            path,
+            self.file,
+            others,
+            below,
+            base_folder,
+            self.base_needed,
+            self.imports,
+            self.names,
+            given or {},
+            beside,
+        )
 
     def subject(
         self,

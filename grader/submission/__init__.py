@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
-from grader.submission.archive import is_archive, read_archive
-from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation, without
+from grader.submission.archive import stem
+from grader.submission.classes import Classes, Names
+from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation
 from grader.submission.files import (
     MAX_FILE_BYTES,
+    Alone,
     MissingFile,
+    SeveralFiles,
+    Tree,
     UnusableInput,
-    read_file,
-    read_folder,
 )
+from grader.submission.intake import Found, find, gather, stem_of, tree_of
+from grader.submission.taken import Taken, taken
+from grader.submission.text import parsed
 
 __all__ = [
     "FORBIDDEN_NAMES",
     "MAX_FILE_BYTES",
     "MissingFile",
+    "Names",
+    "SeveralFiles",
     "Submission",
+    "Taken",
     "UnusableInput",
     "Violation",
     "read",
+    "stem_of",
     "unusable",
 ]
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 PLACE = "submission"  # the folder in which all are run, as far as they can tell
 
 
@@ -40,7 +51,11 @@ class Submission:
     sha256: of the texts, under whatever name the main file comes;
     files: relative path -> bytes; main: the one that holds the exercise; package: the name to
     load everything under when files import one another relatively; error: why it cannot be run,
-    ready to show; unwritten: classes whose forward is empty.
+    ready to show, with the main file under the exercise's name; unread: whether that is because
+    nothing could be made out to grade; unwritten: classes whose forward is empty; taken: what is
+    taken for classes of the brief under other names or with other arguments; classes: all that
+    are there; cells: of a notebook, the lines with which they begin; notes: what was done to the
+    text, or where it was found.
     """
 
     path: str
@@ -52,18 +67,24 @@ class Submission:
     error: str | None = None
     violations: tuple[Violation, ...] = field(default=())
     unwritten: frozenset[str] = frozenset()
+    unread: bool = False
+    taken: tuple[Taken, ...] = ()
+    classes: tuple[str, ...] = ()
+    cells: tuple[tuple[int, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def nameless(self, main: str) -> Submission:
         """The same with its main file called `main` and no place: so it is judged, whoever's it
         is, and what has the same text is judged the same.
         """
-        own = {self.main: main}
+        own = {self.main: _as_judged(self.main, main, self.files)}
         return replace(
             self,
             folder=PLACE,
-            main=main,
+            main=own[self.main],
             files={own.get(name, name): text for name, text in self.files.items()},
             violations=tuple(replace(v, file=own.get(v.file, v.file)) for v in self.violations),
+            taken=tuple(replace(t, file=own.get(t.file, t.file)) for t in self.taken),
         )
 
 
@@ -75,64 +96,111 @@ def read(
     base_folder: Path | None = None,
     base_needed: bool = True,
     imports: Collection[str] = (),
+    names: Sequence[str] = (),
+    given: Mapping[str, str] = _NOTHING,
+    beside: bool = True,
 ) -> Submission:
-    """Read a file, or a folder or zip archive that has the file `main`. Raises UnusableInput.
+    """Read what was handed in at a path for the file `main`: a file, a notebook, a folder, an
+    archive of these.
 
     others: files of other exercises, which are left out unless they are imported; base: the one
     of them that this one builds on, from beside it or from the base_folder; base_needed: whether
     it is an error if there is none beside it; imports: modules that the policy allows besides
-    torch and Python's own.
+    torch and Python's own; names: what the candidate writes, by which a file of another name is
+    found; given: such a name -> what plays its part here; beside: whether a single file may import
+    what lies beside it.
+
+    Raises UnusableInput: of it SeveralFiles where more than one may be meant, MissingFile where
+    none is.
     """
+    wanted = Names(main, tuple(names), given)
     try:
-        if path.is_dir():
-            root, main_name, files = path, main, read_folder(path, main)
-        elif is_archive(path):
-            root, (main_name, files) = path.with_suffix(""), read_archive(path, main)
-        else:
-            root, main_name, files = path.parent, path.name, {path.name: read_file(path)}
-            if base is not None and base_folder is None and (base_needed or (root / base).exists()):
-                base_folder = root
+        tree = tree_of(path, beside)
+        found = find(path, tree, wanted, others)
+        files = found.files
+        if base is not None:
+            files = _with_base(path, tree, found, base, base_folder, base_needed)
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
-    files = without(files, {name for name in others if name not in (main_name, base)})
-    if base is not None and (base_folder or base_needed):
-        files = _with_base(path, files, base, base_folder, {*others, main_name})
+    root = _root(path, tree) / found.folder
+    return _submission(path, root, found, files, wanted, imports)
+
+
+def _submission(
+    path: Path,
+    root: Path,
+    found: Found,
+    files: dict[str, bytes],
+    wanted: Names,
+    imports: Collection[str],
+) -> Submission:
+    own = _as_judged(found.main, wanted.file, found.files)
+    judged = {own if name == found.main else name: text for name, text in files.items()}
     facts = Facts()
-    for name, text in files.items():
-        facts.add(name, text, set(files), imports)
+    if found.text.error:
+        facts.syntax_error = f"{own}: {found.text.error}"
+    for name, text in () if facts.syntax_error else judged.items():
+        facts.add(name, text, set(judged), imports)
         if facts.syntax_error is not None:
             facts = Facts(syntax_error=facts.syntax_error)
             break
+    trees = {name: node for name, text in files.items() if (node := parsed(text)) is not None}
     return Submission(
         path=str(path),
         folder=str(root),
-        main=main_name,
+        main=found.main,
         files=files,
-        sha256=_digest({main if name == main_name else name: files[name] for name in files}),
+        sha256=_digest(judged),
         package="submission" if facts.relative else None,
         error=facts.syntax_error,
-        violations=tuple(facts.violations),
+        violations=tuple(
+            replace(v, file=found.main) if v.file == own else v for v in facts.violations
+        ),
         unwritten=frozenset(facts.unwritten),
+        taken=taken(path, trees, found.main, wanted),
+        classes=tuple(Classes.of(trees, found.main).found),
+        cells=found.text.cells,
+        notes=tuple(_notes(path, root, found)),
     )
 
 
+def _as_judged(own: str, main: str, files: Collection[str]) -> str:
+    """The main file's name while it is judged: in the same folder, as the exercise calls it."""
+    name = (PurePosixPath(own).parent / main).as_posix()
+    return own if name in files else name
+
+
+def _root(path: Path, tree: Tree) -> Path:
+    """The folder of all files, as far as messages tell."""
+    if isinstance(tree, Alone):
+        return path.parent
+    return path if path.is_dir() else path.parent / stem(path.name)
+
+
+def _notes(path: Path, root: Path, found: Found) -> Iterator[str]:
+    """What is told of where the code was found and what was done to it."""
+    if found.text.notes:
+        yield f"Of {found.main} " + "; ".join(found.text.notes) + "."
+
+
 def _with_base(
-    path: Path, files: dict[str, bytes], base: str, folder: Path | None, others: Collection[str]
+    path: Path, tree: Tree, found: Found, base: str, folder: Path | None, needed: bool
 ) -> dict[str, bytes]:
     """The files with `base`, and what it imports, from a folder. Raises UnusableInput."""
     advice = f"Put a {base} there, or give the folder of another as --base (such as solutions)."
+    there = f"{found.folder}/{base}" if found.folder else base
     if folder is None:
-        if base not in files:
+        beside = Alone(path.parent / base, True) if isinstance(tree, Alone) else tree
+        if (isinstance(tree, Alone) and (path.parent / base).exists()) or tree.has(there):
+            return gather(path, beside, there).files | found.files
+        if needed:
             raise UnusableInput(f"{path}: this exercise builds on {base}, found none. {advice}")
-        return files
+        return found.files
     try:
-        found = read_folder(folder, base)
+        below = find(folder, tree_of(folder), Names(base, (), {})).files
     except UnusableInput as error:
         raise UnusableInput(f"{path}: this exercise builds on {base}. {error} {advice}") from error
-    except OSError as error:
-        raise UnusableInput(f"{folder}: cannot be read ({error.strerror})") from error
-    below = without(found, set(found) - {base})
-    own = {name: text for name, text in files.items() if name != base}
+    own = {name: text for name, text in found.files.items() if name != base}
     both = [name for name in own if name in below and own[name] != below[name]]
     if both:
         raise UnusableInput(
@@ -144,7 +212,7 @@ def _with_base(
 def unusable(path: Path, main: str, error: UnusableInput) -> Submission:
     """What stands for something handed in that cannot be read: nothing, and why."""
     digest = _digest({"": str(error).encode("utf-8", "replace")})
-    return Submission(str(path), str(path.parent), main, {}, digest, error=str(error))
+    return Submission(str(path), str(path.parent), main, {}, digest, error=str(error), unread=True)
 
 
 def _digest(files: dict[str, bytes]) -> str:

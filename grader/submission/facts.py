@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-
-# What may be an import of a file beside this one: too much does no harm.
-_IMPORTED = re.compile(rb"(?:import|from)\s+\.?(\w+)|import_module\(\s*[\"'](\w+)")
 
 # Whole Transformers that torch ships: what the exercise asks a candidate to write.
 FORBIDDEN_NAMES = frozenset(
@@ -67,19 +63,6 @@ class Facts:
         self.relative |= any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in nodes)
         self.violations += _violations(name, nodes, names, imports)
         self.unwritten += _unwritten(nodes)
-
-
-def without(files: dict[str, bytes], others: Collection[str]) -> dict[str, bytes]:
-    """The files but for those of `others` that none of the rest imports, even through another."""
-    kept = {name: text for name, text in files.items() if name not in others}
-    waiting = list(kept)
-    while waiting:
-        for words in _IMPORTED.findall(files[waiting.pop()]):
-            name = f"{b''.join(words).decode()}.py"
-            if name in files and name not in kept:
-                kept[name] = files[name]
-                waiting.append(name)
-    return {name: files[name] for name in files if name in kept}
 
 
 def _unwritten(nodes: Iterable[ast.AST]) -> Iterator[str]:

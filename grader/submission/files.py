@@ -1,11 +1,11 @@
-"""What was handed in, as bytes: a file or a folder, within bounds."""
+"""What was handed in, as places and bytes, within bounds."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath, PurePosixPath
 
 from grader.errors import GraderError
 
@@ -13,7 +13,13 @@ MAX_FILES = 200
 MAX_BYTES = 1_000_000  # of all files together
 MAX_FILE_BYTES = 100_000  # a tree of syntax takes up to 800 times the bytes of its text
 MAX_ENTRIES = 20_000  # files and folders that are looked at
-_SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages", "venv"}
+MAX_NOTEBOOK_BYTES = 10_000_000  # most of which are pictures
+MAX_ARCHIVE_BYTES = 20_000_000
+CODE = (".py", ".pyw", ".py.txt", ".ipynb")  # endings of files with code
+PROSE = (".txt", ".md")  # of files that may hold code, where there are none of the others
+PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
+_SKIPPED_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv"}
+ADVICE = "Hand in the code only."
 
 
 class UnusableInput(GraderError):
@@ -24,56 +30,110 @@ class MissingFile(UnusableInput):
     """The folder or archive given does not have the file that is asked for."""
 
 
+class SeveralFiles(UnusableInput):
+    """Several files may be what is asked for, and none more than the others."""
+
+
+Reader = Callable[[], bytes]
+
+
+class Tree:
+    """The files of a hand-in: places relative to its folder ("src/gpt2.py"), read when asked for.
+
+    kind: what it is called in messages; troubles: why some of it cannot be looked into.
+    """
+
+    def __init__(self, kind: str, readers: dict[str, Reader], troubles: tuple[str, ...] = ()):
+        self.kind = kind
+        self.readers = readers
+        self.troubles = troubles
+
+    def __iter__(self) -> Iterator[str]:
+        """All places, the outermost first."""
+        return iter(sorted(self.readers, key=lambda place: (place.count("/"), place)))
+
+    def has(self, place: str) -> bool:
+        """Whether there is such a file."""
+        return place in self.readers
+
+    def read(self, place: str) -> bytes:
+        """The bytes of a file. Raises UnusableInput or OSError."""
+        return self.readers[place]()
+
+
+class Alone(Tree):
+    """One file; those beside it are there for what it imports, and are not listed.
+
+    beside: whether there are any.
+    """
+
+    def __init__(self, path: Path, beside: bool) -> None:
+        super().__init__("file", {path.name: lambda: read_file(path)})
+        self._folder = path.parent if beside else None
+
+    def has(self, place: str) -> bool:
+        """Whether it is the file, or a regular one beside it."""
+        if self._folder is None or place in self.readers:
+            return place in self.readers
+        file = self._folder / place
+        return file.is_file() and not file.is_symlink()
+
+    def read(self, place: str) -> bytes:
+        """The bytes of a file. Raises UnusableInput or OSError."""
+        if place in self.readers or self._folder is None:
+            return super().read(place)
+        return read_file(self._folder / place)
+
+
 def read_file(path: Path) -> bytes:
-    """A Python file. Raises UnusableInput or OSError."""
+    """A file of a kind that is read. Raises UnusableInput or OSError."""
     if not path.exists():
         raise UnusableInput(
             f"{path}: no such file or folder. Give the file with your classes, or its folder."
         )
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnusableInput(f"{path}: not a regular file. Give a Python file or a folder.")
-    if path.suffix != ".py":
+    if path.name.lower().endswith(PACKED):
+        limit = MAX_ARCHIVE_BYTES
+    elif path.name.lower().endswith((*CODE, *PROSE)):
+        limit = limit_of(path.name)
+    else:
         raise UnusableInput(
-            f"{path}: not a Python file. Give a file that ends in .py, or a folder."
+            f"{path}: not a Python file. Give a file that ends in .py or .ipynb, a folder, or a "
+            "zip or tar.gz archive."
         )
     with path.open("rb") as file:
-        text = file.read(MAX_FILE_BYTES + 1)
-    if len(text) > MAX_FILE_BYTES:
-        raise UnusableInput(f"{path}: larger than {MAX_FILE_BYTES:,} bytes. Hand in the code only.")
+        text = file.read(limit + 1)
+    if len(text) > limit:
+        raise UnusableInput(f"{path}: larger than {limit:,} bytes. {ADVICE}")
     return text
 
 
-def read_folder(root: Path, main: str) -> dict[str, bytes]:
-    """The Python files of a folder that has `main`, by relative path.
+def limit_of(name: str) -> int:
+    """How many bytes a file of this name may have."""
+    return MAX_NOTEBOOK_BYTES if name.lower().endswith(".ipynb") else MAX_FILE_BYTES
 
-    Raises UnusableInput or OSError.
-    """
-    if not (root / main).is_file():
-        others = sorted(" ".join(p.name.split()) for p in root.glob("*.py"))[:8]
-        there = ", ".join(others) or "no Python file"
-        raise MissingFile(f"{root}: expected {main} in this folder, found {there}.")
-    if (root / main).is_symlink():
-        raise UnusableInput(f"{root / main}: a symbolic link. Hand in the file itself.")
-    files: dict[str, bytes] = {}
-    size = 0
+
+def folder_readers(root: Path) -> dict[str, Reader]:
+    """What may be of use in a folder. Raises UnusableInput or OSError."""
     try:
-        found = sorted(_python_files(root))
+        found = sorted(_files_of(root))
     except RecursionError:  # os.walk, before Python 3.12
-        raise UnusableInput(f"{root}: its folders lie too deep. Hand in the code only.") from None
-    for file in found:
-        text = read_file(file)
-        size += len(text)
-        if len(files) == MAX_FILES or size > MAX_BYTES:
-            raise UnusableInput(
-                f"{root}: more than {MAX_FILES} Python files or {MAX_BYTES:,} bytes. "
-                "Give a folder with only the submission in it."
-            )
-        files[file.relative_to(root).as_posix()] = text
-    return files
+        raise UnusableInput(f"{root}: its folders lie too deep. {ADVICE}") from None
+    return {file.relative_to(root).as_posix(): _reader(file) for file in found}
 
 
-def _python_files(root: Path) -> Iterator[Path]:
-    """Regular Python files below a folder, links left out, in no order. Raises UnusableInput."""
+def _reader(file: Path) -> Reader:
+    def read() -> bytes:
+        if file.is_symlink():
+            raise UnusableInput(f"{file}: a symbolic link. Hand in the file itself.")
+        return read_file(file)
+
+    return read
+
+
+def _files_of(root: Path) -> Iterator[Path]:
+    """Files below a folder that may be of use, in no order. Raises UnusableInput."""
     entries = 0
     for folder, inside, names in os.walk(root):
         entries += len(inside) + len(names)
@@ -85,14 +145,23 @@ def _python_files(root: Path) -> Iterator[Path]:
         inside[:] = [name for name in inside if not _is_skipped(name)]
         for name in names:
             file = Path(folder, name)
-            if is_wanted(PurePath(name)) and not file.is_symlink() and file.is_file():
+            if is_wanted(PurePath(name)) and file.is_file():
                 yield file
 
 
 def is_wanted(place: PurePath) -> bool:
-    """Whether what lies at a relative place is a Python file, and none of a library or a tool."""
-    return place.suffix == ".py" and not any(map(_is_skipped, place.parts))
+    """Whether what lies at a relative place may be code, and none of a library or a tool."""
+    known = place.name.lower().endswith((*CODE, *PROSE, *PACKED))
+    return known and not any(map(_is_skipped, place.parts))
 
 
 def _is_skipped(name: str) -> bool:
     return name.startswith(".") or name in _SKIPPED_FOLDERS
+
+
+def is_test(place: str) -> bool:
+    """Whether a file is one of tests, by where it lies or what it is called."""
+    *folders, name = PurePosixPath(place.lower()).parts
+    stem = name.split(".")[0]
+    named = stem.startswith("test_") or stem.endswith("_test") or stem == "conftest"
+    return named or any(folder in ("test", "tests") for folder in folders)

@@ -1,0 +1,345 @@
+"""Finds the code in a hand-in: the file that counts, and what it imports from beside it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from grader.submission.archive import is_packed, opened, unpacked
+from grader.submission.classes import Names, definitions, roles_of
+from grader.submission.files import (
+    CODE,
+    MAX_BYTES,
+    MAX_FILES,
+    PROSE,
+    Alone,
+    MissingFile,
+    SeveralFiles,
+    Tree,
+    UnusableInput,
+    folder_readers,
+    is_test,
+    read_file,
+)
+from grader.submission.notebook import as_python, is_notebook
+from grader.submission.text import Text, parsed, plain
+
+# What is put to a name when it is saved or sent again: "gpt2 (1)", "gpt2-2", "gpt2_final_v3".
+_VARIANT = re.compile(
+    r"\s*\(\d+\)$|[ _-]+(v?\d+|final|copy|kopie|new|neu|fixed|solution|submission|done|latest)$"
+)
+_BEFORE = re.compile(r"^(copy of|kopie von)\s+")
+_NOT_OWN = sys.stdlib_module_names | {"torch"}
+_SHOWN = 8  # names in a message
+
+
+def tree_of(path: Path, beside: bool = True) -> Tree:
+    """What was handed in at a path. Raises UnusableInput or OSError.
+
+    beside: whether what lies beside a single file may be imported by it.
+    """
+    if path.is_dir():
+        return Tree("folder", *opened(folder_readers(path)))
+    if is_packed(path.name):
+        return Tree("archive", *opened(unpacked(str(path), read_file(path))))
+    alone = Alone(path, beside)
+    alone.read(path.name)  # or it says what it is
+    return alone
+
+
+@dataclass(frozen=True)
+class Found:
+    """The file that counts and what it imports.
+
+    folder: where in the tree the names of the files begin; main: the file that counts; text: its
+    text, with what was done to it; files: texts by name, with that of `main`.
+    """
+
+    folder: str
+    main: str
+    text: Text
+    files: dict[str, bytes]
+
+
+def find(path: Path, tree: Tree, wanted: Names, others: Collection[str] = ()) -> Found:
+    """The code that counts. Raises UnusableInput or OSError, and SeveralFiles rather than guess.
+
+    others: files of other exercises, which are not this one.
+    """
+    found = _Candidate(path, tree, _place(path, tree, wanted, others), wanted)
+    if found.place.lower().endswith(PROSE) and (found.parsed is None or not found.reached):
+        raise UnusableInput(
+            f"{path}: not a Python file. Give a file that ends in .py or .ipynb, or a folder."
+        )
+    return found.found
+
+
+def _place(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> str:
+    """Where the file lies that counts."""
+    if isinstance(tree, Alone):
+        return next(iter(tree))
+    foreign = {stem_of(other) for other in others}
+    code = [place for place in tree if place.lower().endswith(CODE) and not is_test(place)]
+    code = [place for place in code if stem_of(place) not in foreign]
+    named = [_Candidate(path, tree, place, wanted) for place in code if _is_named(place, wanted)]
+    best = _best(path, [one for one in named if one.counts]) if named else None
+    if best is None:
+        best = _best(path, _defining(path, tree, code, wanted))
+    if best is None and named:
+        best = _best(path, named)
+    if best is None:
+        prose = [place for place in tree if place.lower().endswith(PROSE)]
+        best = _best(path, _defining(path, tree, prose, wanted))
+    if best is not None:
+        return best
+    if len(code) == 1:
+        return code[0]
+    there = ", ".join(" ".join(place.split()) for place in code[:_SHOWN]) or "no Python file"
+    troubles = "".join(f" {trouble}" for trouble in tree.troubles)
+    raise MissingFile(
+        f"{path}: expected {wanted.file} in this {tree.kind}, found {there}.{troubles}"
+    )
+
+
+def stem_of(place: str) -> str:
+    """What a file is called, but for its ending, its case, and what saving it again adds."""
+    name = place.rsplit("/", 1)[-1].lower()
+    ending = next((e for e in sorted(CODE, key=len, reverse=True) if name.endswith(e)), "")
+    stem = name[: -len(ending)] if ending else name
+    if stem == "__init__" and "/" in place:
+        stem = place.rsplit("/", 2)[-2].lower()
+    stem = _BEFORE.sub("", stem.strip())
+    while (shorter := _VARIANT.sub("", stem)) not in (stem, ""):
+        stem = shorter
+    return stem
+
+
+def _is_named(place: str, wanted: Names) -> bool:
+    return stem_of(place) == stem_of(wanted.file)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A file that may be the one."""
+
+    path: Path
+    tree: Tree
+    place: str
+    wanted: Names
+
+    @cached_property
+    def found(self) -> Found:
+        return gather(self.path, self.tree, self.place, self.wanted.names)
+
+    @cached_property
+    def parsed(self) -> ast.Module | None:
+        return parsed(self.found.text.text)
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Which of the exercise's names it defines."""
+        return frozenset(definitions(self.parsed) if self.parsed else ()) & set(self.wanted.names)
+
+    @cached_property
+    def reached(self) -> int:
+        """How many of the names, or of what plays their parts, it and what it imports define."""
+        trees = {name: parsed(text) for name, text in self.found.files.items()}
+        known = {name: tree for name, tree in trees.items() if tree is not None}
+        names = {name for tree in known.values() for name in definitions(tree)}
+        exact = len(names & set(self.wanted.names))
+        return exact or len(roles_of(known, self.found.main, self.wanted))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may hold the exercise: one that does not parse may."""
+        return self.parsed is None or self.reached > 0
+
+    @cached_property
+    def unwritten(self) -> bool:
+        """Whether it defines names, and all of them are stubs."""
+        return self.parsed is not None and bool(self.own) and self.own <= _stubs(self.parsed)
+
+    @cached_property
+    def meaning(self) -> str:
+        """What is the same for files that define the same."""
+        return ast.dump(self.parsed) if self.parsed else repr(self.found.text.text)
+
+
+def _stubs(tree: ast.Module) -> set[str]:
+    """Names whose functions do nothing but raise NotImplementedError, or nothing at all."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            functions = [n for n in ast.walk(node) if isinstance(n, ast.FunctionDef)]
+            if functions and all(_does_nothing(f.body[-1]) for f in functions):
+                found.add(node.name)
+    return found
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return constant or isinstance(statement, ast.Pass | ast.Raise)
+
+
+def _defining(path: Path, tree: Tree, places: Sequence[str], wanted: Names) -> list[_Candidate]:
+    """Those files that define most of the exercise's names, or of what plays their parts."""
+    found = []
+    size = 0
+    for count, place in enumerate(places, 1):
+        try:
+            raw = tree.read(place)
+        except UnusableInput:
+            continue
+        size += 0 if place.lower().endswith(".ipynb") else len(raw)
+        if count > MAX_FILES or size > MAX_BYTES:
+            there = ", ".join(" ".join(place.split()) for place in places[:_SHOWN])
+            raise UnusableInput(
+                f"{path}: expected {wanted.file} in this {tree.kind}, found {there}, …; these are "
+                f"more than {MAX_FILES} Python files or {MAX_BYTES:,} bytes, too many to look "
+                "through. Give a folder with only the submission in it."
+            )
+        if re.search(rb"\b(class|def)\s", raw.replace(b"\0", b"")):
+            found.append(_Candidate(path, tree, place, wanted))
+    found = [one for one in found if one.parsed is not None and one.reached]
+    with_names = [one for one in found if one.own]
+    most = max((len(one.own) for one in with_names), default=0)
+    found = [one for one in with_names if len(one.own) == most] or found
+    reach = max((one.reached for one in found), default=0)
+    return [one for one in found if one.reached == reach]
+
+
+def _best(path: Path, found: Sequence[_Candidate]) -> str | None:
+    """The one that counts more than all others. Raises SeveralFiles if there is none such."""
+    written = [one for one in found if not one.unwritten] or list(found)
+    imported = {name for one in written for name in _below(one)}
+    written = [one for one in written if one.place not in imported] or written
+    outermost = min((one.place.count("/") for one in written), default=0)
+    near = [one for one in written if one.place.count("/") == outermost]
+    python = [one for one in near if not one.place.lower().endswith(".ipynb")] or near
+    different = list({one.meaning: one for one in reversed(python)}.values())
+    if len(different) > 1:
+        names = ", ".join(sorted(one.place for one in different)[:_SHOWN])
+        file = found[0].wanted.file
+        raise SeveralFiles(
+            f"{path}: expected one {file}, found {names}. Leave the one that counts, or name it "
+            f"{file} and the others something else."
+        )
+    return python[0].place if python else None
+
+
+def _below(candidate: _Candidate) -> set[str]:
+    """Places of what a candidate imports."""
+    folder = candidate.found.folder
+    names = set(candidate.found.files) - {candidate.found.main}
+    return {f"{folder}/{name}" if folder else name for name in names}
+
+
+def gather(path: Path, tree: Tree, place: str, names: Collection[str] = ()) -> Found:
+    """A file with what it imports from beside it, even through another. Raises UnusableInput or
+    OSError.
+    """
+    text = text_of(tree.read(place), place, names)
+    up = 0
+    while True:
+        parts = PurePosixPath(place).parts
+        cut = max(len(parts) - 1 - up, 0)
+        folder, main = "/".join(parts[:cut]), "/".join(parts[cut:])
+        collector = _Collector(path, tree, folder, text.beside)
+        files = collector.collect(main, text.text)
+        if not collector.higher or cut == 0:
+            return Found(folder, main, text, files)
+        up += 1
+
+
+def text_of(raw: bytes, place: str, names: Collection[str] = ()) -> Text:
+    """The Python text of a file of any kind."""
+    if place.lower().endswith(".ipynb") or is_notebook(raw):
+        return as_python(raw, names)
+    return plain(raw)
+
+
+@dataclass
+class _Collector:
+    """Collects what files import. higher: whether one imports from above the folder."""
+
+    path: Path
+    tree: Tree
+    folder: str
+    beside: Mapping[str, bytes]
+    higher: bool = False
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def collect(self, main: str, text: bytes) -> dict[str, bytes]:
+        self.files[main] = text
+        waiting = [main]
+        while waiting:
+            name = waiting.pop()
+            for wanted in self._imported(name):
+                found = None if wanted in self.files else self._read(wanted)
+                if found is not None:
+                    self.files[wanted] = found
+                    waiting.append(wanted)
+        size = sum(map(len, self.files.values()))
+        if len(self.files) > MAX_FILES or size > MAX_BYTES:
+            raise UnusableInput(
+                f"{self.path}: more than {MAX_FILES} Python files or {MAX_BYTES:,} bytes."
+            )
+        return self.files
+
+    def _imported(self, name: str) -> Iterator[str]:
+        """Names that files may have which a file imports."""
+        tree = parsed(self.files[name])
+        folders = PurePosixPath(name).parts[:-1]
+        for level, module in imports(tree) if tree is not None else ():
+            if level - 1 > len(folders):
+                self.higher = True
+                continue
+            start = folders[: len(folders) - level + 1] if level else ()
+            parts = (*start, *module.split(".")) if module else start
+            if not all(map(str.isidentifier, parts)) or (level == 0 and parts[0] in _NOT_OWN):
+                continue
+            for end in range(1, len(parts) + 1):
+                stem = "/".join(parts[:end])
+                yield f"{stem}/__init__.py"
+                yield f"{stem}.py"
+
+    def _read(self, name: str) -> bytes | None:
+        """The text of a file that is imported by this name: from beside, or from further up."""
+        if name in self.beside:
+            return self.beside[name]
+        folder = PurePosixPath(self.folder)
+        for above in (folder, *folder.parents):
+            for place in ((above / name).as_posix(), (above / f"{name}.txt").as_posix()):
+                if self.tree.has(place):
+                    return text_of(self.tree.read(place), place).text
+        return None
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """What a text may import: (dots in front, name of a module or of something in one)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            yield node.level, base
+            yield from (
+                (node.level, f"{base}.{alias.name}".lstrip("."))
+                for alias in node.names
+                if alias.name != "*"
+            )
+        elif isinstance(node, ast.Call) and _calls_import(node.func):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                name = first.value.lstrip(".")
+                yield len(first.value) - len(name), name
+
+
+def _calls_import(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")

@@ -23,7 +23,7 @@ class Evidence:
         self.subject = subject
         self.seed = seed
         self.policy = policy
-        self.models = Models(subject)
+        self.models = Models(subject, self.advise)
         self.layouts = Layouts(self.models, seed)
         self.advisories: dict[str, str] = {}
         self.named: dict[str, str] = {}

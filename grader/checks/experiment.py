@@ -104,7 +104,9 @@ class Experiment:
     def normal(self, name: str, shape: tuple[int, ...]) -> Floats:
         """A random tensor, called `name` in the code."""
         scale = self.case.regime.inputs
-        self._lines.append(f"{name} = torch.from_numpy(rng.normal(0.0, {scale}, {shape}))")
+        single = ".float()" if self.module.told_single else ""
+        drawn = f"{name} = torch.from_numpy(rng.normal(0.0, {scale}, {shape})){single}"
+        self._lines.append(drawn)
         return self.rng.normal(0.0, scale, shape)
 
     def code(self, *lines: str, train: bool = False) -> str:
@@ -117,7 +119,7 @@ class Experiment:
                 "import torch",
                 import_line(self._main, name),
                 "",
-                "torch.set_default_dtype(torch.float64)",
+                *([] if self.module.told_single else ["torch.set_default_dtype(torch.float64)"]),
                 f"model = {name}({arguments}).{'train' if train else 'eval'}()",
                 f"rng = np.random.default_rng({self.case.draw})",
                 "for p in model.parameters():",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from grader.checks import precision
 from grader.checks.api import NotRun
 from grader.oracle.layouts.box import SAME, difference
 from grader.remote import CandidateError, Module, Subject
@@ -19,26 +21,44 @@ Size = dict[str, int]
 class Models:
     """Builds the submission's classes, by name or (where names are refused) by position.
 
-    computed: classes whose weights are computed from parameters, and are asked for as such.
-    spare: names of parameters that nothing uses, where some were found, by class and size.
+    note: takes the id and the words of a remark; computed: classes whose weights are computed from
+    parameters, and are asked for as such; spare: names of parameters that nothing uses, where some
+    were found, by class and size.
     """
 
     subject: Subject
+    note: Callable[[str, str], None] = lambda id, message: None
     computed: set[str] = field(default_factory=set)
     spare: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    _settled: set[str] = field(default_factory=set)
     _positional: set[str] = field(default_factory=set)
 
     def module(self, name: str, size: Size, **options: Any) -> Module:
-        """A model of class `name`, with what is known to be spare in it."""
-        module = self._built(name, size, options)
+        """A model of class `name`, in the precision it takes, with what is known to be spare."""
+        self.settle(name)
+        module = self._built(name, size, **options)
         module.spare = self.spare.get((name, str(size)), frozenset())
         return module
 
-    def _built(self, name: str, size: Size, options: dict[str, Any]) -> Module:
+    def settle(self, name: str) -> None:
+        """Find out, once, in which precision a class is to be asked."""
+        if name in self._settled:
+            return
+        self._settled.add(name)
+        inner = CLASSES[: CLASSES.index(name)] if name in ("TransformerBlock", "GPT2") else ()
+        for part in inner:
+            self.settle(part)
+        insisting = any(self.subject.told.get(part) == "float32" for part in inner)
+        told, remark = precision.found_out(self._built, name, insisting)
+        self.subject.told[name] = told
+        if remark:
+            self.note(*remark)
+
+    def _built(self, name: str, size: Size, **options: Any) -> Module:
         """The model. Falls back on arguments by position if names are refused."""
         build = {
             key: options.pop(key)
-            for key in ("dtype", "convert", "seed", "weighed")
+            for key in ("dtype", "convert", "seed", "weighed", "told")
             if key in options
         }
         arguments = {**size, **options}

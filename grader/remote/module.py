@@ -39,6 +39,7 @@ class Module:
         self.itself = Held(f"model:{number}", worker)  # to give to a function
         self.dtype = np.dtype(dtype)
         self.spare: frozenset[str] = frozenset()  # parameters found to be used by nothing
+        self.told_single = False  # whether it takes its float64 numbers for float32
         self._ask = ask
         self._worker = worker
         try:

@@ -59,6 +59,9 @@ class Subject:
         self._found: dict[str, str] = {}
         self._load_fault: WorkerLost | CandidateError | None = None
         self._hung: set[str] = set()
+        # Classes that are told, where they are built, that float64 is float32 ("float32"), or only
+        # that a device which is not here is the CPU ("devices"): see grader.worker.pretend.
+        self.told: dict[str, str] = {}
         self._count = 0
         self._loading_left = _LOADING_SECONDS
         self._left = self._allowed = timeout  # seconds of waiting for answers to this check
@@ -127,6 +130,7 @@ class Subject:
         convert: bool = False,
         seed: int = 0,
         weighed: Values | None = None,
+        told: str | None = None,
     ) -> Module:
         """A model of class `name`, kept for the next call with the same arguments.
 
@@ -135,9 +139,15 @@ class Subject:
 
         convert: build in float32 and convert with `.to(dtype)`, as a user would; otherwise the
         default dtype is `dtype` while the model is built and used.
+
+        told: in place of what `self.told` says of the class. A float32 model has no use for being
+        told that it is one.
         """
+        told = self.told.get(name, "") if told is None else told
+        if told == "float32" == dtype:
+            told = "devices"
         arguments = list(args), sorted((kwargs or {}).items())
-        key = repr((name, *arguments, dtype, convert, seed, weighed is not None))
+        key = repr((name, *arguments, dtype, convert, seed, weighed is not None, told))
         worker = self._live_worker()
         if key in self._models:
             return self._models[key]
@@ -154,13 +164,16 @@ class Subject:
                 seed=seed,
                 dtype=dtype,
                 convert=convert,
+                pretend=told,
             )
         except CandidateError as fault:
             if fault.status == "todo" and name in self._base_classes:
                 raise CandidateError("not-run", f"it needs {name}: {self._write_base}") from None
             raise
-        self._models[key] = Module(name, ask, worker, description, dtype, number)
-        return self._models[key]
+        module = Module(name, ask, worker, description, dtype, number)
+        module.told_single = told == "float32"
+        self._models[key] = module
+        return module
 
     def _asker(self, worker: Worker, name: str) -> tuple[int, Callable[..., Answer]]:
         """A number for one more model of the worker, and what asks questions of it."""

@@ -146,9 +146,10 @@ class Worker:
         found = header.get("unsendable")
         if found is not None:
             text = _text(found.get("found") if isinstance(found, dict) else None, 300)
-            tensor = text.startswith("a tensor of dtype")
-            other = "wrong-dtype" if tensor else "returns-tuple"
-            cause = "not-implemented" if text == "None" else other
+            if isinstance(found, dict) and "dtype" in found:
+                words = f"expected a tensor of the input's dtype, found {text}"
+                raise CandidateError("fail", words, cause="wrong-dtype")
+            cause = "not-implemented" if text == "None" else "returns-tuple"
             raise CandidateError("fail", f"expected a plain tensor, found {text}", cause=cause)
         error = header.get("error")
         if error is None:

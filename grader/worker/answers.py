@@ -10,6 +10,8 @@ import itertools
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,14 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, probe, stand_ins, tensors, trace, uncompiled
+from grader.worker import audit, describe, lazy, probe, stand_ins, tensors, trace, uncompiled
 from grader.worker.cached import Cached
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.many import Many
 from grader.worker.models import Model, WeighedModel
+from grader.worker.pretend import DEVICES, SINGLE, pretending
 from grader.worker.pretrained import Checkpoints
 from grader.worker.reach import Reach
 from grader.worker.replay import Replay
@@ -128,7 +131,10 @@ class Answerer:
         sys.argv[:] = [f"{folder}/{main}"]
         own = audit.own_files(self.finder.names)
         audit.Watch(self.reach, own, self._tell_attempt).start()
-        module = load(self.finder, main)
+        # With a device that is not here nothing would come of it.
+        names_one = any(b"cuda" in text or b"mps" in text for text in texts.values())
+        with pretending(DEVICES if names_one else ""):
+            module = load(self.finder, main)
         found = {name: getattr(module, name) for name in classes if hasattr(module, name)}
         if base is not None:
             below = load(self.finder, base)
@@ -152,22 +158,37 @@ class Answerer:
         seed: int,
         dtype: str,
         convert: bool,
+        pretend: str,
     ) -> wire.Message:
         """Construct a model under `dtype` as default, or convert it to that afterwards.
 
         With an array, which is an input, its weights are those that it computes from parameters.
+        pretend: what it is told of its dtype or device, see `grader.worker.pretend`.
         """
-        torch.set_default_dtype(torch.float32 if convert else _DTYPES[dtype])
+        torch.set_default_dtype(_DTYPES["float32" if convert and pretend != SINGLE else dtype])
         # Not torch.manual_seed, which takes half a millisecond to queue the seed for other devices.
         torch.default_generator.manual_seed(seed)
-        built = self.classes[name](*args, **kwargs)
-        if not isinstance(built, nn.Module):
-            raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
-        if convert:
-            built = built.to(_DTYPES[dtype])
-        plain = Model(built, torch.get_default_dtype())
+        as_told = self._told(pretend)
+        with as_told():
+            built = self.classes[name](*args, **kwargs)
+            if not isinstance(built, nn.Module):
+                raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
+            lazy.settle(built, args, kwargs)
+            if convert:
+                built = built.to(_DTYPES[dtype])
+        plain = Model(built, torch.get_default_dtype(), as_told)
+        halved = tensors.halved(plain.named, plain.values)
+        if halved is not None:
+            return wire.Message({"unsendable": halved})
         known = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
         return self._describe(model, known)
+
+    def _told(self, pretend: str) -> Callable[[], AbstractContextManager[None]]:
+        """What to put around the submission's code for it to be told that."""
+        if not pretend:
+            return nullcontext
+        assert self.finder is not None
+        return partial(pretending, pretend, stand_ins.modules_of(self.finder.names))
 
     def weigh(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
         """The weights that a model computes. The array holds the values of all parameters."""
@@ -259,7 +280,9 @@ class Answerer:
         if problem is not None:
             return wire.Message({"unsendable": problem})
         if output.requires_grad:
-            (output * tensors.decode(weights_array)).sum().backward()
+            total = (output * tensors.decode(weights_array)).sum()
+            with target.as_told():  # functions of its own may have a part in it
+                total.backward()
         gradients = [leaf.grad for leaf in [*target.parameters, x]]
         present = [gradient is not None for gradient in gradients]
         return wire.Message(
@@ -273,7 +296,8 @@ class Answerer:
         """
         target = self.models[model]
         torch.default_generator.manual_seed(0)
-        called, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
+        with target.as_told():
+            called, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
         problem = tensors.unsendable([output])
         if problem is not None:
             return wire.Message({"unsendable": problem})

@@ -18,7 +18,7 @@ _INT64 = range(-(2**63), 2**63)
 class UnsendableError(Exception):
     """A value that the parent cannot be told. found: what it is, in words for the candidate."""
 
-    def __init__(self, found: dict[str, str]) -> None:
+    def __init__(self, found: dict[str, Any]) -> None:
         super().__init__(found)
         self.found = found
 

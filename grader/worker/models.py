@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,19 @@ from grader.worker import computed
 class Model:
     """A module of the submission, its parameters in the order in which the parent knows them.
 
-    named: (name, trained) of each; values: what they are, to be written to.
+    named: (name, trained) of each; values: what they are, to be written to; as_told: around
+    whatever runs the submission's code, see `grader.worker.pretend`.
     """
 
-    def __init__(self, module: nn.Module, default_dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        default_dtype: torch.dtype,
+        as_told: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.module = module
         self.default_dtype = default_dtype
+        self.as_told = as_told
         self.parameters = list(module.parameters())
         self.named = [(name, p.requires_grad) for name, p in module.named_parameters()]
         self.values = [parameter.detach() for parameter in self.parameters]
@@ -42,7 +50,15 @@ class Model:
         torch.set_default_dtype(self.default_dtype)
         if any(module.training is not train for module in self.module.modules()):
             self.module.train(train)
-        return self.module.get_submodule(path)
+        inside = self.module.get_submodule(path)
+        if self.as_told is nullcontext:
+            return inside
+
+        def forward(*inputs: torch.Tensor) -> Any:
+            with self.as_told():
+                return inside(*inputs)
+
+        return forward
 
     def element(self, index: int) -> torch.Tensor:
         """A view of one element of the parameters laid end to end."""
@@ -79,8 +95,10 @@ class WeighedModel(Model):
         self.plain = plain
         self.module = plain.module
         self.default_dtype = plain.default_dtype
+        self.as_told = plain.as_told
         self.example = x
-        found = computed.weigh(plain.module, x)
+        with self.as_told():
+            found = computed.weigh(plain.module, x)
         self.parameters = []
         self.named = [(weight.name, weight.trainable) for weight in found]
         self.values = [weight.values for weight in found]
@@ -100,5 +118,7 @@ class WeighedModel(Model):
     def weights(self, theta: np.ndarray) -> list[torch.Tensor]:
         """What the weights are for these parameters, in the order of `named`."""
         self.plain.set(theta)
-        found = {weight.name: weight.values for weight in computed.weigh(self.module, self.example)}
+        with self.as_told():
+            weights = computed.weigh(self.module, self.example)
+        found = {weight.name: weight.values for weight in weights}
         return [found[name] for name, _ in self.named]

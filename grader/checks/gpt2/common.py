@@ -12,6 +12,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import sizes
 from grader.checks.models import Size
+from grader.checks.precision import SINGLE, single_words
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
 from grader.remote.expected import shape_cause
@@ -20,8 +21,6 @@ from grader.remote.worker import Values
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
 _SIGNATURE = 500  # characters of it that are searched: the time grows with their square
-# Of the output's size: rounding in float32 makes 1e-6, and a softmax of large scores more.
-SINGLE = 1e-3
 
 
 def check_signature(evidence: Evidence, name: str) -> None:
@@ -35,6 +34,7 @@ def check_signature(evidence: Evidence, name: str) -> None:
             f"expected {name} to be a class, found {found[name]}", cause="wrong-signature"
         )
     size = sizes.BY_CLASS[name][0]
+    evidence.models.settle(name)
     try:
         by_name = evidence.subject.build(name, kwargs={**size, "dropout_p": 0.0})
         default = evidence.subject.build(name, kwargs=size)
@@ -88,50 +88,60 @@ def _example(size: Size) -> Any:
 def check_shape(evidence: Evidence, name: str, case: Case) -> None:
     """Shape and dtype of the output, in float32 and in float64, for any B and T."""
     plain = evidence.experiment(name, case)
-    wanted: Values | None = None  # what the float64 model gives with the weights of `plain`
-    ways: tuple[dict[str, Any], ...] = (
-        {},
-        {"dtype": "float32"},
-        {"convert": True, "dtype": "float64"},
-    )
-    for way in ways:
-        experiment = evidence.experiment(name, case, **way)
-        module, x = experiment.module, experiment.x
-        if x.dtype != np.int64:
-            x = x.astype(module.dtype)
-        # The weights it was born with in the first place, and then the same for all.
-        alike = module.initial.size == plain.module.initial.size
-        comparable = module.dtype != plain.module.dtype and alike
-        expected = (*case_shape(case), case.size.get("vocab_size", case.size["embed_dim"]))
-        words = f"shape {expected} and dtype {module.dtype}"
-        try:
-            theta = plain.theta if comparable else None
-            (output,) = module.outputs([x], theta, any_shape=True)
-        except CandidateError as fault:
-            if fault.status == "fail":
-                message = f"expected output of {words}: {fault.message}"
-                raise Failure(message, cause=fault.cause) from None
-            if fault.status == "error" and way and "dtype" in fault.message.lower():
-                raise Failure(
-                    f"with a {module.dtype} model the forward fails: {fault.message}",
-                    cause="wrong-dtype",
-                ) from None
-            raise
-        if output.shape != expected or output.dtype != module.dtype:
+    _check_way(evidence, plain, {})
+    _check_way(evidence, plain, {"dtype": "float32"})
+    if not plain.module.told_single and f"{name} converted" not in evidence.measured:
+        evidence.measured[f"{name} converted"] = None  # once says as much as ten times
+        _note_conversion(evidence, plain)
+
+
+def _note_conversion(evidence: Evidence, plain: Experiment) -> None:
+    """Remark on a model that does not work after `.double()`: the brief does not ask for that."""
+    try:
+        _check_way(evidence, plain, {"convert": True, "dtype": "float64"})
+    except (CandidateError, Failure) as fault:
+        what = f"{plain.module.name} does not work after .double()"
+        evidence.advise("float32-only", single_words(what, fault.message))
+
+
+def _check_way(evidence: Evidence, plain: Experiment, way: dict[str, Any]) -> None:
+    """Fail unless a model of this dtype gives a proper output, and that of the `plain` one."""
+    experiment = evidence.experiment(plain.module.name, plain.case, **way)
+    module, x = experiment.module, experiment.x
+    if x.dtype != np.int64:
+        x = x.astype(module.dtype)
+    # The weights it was born with in the first place, and then the same for all.
+    alike = module.initial.size == plain.module.initial.size
+    comparable = module.dtype != plain.module.dtype and alike
+    case = plain.case
+    expected = (*case_shape(case), case.size.get("vocab_size", case.size["embed_dim"]))
+    words = f"shape {expected} and dtype {module.dtype}"
+    try:
+        theta = plain.theta if comparable else None
+        (output,) = module.outputs([x], theta, any_shape=True)
+    except CandidateError as fault:
+        if fault.status == "fail":
+            message = f"expected output of {words}: {fault.message}"
+            raise Failure(message, cause=fault.cause) from None
+        if fault.status == "error" and way and "dtype" in fault.message.lower():
             raise Failure(
-                f"expected output of {words}, found shape {output.shape} and dtype {output.dtype}",
-                _shape_counterexample(experiment, expected, output, way),
-                _shape_cause(experiment, expected, output),
-            )
-        if comparable:
-            wanted = plain.module.call(plain.x, plain.theta) if wanted is None else wanted
-            _compare_dtypes(plain, wanted, module, x, output)
+                f"with a {module.dtype} model the forward fails: {fault.message}",
+                cause="wrong-dtype",
+            ) from None
+        raise
+    if output.shape != expected or output.dtype != module.dtype:
+        raise Failure(
+            f"expected output of {words}, found shape {output.shape} and dtype {output.dtype}",
+            _shape_counterexample(experiment, expected, output, way),
+            _shape_cause(experiment, expected, output),
+        )
+    if comparable:
+        _compare_dtypes(plain, module, x, output)
 
 
-def _compare_dtypes(
-    plain: Experiment, wanted: Values, other: Module, x: Any, found: Values
-) -> None:
+def _compare_dtypes(plain: Experiment, other: Module, x: Any, found: Values) -> None:
     """The same weights give the same numbers, however the model came to its dtype."""
+    wanted = plain.module.call(plain.x, plain.theta)
     error = difference(found, wanted)
     if not error <= SINGLE:
         if not same(wanted, plain.module.call(plain.x, seed=1)):

@@ -11,7 +11,8 @@ import numpy as np
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment
-from grader.checks.gpt2.common import SINGLE, same
+from grader.checks.gpt2.common import same
+from grader.checks.precision import SINGLE
 from grader.oracle.layouts.box import CLOSE
 from grader.remote.worker import Values
 

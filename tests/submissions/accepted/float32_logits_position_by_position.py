@@ -1,6 +1,4 @@
-# verdict: fail
-# part: GPT2
-# cause: wrong-dtype
+# verdict: pass
 # style: fills a float32 tensor of logits position by position
 import math
 

@@ -1,6 +1,4 @@
-# verdict: fail
-# part: MLP
-# cause: wrong-dtype
+# verdict: pass
 # style: casts its result with .float() for mixed precision; q alone and kv together, additive mask
 import torch
 import torch.nn as nn

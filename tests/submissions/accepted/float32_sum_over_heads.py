@@ -1,6 +1,4 @@
-# verdict: fail
-# part: CausalSelfAttention
-# cause: wrong-dtype
+# verdict: pass
 # style: sums per-head output projections into torch.zeros(B, T, C), float32 whatever the input
 
 import math

@@ -145,6 +145,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
             replace(m, file=names.get(m.file, m.file), why=renamed(m.why)) for m in report.marks
         ),
         results=results,
+        diagnoses=tuple(replace(d, explanation=renamed(d.explanation)) for d in report.diagnoses),
     )
 
 

@@ -13,6 +13,7 @@ from grader.checks import conftest
 from grader.checks.api import Check, Counterexample, Failure, NotRun
 from grader.checks.catalogue import FOLDER, Exercise
 from grader.checks.evidence import Evidence
+from grader.oracle.causes import of_exception
 from grader.remote import Fault
 from grader.report.model import CheckResult
 from grader.report.text import clean, pasteable, shorten
@@ -139,7 +140,8 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
             clean(raised.message),
             clean(raised.traceback),
             seconds=seconds,
-            cause=raised.cause,
+            cause=_of_fault(raised),
+            call=clean(raised.call),
         )
     if isinstance(raised, Flaky):
         message = "the same question was answered differently when it was asked again"
@@ -148,6 +150,17 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
         )
     message = f"{type(raised).__name__}: {raised}"
     return CheckResult(check, "internal", shorten(clean(message), 1000), seconds=seconds)
+
+
+def _of_fault(raised: Fault) -> str:
+    """The slug for a fault; for an exception that of its kind."""
+    if raised.cause != "crashes":
+        return raised.cause
+    if raised.status == "timeout":
+        return "endless-loop"
+    if raised.status != "error":
+        return raised.cause
+    return of_exception(raised.message, raised.traceback) or raised.cause
 
 
 def _clean(found: Counterexample | None) -> Counterexample | None:

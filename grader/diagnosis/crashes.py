@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 
 import numpy as np
 
 from grader.checks.api import NotRun
 from grader.checks.evidence import Evidence
-from grader.checks.gpt2 import sizes
+from grader.checks.gpt2 import arguments, common, sizes
 from grader.checks.models import Size
 from grader.remote import CandidateError, WorkerLost
+from grader.report.model import CheckResult
 
 _HEADS = (1, 2, 3, 4, 6)
 _EMBED_DIM = 12  # divisible by every number of heads that is tried
-_BLOCK_SIZE = 6
+# No number of heads: what takes one for the other works by no accident.
+_BLOCK_SIZE, _SHORT = 7, 5
 _fresh = count(1000)  # a seed of its own makes a model of its own, that was never called
+# Exceptions that may come from a size, and do not say so.
+_OF_SIZES = frozenset(
+    (
+        *("crashes", "sizes-differ", "index-out-of-range", "view-wrong-size", "matmul-shapes"),
+        *("own-error", "unpacking", "wrong-kind-of-value", "float-for-int"),
+    )
+)
 
 
-def why(evidence: Evidence, part: str, message: str) -> str:
-    """The slug for a class that crashes in some calls; "crashes" if nothing tells why."""
-    if "in-place operation" in message:
-        return "mutates-input"
+def why(evidence: Evidence, part: str, result: CheckResult) -> tuple[str, str]:
+    """The slug for a class that crashes in some calls, and what was found beyond the exception."""
+    swapped = arguments.swapped(evidence.subject.submission.files, part)
+    if swapped:
+        return "wrong-signature", swapped
+    if "in-place operation" in result.message:
+        return "mutates-input", ""
+    if result.cause not in _OF_SIZES:
+        return result.cause, ""
+    return _by_calls(evidence, part, result.cause), ""
+
+
+def _by_calls(evidence: Evidence, part: str, seen: str) -> str:
+    """Told from which calls work; what was seen if nothing is."""
     size = sizes.BY_CLASS[part][0]
     longest = size.get("block_size", 5)
     alone = all(_runs(evidence, part, size, (time,)) for time in (2, longest))
@@ -34,8 +54,8 @@ def why(evidence: Evidence, part: str, message: str) -> str:
         for each in sizes.BY_CLASS[part]
         for time in (1, 2, each["block_size"])
     ):
-        return "crashes"
-    return _by_size(evidence, part)
+        return seen
+    return _by_size(evidence, part) or seen
 
 
 def overflows(evidence: Evidence, part: str) -> bool:
@@ -45,25 +65,44 @@ def overflows(evidence: Evidence, part: str) -> bool:
 
 
 def _by_size(evidence: Evidence, part: str) -> str:
-    """Told from which numbers of heads and which lengths work."""
+    """Told from which numbers of heads and which lengths work; "" if nothing is."""
     long, short, single = (
         [_runs(evidence, part, _size(part, heads), (time,)) for heads in _HEADS]
-        for time in (_BLOCK_SIZE, _BLOCK_SIZE - 2, 1)
+        for time in (_BLOCK_SIZE, _SHORT, 1)
     )
     if any(long) and not any(short):
         return "block-size-mask-fixed"
-    if part == "GPT2" and any(single) and not any(long):
+    if part == "GPT2" and all(single) and not any(long):
         return "position-table-too-small"
+    working = [h for h, *runs in zip(_HEADS, long, short, strict=True) if all(runs)]
     # A single head hides many a wrong shape, and says nothing of what else works.
-    return "hard-coded-heads" if any(long[1:]) and any(short[1:]) else "crashes"
+    one = len(working) == 1 and working != [1]
+    return "hard-coded-heads" if one or _heads_make_no_difference(evidence, part) else ""
+
+
+def _heads_make_no_difference(evidence: Evidence, part: str) -> bool:
+    """Whether a class that runs with several numbers of heads computes the same with each."""
+    outputs = []
+    with suppress(CandidateError, WorkerLost, NotRun):
+        for heads in (2, 3, 6):
+            module = evidence.models.module(part, _size(part, heads))
+            rng = np.random.default_rng(0)
+            theta = module.random(rng, 0.5)
+            outputs.append(module.call(_input(part, rng, _EMBED_DIM, _SHORT), theta))
+    return len(outputs) == 3 and all(common.same(outputs[0], other) for other in outputs[1:])
 
 
 def _size(part: str, heads: int) -> Size:
     """A size with this number of heads, in the order of the signature."""
     size: Size = {"embed_dim": _EMBED_DIM, "num_heads": heads}
     if part == "GPT2":
-        size = {"vocab_size": 7, **size, "num_layers": 1}
+        size = {"vocab_size": 11, **size, "num_layers": 1}
     return {**size, "block_size": _BLOCK_SIZE}
+
+
+def _input(part: str, rng: np.random.Generator, embed_dim: int, time: int) -> np.ndarray:
+    x = rng.normal(0.0, 1.0, (2, time, embed_dim))
+    return np.zeros((2, time), dtype=np.int64) if part == "GPT2" else x
 
 
 def _runs(evidence: Evidence, part: str, size: Size, times: tuple[int, ...]) -> bool:
@@ -72,8 +111,7 @@ def _runs(evidence: Evidence, part: str, size: Size, times: tuple[int, ...]) -> 
     try:
         module = evidence.models.module(part, size, seed=next(_fresh))
         for time in times:
-            x = rng.normal(0.0, 1.0, (2, time, size["embed_dim"]))
-            module.call(np.zeros((2, time), dtype=np.int64) if part == "GPT2" else x)
+            module.call(_input(part, rng, size["embed_dim"], time))
     except (CandidateError, WorkerLost, NotRun):
         return False
     return True

@@ -8,8 +8,17 @@ from types import MappingProxyType
 
 from grader.checks.api import NotRun
 from grader.checks.evidence import Evidence
-from grader.diagnosis import attention, crashes, leak_map, mlp, observed, wiring
-from grader.oracle.causes import CAUSES
+from grader.diagnosis import (
+    attention,
+    crashes,
+    leak_map,
+    mlp,
+    not_finite,
+    observed,
+    registered,
+    wiring,
+)
+from grader.oracle.causes import CAUSES, CRASH_SLUGS
 from grader.remote import NOT_FINITE, CandidateError, WorkerLost
 from grader.report.model import CheckResult, Diagnosis
 
@@ -24,8 +33,10 @@ _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
 # A part that has one of these does not work at all; what is built on it does not either.
 _FATAL = frozenset(
     (
-        *("not-implemented", "wrong-signature", "crashes", "returns-tuple", "wrong-dtype"),
+        *("not-implemented", "wrong-signature", "returns-tuple", "wrong-dtype", "not-finite"),
         *("output-transposed", "hard-coded-heads", "block-size-mask-fixed", "overflow"),
+        *("zero-times-infinity", "mask-strict", "mask-anti", "softmax-over-heads"),
+        *CRASH_SLUGS,
     )
 )
 
@@ -63,46 +74,92 @@ def _of_part(
 ) -> list[Diagnosis]:
     seen_of_part = observed.observed(failing)
     exact: tuple[str, ...] = ()
+    nan: tuple[str, ...] = ()  # that deviation, where it gives NaN
     evidence.subject.enter(f"diagnosis of {part}")
     evidence.subject.start_clock()
     # What answers by chance or by the calls before may equal any deviation once, and be none.
     steady = not any(seen in observed.UNSTEADY for seen, _ in seen_of_part)
     if steady and part in _SEARCHES:
         with suppress(CandidateError, WorkerLost, NotRun):
-            exact = _SEARCHES[part](evidence)
+            nan = _with_nan(evidence, part, seen_of_part)
+            exact = nan or _SEARCHES[part](evidence)
+    if not exact and part in _SEARCHES:
+        unregistered = _unregistered(evidence, part, seen_of_part)
+        if unregistered:
+            return unregistered
     diagnoses = [
         Diagnosis(part, cause, CAUSES[cause].explanation, "exact", _map(evidence, part, cause))
         for cause in exact
     ]
     for seen, result in seen_of_part:
-        cause = _told_apart(evidence, part, seen, result)
-        if cause in exact or cause not in CAUSES or _follows(cause, earlier):
+        cause, words = _told_apart(evidence, part, seen, result)
+        named = {diagnosis.cause for diagnosis in diagnoses}
+        if cause in named or cause not in CAUSES or _follows(cause, earlier):
             continue
-        if exact and cause not in observed.STRUCTURAL:
+        if exact and not observed.stands_beside(cause, result):
+            continue
+        if nan and NOT_FINITE in result.message:
             continue
         if result.proven and cause == result.cause:
             diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "exact"))
             continue
-        words = f"{CAUSES[cause].explanation} Observed: {result.message}"
+        explanation = f"{CAUSES[cause].explanation} Observed: {words or result.message}"
         picture = _map(evidence, part, cause)
-        diagnoses.append(Diagnosis(part, cause, words, "likely", picture))
-    if part == "GPT2" and not diagnoses and not earlier:
-        with suppress(CandidateError, WorkerLost, NotRun):
-            cause = wiring.model_properties(evidence)
-            if cause:
-                diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "likely"))
+        diagnoses.append(Diagnosis(part, cause, explanation, "likely", picture))
+    if part == "GPT2" and not earlier and not _value_is_named(diagnoses):
+        diagnoses = [*_of_positions(evidence), *diagnoses]
     return diagnoses
 
 
-def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> str:
-    """What is behind a crash, or behind NaN, as far as it can be told."""
+def _with_nan(
+    evidence: Evidence, part: str, seen_of_part: Sequence[tuple[str, CheckResult]]
+) -> tuple[str, ...]:
+    """The slugs of a deviation that computes what the class computes, NaN included."""
+    seen = any(NOT_FINITE in result.message for _, result in seen_of_part)
+    return not_finite.exact(evidence) if seen and part == not_finite.ATTENTION else ()
+
+
+def _unregistered(
+    evidence: Evidence, part: str, seen_of_part: Sequence[tuple[str, CheckResult]]
+) -> list[Diagnosis]:
+    """Weights that are no parameters, which explains more than anything that is seen of them."""
+    if any(seen in CRASH_SLUGS for seen, _ in seen_of_part):
+        return []
+    words = registered.missing(evidence, part)
+    if not words:
+        return []
+    known = [seen for seen, _ in seen_of_part if seen == "blocks-not-registered"]
+    cause = known[0] if known else "weights-not-registered"
+    explanation = f"{CAUSES[cause].explanation} Observed: {words}"
+    return [Diagnosis(part, cause, explanation, "likely")]
+
+
+def _value_is_named(diagnoses: Sequence[Diagnosis]) -> bool:
+    return any(d.certainty == "exact" or d.cause not in _OF_SIZE for d in diagnoses)
+
+
+# Crashes that a fixed table of positions may be behind, at some width or length.
+_OF_SIZE = frozenset(("sizes-differ", "crashes", "view-wrong-size", "index-out-of-range"))
+
+
+def _of_positions(evidence: Evidence) -> list[Diagnosis]:
+    """What a GPT2's behaviour at its first size says of its positions."""
+    with suppress(CandidateError, WorkerLost, NotRun):
+        cause = wiring.model_properties(evidence)
+        if cause:
+            return [Diagnosis("GPT2", cause, CAUSES[cause].explanation, "likely")]
+    return []
+
+
+def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> tuple[str, str]:
+    """What is behind a crash, or behind NaN, as far as it can be told, and what was found."""
     if result.status == "fail" and NOT_FINITE in result.message and part in _SEARCHES:
-        return "overflow" if crashes.overflows(evidence, part) else seen
-    if seen != "crashes" or result.status != "error" or part not in _SEARCHES:
-        return seen
+        return not_finite.observed(evidence, part)
+    if seen not in CRASH_SLUGS or result.status != "error" or part not in _SEARCHES:
+        return seen, ""
     if part in evidence.subject.submission.unwritten:
-        return "not-implemented"
-    return crashes.why(evidence, part, result.message)
+        return "not-implemented", ""
+    return crashes.why(evidence, part, result)
 
 
 def _map(evidence: Evidence, part: str, cause: str) -> tuple[tuple[float, ...], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from grader.checks.evidence import Evidence
 from grader.checks.models import Size
 from grader.oracle.layouts.box import Floats, difference
+from grader.remote import Module
 
 Weights = TypeVar("Weights")
 Compute = Callable[[Floats, Weights], Floats]
@@ -32,16 +33,20 @@ class Draw:
 def draws(evidence: Evidence, name: str, size: Size) -> list[Draw]:
     """A draw in each of several regimes, with all biases at zero."""
     module = evidence.models.weighed(name, size)
+    return [Draw(theta, x, module.call(x, theta)) for theta, x in _drawn(evidence, module, size)]
+
+
+def _drawn(evidence: Evidence, module: Module, size: Size) -> Iterator[tuple[Floats, Floats]]:
     rng = np.random.default_rng(evidence.seed)
-    found = []
     for weights, inputs in _SCALES:
         theta = module.random(rng, weights)
         for parameter in module.parameters:
             if len(parameter.shape) == 1:
                 theta[parameter.indices] = 0.0
-        x = rng.normal(0.0, inputs, (2, min(4, size.get("block_size", 4)), size["embed_dim"]))
-        found.append(Draw(theta, x, module.call(x, theta)))
-    return found
+        yield (
+            theta,
+            rng.normal(0.0, inputs, (2, min(4, size.get("block_size", 4)), size["embed_dim"])),
+        )
 
 
 def explains(known: Sequence[Draw], compute: Compute[Weights], weights: Read[Weights]) -> bool:
@@ -49,3 +54,30 @@ def explains(known: Sequence[Draw], compute: Compute[Weights], weights: Read[Wei
     return all(
         difference(compute(draw.x, weights(draw.theta)), draw.y) < _TOLERANCE for draw in known
     )
+
+
+def raw_draws(evidence: Evidence, name: str, size: Size) -> list[Draw]:
+    """The same draws with outputs that may be NaN."""
+    module = evidence.models.weighed(name, size)
+    return [
+        Draw(theta, x, module.outputs([x], theta, any_values=True)[0])
+        for theta, x in _drawn(evidence, module, size)
+    ]
+
+
+def fits_where_finite(
+    known: Sequence[Draw], compute: Compute[Weights], weights: Read[Weights]
+) -> bool:
+    """Whether `compute` gives NaN where the submission gave it, and the same numbers elsewhere.
+
+    Where all is NaN there is nothing to compare.
+    """
+    with np.errstate(invalid="ignore"):
+        for draw in known:
+            finite = np.isfinite(draw.y)
+            computed = compute(draw.x, weights(draw.theta))
+            if not finite.any() or not (np.isfinite(computed) == finite).all():
+                return False
+            if not difference(computed[finite], draw.y[finite]) < _TOLERANCE:
+                return False
+    return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grader.oracle.causes import CRASH_SLUGS
 from grader.report.model import CheckResult
 
 # What a check observes of a function is told better by the deviation that equals it; these are not
 # about the function that is computed, and stand beside any deviation.
 _STRUCTURAL = (
-    *("wrong-signature", "forward-requires-targets", "not-implemented", "crashes"),
+    *("wrong-signature", "forward-requires-targets", "not-implemented"),
+    *CRASH_SLUGS,
     *("returns-tuple", "wrong-dtype", "output-transposed", "logits-only-last-position"),
     *("head-missing", "head-wrong-size", "mutates-input", "state-kept-between-calls"),
     *("randomness-in-eval", "dropout-always-on", "dropout-ignored", "dropout-not-passed"),
@@ -17,16 +19,31 @@ _STRUCTURAL = (
     *("no-grad-in-forward", "detach-breaks-gradients", "token-embedding-frozen"),
     *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
-    *("ignores-num-layers", "eps-too-large", "overflow"),
+    *("ignores-num-layers", "eps-too-large", "overflow", "not-finite"),
+    *("weights-not-registered", "position-table-of-vocab-size"),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
+# Told from how weights are kept, not from what is computed with them.
+_OF_WEIGHTS = frozenset(
+    (
+        *("token-embedding-frozen", "position-not-trainable", "blocks-shared"),
+        *("blocks-not-registered", "num-layers-plus-one", "ignores-num-layers"),
+        *("hard-coded-heads", "eps-too-large", "block-size-mask-fixed"),
+        *("position-table-too-small", "position-table-of-vocab-size"),
+    )
+)
+# The one is all that the other says, and more.
+_IMPLIES = {"position-table-of-vocab-size": "position-table-too-small"}
 UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval"))
+# Requirements that a wrong number, as any deviation gives it, does not touch: what fails there
+# beside a deviation that is shown by equality has a cause of its own.
+APART = frozenset((".signature", ".shape", ".dropout", ".deterministic", ".gradients"))
 # Of several, the one that explains the others comes first.
 _ORDER = (
     "not-implemented",
     "wrong-signature",
     "forward-requires-targets",
-    "crashes",
+    *sorted(CRASH_SLUGS),
     "returns-tuple",
     "blocks-not-registered",
     "wrong-dtype",
@@ -65,11 +82,22 @@ def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
         cause = _refined(result)
         if cause:
             found.setdefault(cause, result)
+    for specific, general in _IMPLIES.items():
+        if specific in found:
+            found.pop(general, None)
     ranked = sorted(found.items(), key=lambda item: _rank(item[0]))
     if ranked and ranked[0][0] in _ORDER:
         return ranked[:1]
     functional = [item for item in ranked if item[0] not in STRUCTURAL]
     return [item for item in ranked if item[0] in STRUCTURAL] + functional[:1]
+
+
+def stands_beside(cause: str, result: CheckResult) -> bool:
+    """Whether what a check observed is another bug than a deviation that is shown by equality."""
+    if result.proven:
+        return True
+    suffix = f".{result.check.id.rpartition('.')[2]}"
+    return cause in STRUCTURAL and (suffix in APART or cause in _OF_WEIGHTS)
 
 
 def _rank(cause: str) -> int:

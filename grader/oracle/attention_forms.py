@@ -140,15 +140,15 @@ def _after_softmax(scores: Floats, scale: float) -> Floats:
     return softmax(scores * scale) * ~_future(scores.shape[-1])
 
 
-def _over(axis: int, hide: bool = True, keep: bool = False) -> Normalise:
+def _over(axis: int, hide: bool = True, keep: bool = False, value: float = -1e30) -> Normalise:
     """A softmax over another axis than the keys'.
 
-    hide: with a mask before it; keep: with what it makes of what is all masked.
+    hide: with a mask before it, of this value; keep: with what it makes of what is all masked.
     """
 
     def normalise(scores: Floats, scale: float) -> Floats:
         hidden = _future(scores.shape[-1]) & hide
-        moved = np.moveaxis(_masked(scores * scale, hidden, -1e30), axis, -1)
+        moved = np.moveaxis(_masked(scores * scale, hidden, value), axis, -1)
         weights = np.moveaxis(softmax(moved), -1, axis)
         return weights if keep else np.where(hidden, 0.0, weights)
 
@@ -229,7 +229,12 @@ DEVIANT_ATTENTIONS: tuple[AttentionForm, ...] = (
     _form("scale-multiplied", scale=lambda d, c: math.sqrt(d)),
     _form("scale-multiplied", scale=lambda d, c: 1.0 / d),
     _form("scale-multiplied", scale=lambda d, c: float(d)),
-    _form("scale-embed-dim", scale=lambda d, c: 1.0 / math.sqrt(c // d)),
+    _form("scale-multiplied", scale=lambda d, c: math.sqrt(c)),
+    _form("scale-multiplied", scale=lambda d, c: float(c)),
+    _form("scale-multiplied", scale=lambda d, c: 1.0 / c),
+    _form("scale-num-heads", scale=lambda d, c: 1.0 / math.sqrt(c // d)),
+    _form("scale-num-heads", scale=lambda d, c: 1.0 / (c // d)),
+    _form("scale-num-heads", scale=lambda d, c: math.sqrt(c // d)),
     _hides("mask-none", lambda t: np.zeros((t, t), dtype=bool)),
     _form("mask-none", normalise=_only_some_heads),
     _form("mask-strict", normalise=_strict),
@@ -270,6 +275,27 @@ DEVIANT_ATTENTIONS: tuple[AttentionForm, ...] = (
     _form("batch-mixing", early=True, project=_batch_centred),
     _form("batch-mixing", early=True, arrange=_one_sequence),
     _form("batch-mixing", early=True, arrange=_batch_as_time, restore=_batch_as_time),
+)
+
+
+_SCALES: tuple[AttentionForm, ...] = (
+    GPT2_ATTENTION,
+    *(form for form in DEVIANT_ATTENTIONS if form.steps == {"scale"}),
+)
+# With minus infinity where nothing else is left: a softmax over nothing is NaN, and what is not
+# NaN tells which slip it is.
+_NOT_FINITE: tuple[AttentionForm, ...] = (
+    _hides("mask-strict", lambda t: _future(t, 0), -np.inf),
+    _hides("mask-anti", lambda t: ~_future(t), -np.inf),
+    _hides("mask-anti", lambda t: ~_future(t, 0) | ~_future(t), -np.inf),
+    _form("softmax-over-heads", normalise=_over(1, keep=True, value=-np.inf)),
+    _form("softmax-dim", normalise=_over(0, keep=True, value=-np.inf)),
+    _form("softmax-dim", normalise=_over(-2, keep=True, value=-np.inf)),
+)
+NOT_FINITE_ATTENTIONS: tuple[AttentionForm, ...] = tuple(
+    replace(form, causes=form.causes + scale.causes, scale=scale.scale)
+    for scale in _SCALES
+    for form in _NOT_FINITE
 )
 
 

@@ -95,6 +95,24 @@ _EMBEDDINGS: tuple[tuple[str, str, str, Embed], ...] = (
         _at(lambda i, p: np.arange(i.size).reshape(i.shape) % max(_table_length(p), 1)),
     ),
     (
+        "position-skips-padding",
+        "positions",
+        "positions count only the tokens that are not 0",
+        _at(lambda i, p: np.maximum(np.cumsum(i != 0, 1) - 1, 0)),
+    ),
+    (
+        "position-skips-padding",
+        "positions",
+        "positions count only the tokens that are not 0, which have position 0 themselves",
+        _at(lambda i, p: np.maximum(np.cumsum(i != 0, 1) - 1, 0) * (i != 0)),
+    ),
+    (
+        "position-skips-padding",
+        "positions",
+        "positions count only the tokens that are not 0, from 1 on",
+        _at(lambda i, p: np.cumsum(i != 0, 1) * (i != 0)),
+    ),
+    (
         "tied-position-token",
         "positions",
         "positions are looked up in the token table",
@@ -164,6 +182,14 @@ def _with_embedding_again(x: Floats, pieces: Pieces) -> Floats:
     return x
 
 
+def _norm_before(x: Floats, pieces: Pieces) -> Floats:
+    return run_blocks(pieces.norm(x), pieces)
+
+
+def _norm_twice(x: Floats, pieces: Pieces) -> Floats:
+    return project(pieces.norm(pieces.norm(x)), pieces)
+
+
 def _around(block: Function) -> Function:
     return lambda x: x + block(x)
 
@@ -225,6 +251,7 @@ def _reordered(logits: Floats) -> Floats:
 
 _ENDS: tuple[tuple[str, str, str, Finish], ...] = (
     ("final-norm-missing", "final_norm", "head(blocks(…)): no final norm", project),
+    ("final-norm-twice", "final_norm", "head(norm(norm(blocks(…))))", _norm_twice),
     (
         "norm-shared",
         "final_norm",
@@ -281,10 +308,25 @@ _ENDS: tuple[tuple[str, str, str, Finish], ...] = (
     ),
 )
 
+_NORM_FIRST: tuple[ModelForm, ...] = tuple(
+    ModelForm(
+        ("norm-before-blocks",),
+        frozenset({"final_norm"}),
+        words,
+        stack=_norm_before,
+        finish=end,
+    )
+    for words, end in (
+        ("head(blocks(norm(token + position)))", project),
+        ("head(norm(blocks(norm(token + position))))", norm_and_project),
+    )
+)
+
 DEVIANT_MODELS: tuple[ModelForm, ...] = (
     *(ModelForm((c,), frozenset({v}), f, embed=e) for c, v, f, e in _EMBEDDINGS),
     *(ModelForm((c,), frozenset({"layers"}), f, stack=s) for c, f, s in _STACKS),
     *(ModelForm((c,), frozenset({v}), f, finish=e) for c, v, f, e in _ENDS),
+    *_NORM_FIRST,
 )
 
 

@@ -18,12 +18,14 @@ class Fault:
     message: one or two sentences.
     traceback: the candidate's own frames, as Python prints them, or empty.
     cause: the slug of the bug that this points to.
+    call: what was called, with its arguments and shapes, if that is known.
     """
 
     status: Status
     message: str
     traceback: str
     cause: str
+    call: str
 
     def __init__(
         self, status: Status, message: str, traceback: str = "", cause: str = "crashes"
@@ -33,6 +35,7 @@ class Fault:
         self.message = message
         self.traceback = traceback
         self.cause = cause
+        self.call = ""
 
 
 class CandidateError(Fault, Exception):

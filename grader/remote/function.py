@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.remote import calls
 from grader.remote.exchange import (
     Generator,
     Held,
@@ -18,7 +19,7 @@ from grader.remote.exchange import (
     unpacked,
     words,
 )
-from grader.remote.faults import CandidateError
+from grader.remote.faults import CandidateError, WorkerLost
 from grader.remote.subject import Subject
 from grader.remote.worker import Values
 
@@ -100,9 +101,13 @@ def call(
         "watch": watch,
         "recording": recording,
     }
-    answer, values = subject.run(
-        name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
-    )
+    try:
+        answer, values = subject.run(
+            name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
+        )
+    except (CandidateError, WorkerLost) as fault:
+        fault.call = calls.called(name, args, given)
+        raise
     try:
         start = len(values) - len(answer["after"])
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))

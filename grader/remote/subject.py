@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader import wire
+from grader.remote import calls
 from grader.remote.exchange import Held, Merges, Packer
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.module import Answer, AnyModule, Module
@@ -153,7 +154,8 @@ class Subject:
             return self._models[key]
         if name not in self._found:
             raise CandidateError("error", f"there is no class {name} in the submission")
-        number, ask = self._asker(worker, name)
+        made = calls.built(name, args, kwargs or {})
+        number, ask = self._asker(worker, name, made)
         try:
             description = ask(
                 "build",
@@ -175,15 +177,22 @@ class Subject:
         self._models[key] = module
         return module
 
-    def _asker(self, worker: Worker, name: str) -> tuple[int, Callable[..., Answer]]:
-        """A number for one more model of the worker, and what asks questions of it."""
+    def _asker(self, worker: Worker, name: str, made: str) -> tuple[int, Callable[..., Answer]]:
+        """A number for one more model of the worker, and what asks questions of it.
+
+        made: how it was made, in words.
+        """
         self._count += 1
         number = self._count
 
         def ask(question: str, arrays: Sequence[Values], **header: Any) -> Answer:
             if not worker.alive:
                 raise WorkerLost("error", _GONE)
-            return self._ask(worker, name, question, arrays, model=number, **header)
+            try:
+                return self._ask(worker, name, question, arrays, model=number, **header)
+            except (CandidateError, WorkerLost) as fault:
+                fault.call = calls.asked(made, question, arrays, header)
+                raise
 
         return number, ask
 
@@ -281,7 +290,7 @@ class Subject:
     ) -> AnyModule:
         """The same as another kind of Module. weighed: as of `build`, where the kind allows it."""
         worker = self._live_worker()
-        number, ask = self._asker(worker, name)
+        number, ask = self._asker(worker, name, name)
         if held.worker is not worker:
             raise WorkerLost("error", _GONE)
         example = () if weighed is None else (weighed,)

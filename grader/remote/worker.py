@@ -166,6 +166,9 @@ class Worker:
             raise CandidateError("memory", f"out of memory: {message}", traceback)
         cause = "wrong-signature" if _ARGUMENTS.search(message) and not traceback else "crashes"
         raised = f"it raised {name}: {message}" if message else f"it raised {name}"
+        close = _text(error.get("close"), 100) if error.get("close") else ""
+        if close and "did you mean" not in raised.lower():
+            raised = f"{raised.rstrip('.')}. Did you mean {close!r}?"
         raise CandidateError("error", raised, traceback, cause)
 
 

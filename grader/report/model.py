@@ -28,6 +28,7 @@ class CheckResult:
     cause: str = ""  # the slug of a bug that a failure points to
     proven: bool = False  # whether it was shown that this bug, and nothing else, gives that
     follows: str = ""  # the slug of the diagnosis of which a failure is a consequence
+    call: str = ""  # what crashed, with its arguments and shapes
 
     @property
     def id(self) -> str:
@@ -57,6 +58,7 @@ class CheckResult:
             **({"optional": True} if self.check.optional else {}),
             "message": self.message,
             "traceback": self.traceback,
+            **({"call": self.call} if self.call else {}),
             "counterexample": None
             if found is None
             else {"code": found.code, "expected": found.expected, "found": found.found},

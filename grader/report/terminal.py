@@ -124,6 +124,8 @@ def _show_problem(alike: Sequence[CheckResult], console: Console) -> None:
     ]
     if len(alike) > 1:
         lines.append(_labelled("also", ", ".join(r.check.id for r in alike[1:])))
+    if result.call:
+        lines.append(_labelled("call", result.call))
     if result.traceback:
         lines.append(_quoted(result.traceback, console))
     console.print(Group(head, _indented(*lines)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import difflib
 import inspect
 import linecache
 import traceback
@@ -34,7 +36,28 @@ def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any
         "type": name[:200],
         "message": message[:_MAX_TEXT],
         "traceback": shown[-_MAX_TEXT:],
+        "close": _close(error),
     }
+
+
+def _close(error: BaseException) -> str:
+    """The name that was meant, if one that is there is like the one that is not."""
+    name = getattr(error, "name", None)
+    if not isinstance(error, NameError | AttributeError) or not isinstance(name, str):
+        return ""
+    try:
+        if isinstance(error, AttributeError):
+            there = set(dir(error.obj))
+        else:
+            there = set(dir(builtins))
+            for frame, _ in traceback.walk_tb(error.__traceback__):
+                there |= {*frame.f_locals, *frame.f_globals}
+        folded = {each.casefold(): each for each in there if isinstance(each, str)}
+        close = difflib.get_close_matches(name.casefold(), sorted(folded), 1, 0.75)
+    except BaseException:  # what dir runs may be the submission's own
+        return ""
+    found = folded[close[0]] if close else ""
+    return "" if found.startswith("__") else found[:100]
 
 
 def _type(error: BaseException) -> str:

@@ -34,6 +34,17 @@ def meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]
     return layouts
 
 
+def counts_tokens(evidence: Evidence, layouts: list[tuple[Size, ModelLayout]]) -> bool:
+    """Whether the position table has a row for each token of the vocabulary, at every size."""
+    for size, layout in layouts:
+        module = evidence.models.weighed(NAME, size)
+        first = -1 if layout.positions is None else int(layout.positions[0, 0])
+        rows = [len(p.indices) for p in module.parameters if first in p.indices]
+        if rows != [size["vocab_size"]] or size["vocab_size"] == size["block_size"]:
+            return False
+    return True
+
+
 def why_so_many(evidence: Evidence) -> str:
     """The slug for a wrong number of registered blocks, told from several num_layers."""
     counts = [

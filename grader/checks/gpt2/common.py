@@ -10,7 +10,7 @@ import numpy as np
 from grader.checks.api import Counterexample, Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment, show
-from grader.checks.gpt2 import sizes
+from grader.checks.gpt2 import arguments, sizes
 from grader.checks.models import Size
 from grader.checks.precision import SINGLE, single_words
 from grader.oracle.layouts.box import CLOSE, difference
@@ -53,6 +53,13 @@ def check_signature(evidence: Evidence, name: str) -> None:
         raise Failure(
             f"{name} must take ({_arguments(size)}, dropout_p) in this order; built by position "
             f"its parameters have other shapes than built by name. It has {found[name]}",
+            cause="wrong-signature",
+        )
+    pair = arguments.out_of_order(found[name][:_SIGNATURE], name)
+    if pair:
+        raise Failure(
+            f"{name} must take ({_arguments(size)}, dropout_p) in this order; it takes {pair[0]} "
+            f"and {pair[1]} in each other's place. It has {found[name]}",
             cause="wrong-signature",
         )
     x = _example(size)

@@ -86,7 +86,8 @@ def test_tokens(evidence: Evidence) -> None:
 )
 def test_positions(evidence: Evidence) -> None:
     """Every position up to block_size has a learned embedding of its own, added to the token's."""
-    for size, layout in assembly.meets(evidence, "positions"):
+    layouts = assembly.meets(evidence, "positions")
+    for size, layout in layouts:
         module = evidence.models.weighed(NAME, size)
         if layout.positions is None or not module.trainable[layout.positions].all():
             raise Failure(
@@ -99,7 +100,19 @@ def test_positions(evidence: Evidence) -> None:
                 f"The position table has {len(layout.positions)} rows for block_size = "
                 f"{size['block_size']}; the last ones are never used.",
             )
-    long.check_long(evidence, NAME)
+    try:
+        long.check_long(evidence, NAME)
+    except Failure as failure:
+        if failure.cause == "position-table-too-small" and assembly.counts_tokens(
+            evidence, layouts
+        ):
+            raise Failure(
+                f"the position table has vocab_size rows, not block_size: it {failure.message} "
+                "when vocab_size is lower",
+                cause="position-table-of-vocab-size",
+                proven=True,
+            ) from None
+        raise
 
 
 @check(

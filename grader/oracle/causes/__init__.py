@@ -10,6 +10,7 @@ from grader.oracle.causes.classification import CLASSIFICATION
 from grader.oracle.causes.classification_clipping import CLASSIFICATION_CLIPPING
 from grader.oracle.causes.classification_steps import CLASSIFICATION_STEPS
 from grader.oracle.causes.classification_weights import CLASSIFICATION_WEIGHTS
+from grader.oracle.causes.crashes import CRASH_SLUGS, CRASHES, of_exception
 from grader.oracle.causes.entry import Cause
 from grader.oracle.causes.generation import GENERATION
 from grader.oracle.causes.generation_draws import GENERATION_DRAWS
@@ -44,6 +45,7 @@ CAUSES: dict[str, Cause] = {
         MODEL_EMBEDDINGS,
         MODEL,
         ANYWHERE,
+        CRASHES,
         GENERATION,
         GENERATION_DRAWS,
         GENERATION_KEPT,
@@ -71,4 +73,4 @@ CAUSES: dict[str, Cause] = {
     for cause in part
 }
 
-__all__ = ["CAUSES", "Cause"]
+__all__ = ["CAUSES", "CRASH_SLUGS", "Cause", "of_exception"]

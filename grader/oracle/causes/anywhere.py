@@ -48,6 +48,49 @@ ANYWHERE: tuple[Cause, ...] = (
         checks=(".shape", ".block_size", ".signature"),
     ),
     Cause(
+        slug="endless-loop",
+        names="The code was still running when its time was over.",
+        asks="A call on inputs as small as these takes milliseconds.",
+        look="Look at the loop that is named, if one is: does its condition ever become false?",
+        code=r"while|for ",
+        hints=(
+            "What has to change for your loop to end?",
+            "Print the values in the loop's condition from inside of it.",
+            "Count up what the condition compares, or use for t in range(T), or no loop at all.",
+        ),
+        checks=(".shape", ".signature"),
+    ),
+    Cause(
+        slug="not-finite",
+        names="The output has NaN or infinite values.",
+        asks="The brief asks for numbers, for any finite input.",
+        look="Look for a softmax over nothing but minus infinity, for a root or logarithm of what "
+        "may be negative or zero, and for 0 · ∞.",
+        code=r"inf\b|softmax|sqrt|log|/|exp|\*\*",
+        hints=(
+            "Which operation gives NaN, and for which values?",
+            "Print x.isnan().any() after each line of forward to find the first tensor with NaN.",
+            "Keep something visible in each row of a softmax, and add an eps under each root.",
+        ),
+        checks=(".shape", ".causal", ".equals"),
+    ),
+    Cause(
+        slug="weights-not-registered",
+        names="Some of the weights are not among this module's parameters.",
+        asks="Only what is registered is trained, saved and moved: layers on self or in an "
+        "nn.ModuleList, tensors as nn.Parameter.",
+        look="Look for layers in a plain list or dict, for bare torch.randn tensors on self, and "
+        "for layers that are made in forward.",
+        code=r"\[|append|dict|randn|rand\(|Linear|ModuleList|Parameter",
+        hints=(
+            "What does an optimizer get from model.parameters()?",
+            "Print [name for name, p in module.named_parameters()]: is each of your layers there?",
+            "Use nn.ModuleList for lists of layers and nn.Parameter for tensors, and make all of "
+            "them in __init__.",
+        ),
+        checks=(".parts", ".projections", ".width", ".layers", ".equals"),
+    ),
+    Cause(
         slug="overflow",
         names="An exponential overflows: right for small numbers, NaN or infinite for large ones.",
         asks="The output is finite for any finite input; a trained GPT-2 has large scores, too.",

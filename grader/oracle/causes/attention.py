@@ -148,6 +148,20 @@ ATTENTION: tuple[Cause, ...] = (
         checks=("attention.projections", "attention.equals"),
     ),
     Cause(
+        slug="projections-shared-by-heads",
+        names="All heads of this attention use the same projections.",
+        asks="GPT-2 gives each head queries, keys and values of its own.",
+        look="Look at the sizes of the layers, and at whether one small layer serves every head.",
+        code=r"Linear|Conv1[dD]|Parameter|einsum|expand|repeat|stack|cat|for .* in range",
+        hints=(
+            "In what do two of your heads differ?",
+            "Count the elements of your parameters: there should be four C × C matrices.",
+            "Project to all embed_dim channels, nn.Linear(embed_dim, embed_dim), and split these "
+            "among the heads; or make a layer for each head.",
+        ),
+        checks=("attention.projections", "attention.heads", "attention.equals"),
+    ),
+    Cause(
         slug="block-size-mask-fixed",
         names="The forward is tied to one fixed length and does not follow the T of its input.",
         asks="The brief asks for any T ≤ block_size, and block_size may be any number.",

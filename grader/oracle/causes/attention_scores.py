@@ -44,8 +44,8 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
     Cause(
         slug="scale-multiplied",
         names=(
-            "The scores of this attention are multiplied by a power of head_dim other than "
-            "1/√head_dim."
+            "The scores of this attention are multiplied by another factor than 1/√head_dim: "
+            "its inverse, its square, or one of embed_dim."
         ),
         asks="GPT-2 divides the scores by √head_dim, and does so once.",
         look=(
@@ -58,6 +58,25 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Print q @ kᵀ and the scores as they enter the softmax: what is their ratio?",
             "The ratio must be 1/√head_dim: divide rather than multiply, take the root, and scale "
             "in one place only.",
+        ),
+        checks=("attention.scale", "attention.equals"),
+    ),
+    Cause(
+        slug="scale-num-heads",
+        names="The scores of this attention are scaled by num_heads, or by its root.",
+        asks=(
+            "The brief asks for division by √head_dim, where head_dim = embed_dim / num_heads: "
+            "how many heads there are has no part in it."
+        ),
+        look=(
+            "Look at the line that computes the scores: does the number of heads stand where the "
+            "width of one is meant, in the root or in the shape that it is taken from?"
+        ),
+        code=r"sqrt|\*\* ?-?\(?-?0?\.5|scale|head_dim|num_heads|size\(|shape|@|matmul|einsum",
+        hints=(
+            "How many products are summed up in one score?",
+            "Print the number whose root divides the scores, for num_heads = 2 and embed_dim = 6.",
+            "Divide the scores by the root of head_dim = embed_dim // num_heads, q's last axis.",
         ),
         checks=("attention.scale", "attention.equals"),
     ),
@@ -225,6 +244,20 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
             "Take the softmax over the axis of the keys: dim=-1 for scores of shape (B, H, T, T).",
         ),
         checks=("attention.rows_sum_to_one", "attention.causal", "attention.equals"),
+    ),
+    Cause(
+        slug="zero-times-infinity",
+        names="The mask of this attention is multiplied with infinity, and 0 · ∞ is NaN.",
+        asks="The brief asks that later positions get no weight, and the others what they have.",
+        look="Look for a product with float('inf') or with the mask's value.",
+        code=r"inf\b|mask|tril|triu",
+        hints=(
+            "What is zero times infinity?",
+            "Print the mask as it is added to the scores, for T = 3.",
+            "Fill in minus infinity where it belongs: scores.masked_fill(mask == 0, "
+            "float('-inf')).",
+        ),
+        checks=("attention.causal", "attention.shape", "attention.equals"),
     ),
     Cause(
         slug="softmax-before-scale",

@@ -28,3 +28,14 @@ class Cause:
     def explanation(self) -> str:
         """What it is, what is asked instead and where to look, as one text."""
         return f"{self.names} {self.asks} {self.look}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raised(Cause):
+    """An exception in plain words: names says what happened, asks why, look the usual fix.
+
+    raised: a pattern of "Type: message"; line: one of the submission's line that raised it.
+    """
+
+    raised: str
+    line: str = ""

@@ -22,6 +22,32 @@ MODEL: tuple[Cause, ...] = (
         checks=("gpt2.final_norm", "gpt2.equals"),
     ),
     Cause(
+        slug="final-norm-twice",
+        names="The final norm of this model is applied twice.",
+        asks="GPT-2 norms the stream once after its last block, and the head reads the result.",
+        look="Look at the end of forward for a second call of the final norm.",
+        code=r"norm|ln|Norm|LN|return",
+        hints=(
+            "How often does the stream pass the final norm on its way to the head?",
+            "Count the calls of the final norm in forward, those on one line too.",
+            "logits = self.head(self.ln_f(x)), and no norm before it but the blocks' own.",
+        ),
+        checks=("gpt2.final_norm", "gpt2.equals"),
+    ),
+    Cause(
+        slug="norm-before-blocks",
+        names="The final norm of this model is applied before the blocks.",
+        asks="GPT-2's blocks read the sum of the embeddings; the final norm is after the last.",
+        look="Look at what happens to x between the embeddings and the first block.",
+        code=r"norm|ln|Norm|LN|return",
+        hints=(
+            "Where on the way from tokens to logits does the final norm stand?",
+            "Print the standard deviation over the last axis of what the first block receives.",
+            "x = token + position; then the blocks; then the final norm; then the head.",
+        ),
+        checks=("gpt2.final_norm", "gpt2.equals"),
+    ),
+    Cause(
         slug="blocks-shared",
         names="The layers of this model are one block used several times, with one set of weights.",
         asks="The brief asks for a stack of N blocks; in GPT-2 each one has weights of its own.",

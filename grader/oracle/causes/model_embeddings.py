@@ -97,6 +97,33 @@ MODEL_EMBEDDINGS: tuple[Cause, ...] = (
         checks=("gpt2.positions", "gpt2.causal", "gpt2.equals"),
     ),
     Cause(
+        slug="position-skips-padding",
+        names="One of the token indices is not counted when positions are numbered.",
+        asks="GPT-2 numbers all tokens, 0 to T - 1; no index is padding unless the brief says so.",
+        look="Look at how the position indices are made, for a comparison with 0 or a cumsum.",
+        code=r"pos|arange|wpe|cumsum|!=|ne\(|pad",
+        hints=(
+            "Which token of the vocabulary stands for padding, according to the brief?",
+            "Print the position indices for idx = [[0, 1, 0, 2]].",
+            "Use torch.arange(T) for every sequence, whatever its tokens are.",
+        ),
+        checks=("gpt2.positions", "gpt2.equals"),
+    ),
+    Cause(
+        slug="position-table-of-vocab-size",
+        names="The position table has vocab_size rows, not block_size.",
+        asks="The brief allows up to block_size tokens, each of which needs a position of its own; "
+        "with block_size above vocab_size there are too few rows.",
+        look="Look at the first argument with which the position table is made.",
+        code=r"pos|wpe|Embedding",
+        hints=(
+            "How many different positions are there, and how many different tokens?",
+            "Run GPT2 with vocab_size = 9, block_size = 130 and T = 130.",
+            "nn.Embedding(block_size, embed_dim) for positions.",
+        ),
+        checks=("gpt2.positions", "gpt2.shape"),
+    ),
+    Cause(
         slug="position-table-too-small",
         names="The position table has fewer rows than block_size, so long sequences fail.",
         asks="The brief allows up to block_size tokens, each of which needs a position of its own.",

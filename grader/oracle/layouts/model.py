@@ -192,9 +192,14 @@ def _layouts(
     norms = [NormLayout(w, b) for w, b in itertools.permutations(rows, 2)]
     norms = norms or [NormLayout(row, absent) for row in rows] or [NormLayout(absent, absent)]
     other = block_norm or NormLayout(absent, absent)
+    # As many as there are tokens, which will do as long as sequences are no longer.
+    shared = [table[:length] for table in tables if len(table) == vocab >= length]
     for token, position, norm, bias, head in itertools.product(
-        tokens, positions or [None], norms, biases, tokens
+        tokens, positions or [*shared, None], norms, biases, tokens
     ):
+        taken = position is not None and position[0, 0] in (token[0, 0], head[0, 0])
+        if taken and not positions:
+            continue
         yield ModelLayout(token, position, norm, head, bias, blocks, other, sizes.num_layers)
 
 

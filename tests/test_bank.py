@@ -18,7 +18,6 @@ MISNAMED = frozenset(
         "computed_qk_shared",  # computed weights: no search among them when two are the same
         "dropout_on_one_branch_only",  # is it the MLP's or the block's to drop? Both say so
         "gpt2_block_size_mask_fixed_padded_left",  # seen as positions that depend on T
-        "softmax_over_heads_dim_one_nan",  # gives NaN only, as other masks do
     )
 )
 

@@ -7,8 +7,23 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from grader.checks.models import CLASSES
-from grader.oracle.causes import CAUSES
+from grader.diagnosis import observed
+from grader.oracle.causes import CAUSES, CRASH_SLUGS
+from grader.remote import NOT_FINITE
 from grader.report.model import CheckResult, Diagnosis
+
+# Requirements that a bug of this kind may break, where it is not all of them. What else fails in
+# its part has another cause.
+_ONLY: dict[str, frozenset[str]] = {
+    "dropout-ignored": frozenset((".dropout",)),
+    "dropout-not-passed": frozenset((".dropout",)),
+    "detach-breaks-gradients": frozenset((".gradients", ".causal")),
+    "no-grad-in-forward": frozenset((".gradients", ".causal")),
+    "differs-in-train-mode": frozenset((".dropout", ".gradients")),
+    "position-not-trainable": frozenset((".positions", ".equals")),
+    "token-embedding-frozen": frozenset((".tokens", ".logits", ".equals")),
+    "position-table-too-small": frozenset((".positions", ".tokens", ".shape", ".equals")),
+}
 
 
 def marked(
@@ -58,5 +73,22 @@ def _marked(result: CheckResult, diagnoses: Sequence[Diagnosis], telling: set[st
     before = CLASSES[: CLASSES.index(part)] if part in CLASSES else ()
     earlier = [d for d in diagnoses if d.part in before]
     same = [d for d in (*own, *earlier) if d.cause == result.cause]
-    because = next(iter([*same, *own, *earlier]), None)
+    because = next((d for d in (*same, *own, *earlier) if _accounts(d, result)), None)
     return result if because is None else replace(result, follows=because.cause)
+
+
+def _accounts(diagnosis: Diagnosis, result: CheckResult) -> bool:
+    """Whether a failure may be what this bug does: it is not what it cannot do."""
+    if result.cause == diagnosis.cause or result.status in ("todo", "not-run"):
+        return True
+    if diagnosis.cause in CRASH_SLUGS:
+        return result.cause in ("", *CRASH_SLUGS)
+    if diagnosis.part not in CLASSES:
+        return False  # no deviation of it is known to break another requirement
+    if NOT_FINITE in result.message:
+        return diagnosis.cause in observed.NOT_FINITE_CAUSES
+    kind = f".{result.check.id.rpartition('.')[2]}"
+    if diagnosis.cause in _ONLY:
+        return kind in _ONLY[diagnosis.cause]
+    number = diagnosis.certainty == "exact" and diagnosis.cause not in observed.STRUCTURAL
+    return not (number and kind in observed.APART)

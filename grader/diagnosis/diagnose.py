@@ -15,6 +15,7 @@ from grader.diagnosis import (
     mlp,
     not_finite,
     observed,
+    places,
     registered,
     wiring,
 )
@@ -33,9 +34,9 @@ _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
 # A part that has one of these does not work at all; what is built on it does not either.
 _FATAL = frozenset(
     (
-        *("not-implemented", "wrong-signature", "returns-tuple", "wrong-dtype", "not-finite"),
-        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed", "overflow"),
-        *("zero-times-infinity", "mask-strict", "mask-anti", "softmax-over-heads"),
+        *("not-implemented", "wrong-signature", "returns-tuple", "wrong-dtype"),
+        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed"),
+        *observed.NOT_FINITE_CAUSES,
         *CRASH_SLUGS,
     )
 )
@@ -103,7 +104,7 @@ def _of_part(
         if result.proven and cause == result.cause:
             diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "exact"))
             continue
-        explanation = f"{CAUSES[cause].explanation} Observed: {words or result.message}"
+        explanation = f"{CAUSES[cause].explanation} Observed: {words or places.told(result)}"
         picture = _map(evidence, part, cause)
         diagnoses.append(Diagnosis(part, cause, explanation, "likely", picture))
     if part == "GPT2" and not earlier and not _value_is_named(diagnoses):

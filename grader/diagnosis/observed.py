@@ -23,6 +23,13 @@ _STRUCTURAL = (
     *("weights-not-registered", "position-table-of-vocab-size"),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
+# Of these all or some of the output may be NaN.
+NOT_FINITE_CAUSES = frozenset(
+    (
+        *("not-finite", "zero-times-infinity", "overflow", "mask-strict", "mask-anti"),
+        *("softmax-over-heads", "softmax-dim", "state-kept-between-calls"),
+    )
+)
 # Told from how weights are kept, not from what is computed with them.
 _OF_WEIGHTS = frozenset(
     (

@@ -16,6 +16,7 @@ from grader.submission import Submission
 
 _MOST = 8  # lines for one diagnosis: more of them would point nowhere
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
+_SOURCE = re.compile(r'File "(?:[^"\n]*/)?([^"\n/]+)", line (\d+)[^\n]*\n\s*([^\n]+)')
 _SYNTAX = re.compile(r"(.+), line (\d+): (.*)")
 
 
@@ -32,6 +33,15 @@ def marks(
     for diagnosis in diagnoses:
         found += _of_bug(submission, diagnosis)
     return tuple(dict.fromkeys(found))
+
+
+def told(result: CheckResult) -> str:
+    """What a check found; of an exception also the line that raised it, and the call."""
+    found = result.message
+    if frames := _SOURCE.findall(result.traceback):
+        file, line, code = frames[-1]
+        found = f"{found.rstrip('.')}, in {file}, line {line}: {code.strip()}"
+    return f"{found} (called: {result.call})" if result.call else found
 
 
 def _of_error(submission: Submission, result: CheckResult) -> Iterator[Mark]:

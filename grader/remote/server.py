@@ -17,7 +17,7 @@ from grader.remote import bubblewrap
 from grader.remote.faults import GraderFault
 from grader.remote.launch import launch
 from grader.worker.lockdown import Limits
-from grader.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED
+from grader.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED, WHERE
 
 _BOOT = (
     "control, limits, without, found = json.loads(sys.argv[1]);"
@@ -76,6 +76,12 @@ class ForkServer:
         with self._one_at_a_time:
             self._control.sendall(COMMAND.pack(USED, pid))
             return self._reply()[1] / 1e9
+
+    def ask_where(self, pid: int) -> None:
+        """Let a worker write on its connection where it is, in place of an answer."""
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(WHERE, pid))
+            self._reply()
 
     def __enter__(self) -> ForkServer:
         return self

@@ -75,6 +75,9 @@ class SpawnServer:
         _kill(process)
         return code if dying else process.returncode
 
+    def ask_where(self, pid: int) -> None:
+        """Nothing: these workers tell nothing of where they are."""
+
     def processor_seconds(self, pid: int) -> float:
         """Not known here; a worker that seems to do nothing gets no more time."""
         return 0.0

@@ -350,6 +350,7 @@ class Subject:
 
     def _load(self, worker: Worker) -> None:
         files = self.submission.files
+        worker.folder, worker.files = self.submission.folder, files
         started = time.monotonic()
         seconds = min(_START_SECONDS, self._loading_left)
         try:

@@ -6,14 +6,15 @@ import contextlib
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grader import wire
-from grader.remote.faults import CandidateError, WorkerLost
+from grader.remote import loops
+from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.start import Server
 from grader.vocabulary import Status
 
@@ -35,6 +36,8 @@ def unpack(array: wire.Array) -> Values:
 
 
 _PATIENCE = 5.0
+_TELLING_SECONDS = 0.1  # for a worker to tell where it is
+_MOST_TOLD = 1 << 16  # bytes of that
 _SLICE = 0.25  # seconds
 _SLICE_WORK = 0.002  # seconds of processor time: more than a process that sleeps uses
 # What a worker's death by a signal means where it is not a crash.
@@ -70,10 +73,15 @@ class Patience(wire.Deadline):
 
 
 class Worker:
-    """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`."""
+    """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`.
+
+    folder, files: where the submission is said to be, and its texts.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.folder = ""
+        self.files: Mapping[str, bytes] = {}
         self._handle, self._connection = server.fork()
         self.alive = True
 
@@ -93,7 +101,8 @@ class Worker:
             answer = wire.receive(self._connection, deadline)
         except wire.DeadlineError:
             waited = time.monotonic() - started
-            raise self._lost("timeout", f"no answer within {waited:.1f} seconds") from None
+            told = self._where()
+            raise self._lost("timeout", f"no answer within {waited:.1f} seconds", told) from None
         except wire.ClosedError:
             raise self._died() from None
         except wire.WireError as error:
@@ -117,9 +126,19 @@ class Worker:
         """End a worker whose answer does not fit its question."""
         return self._lost("protocol", f"the worker's answer does not fit the question: {what}")
 
-    def _lost(self, status: Status, message: str) -> WorkerLost:
+    def _lost(self, status: Status, message: str, traceback: str = "") -> WorkerLost:
         self.close()
-        return WorkerLost(status, message)
+        return WorkerLost(status, message, traceback)
+
+    def _where(self) -> str:
+        """The frames in which the worker is, if it tells; nothing else is read from it after."""
+        told = b""
+        with contextlib.suppress(GraderFault, OSError):
+            self._server.ask_where(self._handle)
+            self._connection.settimeout(_TELLING_SECONDS)
+            while len(told) < _MOST_TOLD and (part := self._connection.recv(_MOST_TOLD)):
+                told += part
+        return loops.traceback(loops.frames(told), self.folder, self.files)
 
     def _died(self) -> WorkerLost:
         code = self.close(dying=True)

@@ -7,6 +7,7 @@ It has one thread and runs no torch operation before a fork.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -23,7 +24,8 @@ from grader.worker import lockdown
 COMMAND = struct.Struct("<cq")
 # A reply: a pid, and an exit status as `os.waitpid` gives it or nanoseconds.
 REPLY = struct.Struct("<qq")
-FORK, REAP, USED = b"F", b"R", b"U"
+FORK, REAP, USED, WHERE = b"F", b"R", b"U", b"W"
+WHERE_SIGNAL = signal.SIGUSR1  # at which a worker tells where it is
 STILL_ALIVE = -1  # in place of an exit status: it had to be killed
 _DYING_SECONDS = 0.5  # for a worker that has closed its connection to be gone
 
@@ -64,6 +66,10 @@ def main(
             control.sendall(REPLY.pack(abs(number), _end(abs(number), number < 0)))
         elif letter == USED and number in workers:
             control.sendall(REPLY.pack(number, _processor_time(number)))
+        elif letter == WHERE and number in workers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, WHERE_SIGNAL)
+            control.sendall(REPLY.pack(number, 0))
     for pid in workers:
         _end(pid, False)
     with contextlib.suppress(OSError):
@@ -92,6 +98,8 @@ def _become_worker(connection: socket.socket, plan: lockdown.Plan, answerer: typ
     status = 1
     try:
         mechanisms = lockdown.apply(plan, connection)
+        # Written by C code, in whatever the submission is: a loop in Python, or in an operation.
+        faulthandler.register(WHERE_SIGNAL, connection, all_threads=False)
         answerer(connection, mechanisms, plan.reach).serve()
         status = 0
     finally:

@@ -148,6 +148,22 @@ OF_NAMES: tuple[Raised, ...] = (
         checks=(".shape",),
     ),
     Raised(
+        slug="layer-not-called",
+        raised=r"must be Tensor, not (?!NoneType|Tensor\b)[A-Z]\w*",
+        names="A layer has got where its output is due: nn.GELU(x) makes a layer, with x as an "
+        "option of it, and computes nothing.",
+        asks="A layer is made once, in __init__, and called with a tensor in forward.",
+        look="Usual fix: self.act = nn.GELU() in __init__ and self.act(x) in forward; or "
+        "F.gelu(x).",
+        code=r"nn\.\w+\(",
+        hints=(
+            "Which of the values in that line is a layer, and not a tensor?",
+            "Print type(value) for each value in the line of the traceback.",
+            "Make it first and then call it: nn.GELU()(x), or the function F.gelu(x).",
+        ),
+        checks=(".shape",),
+    ),
+    Raised(
         slug="called-or-indexed",
         raised=r"object is not (?:callable|subscriptable|iterable)|"
         r"'(?:method|function|builtin_function_or_method|type)' object|"

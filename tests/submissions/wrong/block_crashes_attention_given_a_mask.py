@@ -1,6 +1,6 @@
 # verdict: fail
 # part: TransformerBlock
-# cause: crashes
+# cause: wrong-arguments
 # style: hands a mask to an attention that takes none; scaled_dot_product_attention
 import torch
 import torch.nn as nn

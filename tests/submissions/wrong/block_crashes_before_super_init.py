@@ -1,6 +1,6 @@
 # verdict: fail
 # part: TransformerBlock
-# cause: crashes
+# cause: no-super-init
 # style: layers assigned before super().__init__(); 1x1 convolutions, channels first
 import functools
 import math

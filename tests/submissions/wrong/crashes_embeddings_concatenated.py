@@ -1,6 +1,6 @@
 # verdict: fail
 # part: GPT2
-# cause: crashes
+# cause: sizes-differ
 # style: token and position vectors concatenated, so the first norm meets 2C channels
 import math
 import torch

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: CausalSelfAttention
-# cause: crashes
+# cause: missing-attribute
 # style: forward reads self.head_size, __init__ set self.head_dim: AttributeError at the first call
 
 # GPT-2 from scratch

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: CausalSelfAttention
-# cause: crashes
+# cause: view-not-contiguous
 # style: y.transpose(1, 2).view(...) without contiguous() raises as soon as T > 1 and H > 1
 
 import math

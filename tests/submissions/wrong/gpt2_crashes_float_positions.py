@@ -1,6 +1,6 @@
 # verdict: fail
 # part: GPT2
-# cause: crashes
+# cause: dtype-mismatch
 # style: position ids are made as floats, which nn.Embedding refuses
 import torch
 from torch import Tensor, nn

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: MLP
-# cause: crashes
+# cause: layer-not-called
 # style: nn.GELU(x) makes a module, where it was meant to be called
 import math
 

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: MLP
-# cause: crashes
+# cause: matmul-shapes
 # style: the second layer takes embed_dim where 4 * embed_dim comes in; one module per head
 import torch
 import torch.nn.functional as F

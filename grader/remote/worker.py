@@ -36,7 +36,8 @@ def unpack(array: wire.Array) -> Values:
 
 
 _PATIENCE = 5.0
-_TELLING_SECONDS = 0.1  # for a worker to tell where it is
+_TELLING_SECONDS = 0.5  # for a worker to tell where it is
+_REST_SECONDS = 0.05  # for more of that
 _MOST_TOLD = 1 << 16  # bytes of that
 _SLICE = 0.25  # seconds
 _SLICE_WORK = 0.002  # seconds of processor time: more than a process that sleeps uses
@@ -138,6 +139,7 @@ class Worker:
             self._connection.settimeout(_TELLING_SECONDS)
             while len(told) < _MOST_TOLD and (part := self._connection.recv(_MOST_TOLD)):
                 told += part
+                self._connection.settimeout(_REST_SECONDS)
         return loops.traceback(loops.frames(told), self.folder, self.files)
 
     def _died(self) -> WorkerLost:

@@ -183,7 +183,9 @@ class Merits:
     def _may_gain(self, found: Found, names: Sequence[str]) -> bool:
         """Whether to judge again. What is foul stays so, unless one replaced is foul itself."""
         excused = any(self._parts[name].foul for name in names)
-        hopeless = found.passed or found.internal or (found.foul and not excused)
+        # No stand-in changes how a class is built.
+        built = all(r.status == "pass" or r.check.id.endswith(".signature") for r in found.results)
+        hopeless = built or found.internal or (found.foul and not excused)
         return self._on(()).subject.loaded and not hopeless
 
 

@@ -32,11 +32,12 @@ def test_syntax_error(judge: Grade, write: Write) -> None:
 def test_utf_16(judge: Grade, tmp_path: Path, reference: str) -> None:
     path = tmp_path / "gpt2.py"
     path.write_bytes(reference.encode("utf-16"))
-    assert "Save it as UTF-8" in messages(judge(path))
+    assert judge(path).verdict == "pass"
 
 
 def test_missing_class(judge: Grade, write: Write, reference: str) -> None:
-    report = judge(write(reference.replace("class MLP", "class Mlp").replace("= MLP(", "= Mlp(")))
+    start, end = reference.index("class MLP"), reference.index("class TransformerBlock")
+    report = judge(write(reference[:start] + reference[end:]))
     assert "expected a class MLP, found CausalSelfAttention, TransformerBlock, GPT2" in messages(
         report
     )

@@ -366,6 +366,7 @@ class Subject:
                 base=self._base,
                 base_classes=list(self._base_classes),
                 replaced=list(self.stand_ins),
+                taken={item.name: item.as_json() for item in self.submission.taken},
             )
         finally:
             self._loading_left -= time.monotonic() - started

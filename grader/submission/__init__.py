@@ -84,7 +84,7 @@ class Submission:
             main=own[self.main],
             files={own.get(name, name): text for name, text in self.files.items()},
             violations=tuple(replace(v, file=own.get(v.file, v.file)) for v in self.violations),
-            taken=tuple(replace(t, file=own.get(t.file, t.file)) for t in self.taken),
+            taken=tuple(item.renamed(own) for item in self.taken),
         )
 
 

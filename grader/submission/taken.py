@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from grader.submission.arguments import BRIEF, Plan, plan_of
@@ -44,6 +44,13 @@ class Taken:
         if self.plan.settings:
             return f"{told}; it was built with a config object in place of the brief's arguments"
         return f"{told}; it was built with ({', '.join(self.plan.arguments)})"
+
+    def renamed(self, names: Mapping[str, str]) -> Taken:
+        """The same where files have other names."""
+        plan = self.plan and replace(
+            self.plan, kind_file=names.get(self.plan.kind_file, self.plan.kind_file)
+        )
+        return replace(self, file=names.get(self.file, self.file), plan=plan)
 
     def as_json(self) -> dict[str, Any]:
         """As the worker is told."""

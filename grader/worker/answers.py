@@ -6,12 +6,14 @@ an `error` with the candidate's own traceback. Nothing here compares anything wi
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from torch.overrides import resolve_name
 
 from grader import wire
 from grader.worker import audit, describe, lazy, probe, stand_ins, tensors, trace, uncompiled
+from grader.worker.adapted import Adapted
 from grader.worker.cached import Cached
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
@@ -58,6 +61,7 @@ class Answerer:
         self.reach = reach
         self.finder: SubmissionFinder | None = None
         self.classes: dict[str, Any] = {}
+        self.adapted: dict[str, Adapted] = {}
         self.models: dict[int, Model] = {}
         self.functions = Functions()
         objects = self.functions.objects
@@ -120,11 +124,13 @@ class Answerer:
         base: str | None,
         base_classes: list[str],
         replaced: list[str],
+        taken: dict[str, dict[str, Any]],
     ) -> wire.Message:
         """Import the submission; says which of the classes it has.
 
         base: the file that it builds on, which has the base_classes; replaced: the classes that
-        the grader's own stand in for.
+        the grader's own stand in for; taken: of classes that have other names or arguments than
+        the brief's, where they are and how they are built.
         """
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         self.finder = SubmissionFinder(folder, texts, package)
@@ -136,6 +142,7 @@ class Answerer:
         with pretending(DEVICES if names_one else ""):
             module = load(self.finder, main)
         found = {name: getattr(module, name) for name in classes if hasattr(module, name)}
+        found |= self._taken(taken, main, module)
         if base is not None:
             below = load(self.finder, base)
             of_base = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
@@ -144,9 +151,30 @@ class Answerer:
         if replaced:
             modules = [module, *stand_ins.modules_of(self.finder.names)]
             stand_ins.install(replaced, self.classes, modules)
+            for name in self.adapted.keys() & set(replaced):
+                self.adapted.pop(name).stand_in(self.classes[name])
         return wire.Message(
             {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
         )
+
+    def _taken(
+        self, taken: dict[str, dict[str, Any]], main: str, module: ModuleType
+    ) -> dict[str, Any]:
+        """What is taken for classes of the brief. module: that of the main file."""
+        finder = self.finder
+        assert finder is not None
+
+        def load_own(file: str) -> ModuleType:
+            return module if file == main else load(finder, file)
+
+        found = {}
+        for name, about in taken.items():
+            kind = getattr(load_own(about["file"]), about["own"], None)
+            if kind is not None:
+                found[name] = kind
+                if about["plan"] and inspect.isclass(kind):
+                    self.adapted[name] = Adapted(kind, about["plan"], load_own, main)
+        return found
 
     def build(
         self,
@@ -170,7 +198,7 @@ class Answerer:
         torch.default_generator.manual_seed(seed)
         as_told = self._told(pretend)
         with as_told():
-            built = self.classes[name](*args, **kwargs)
+            built = self.adapted.get(name, self.classes[name])(*args, **kwargs)
             if not isinstance(built, nn.Module):
                 raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
             lazy.settle(built, args, kwargs)

@@ -26,9 +26,21 @@ _SIGNATURE = 500  # characters of it that are searched: the time grows with thei
 def check_signature(evidence: Evidence, name: str) -> None:
     """The class is there, takes the brief's arguments by name and by position, and no others."""
     found = evidence.subject.found_classes()
+    submission = evidence.subject.submission
     if name not in found:
-        others = ", ".join(found) or "none of the four classes"
-        raise Failure(f"expected a class {name}, found {others}", cause="wrong-signature")
+        others = ", ".join(submission.classes) or "none of the four classes"
+        raise Failure(
+            f"expected a class {name}, found {others}. If one of them is it, call it {name}, or "
+            f"grade with --map {name}=THAT.",
+            cause="wrong-signature",
+        )
+    for item in submission.taken:
+        if item.name == name and not item.as_asked:
+            raise Failure(
+                f"expected {name}({_arguments(sizes.BY_CLASS[name][0])}, dropout_p), found "
+                f"{item.own}{found[name]}: {item.words}. That alone costs no other points.",
+                cause="wrong-signature",
+            )
     if found[name].startswith("not a class"):
         raise Failure(
             f"expected {name} to be a class, found {found[name]}", cause="wrong-signature"

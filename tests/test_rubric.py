@@ -77,11 +77,11 @@ def report(judge_options: Options, statuses: dict[str, str]) -> Report:
 
 
 def test_points_are_counted(rubric: Callable[[str], Path]) -> None:
-    text = 'total = 110\n[points]\n"attention.causal" = 18'
+    text = 'total = 110\n[points]\n"attention.causal" = 30'
     found = Options(rubric=read(rubric(text), CHECKS))
     whole = report(found, {})
     assert (whole.score, whole.max_score, whole.verdict) == (110, 110, "pass")
-    assert report(found, {"attention.causal": "fail"}).score == 92
+    assert report(found, {"attention.causal": "fail"}).score == 80
 
 
 def test_optional_checks_need_not_pass(rubric: Callable[[str], Path]) -> None:
@@ -92,7 +92,7 @@ def test_optional_checks_need_not_pass(rubric: Callable[[str], Path]) -> None:
 
 
 def test_a_pass_mark_is_in_points(rubric: Callable[[str], Path]) -> None:
-    options = Options(rubric=read(rubric("pass_mark = 92"), CHECKS))
+    options = Options(rubric=read(rubric("pass_mark = 80"), CHECKS))
     assert report(options, {"attention.causal": "fail"}).verdict == "pass"
     assert report(options, {"attention.causal": "fail", "mlp.gelu": "fail"}).verdict == "fail"
 

@@ -157,13 +157,13 @@ DEVIANT_FORMS: tuple[BlockForm, ...] = (
     ),
     _form(
         "no-mlp",
-        "order",
+        "order residuals",
         "x = x + attn(norm1(x)); x = x + attn(norm2(x)): attention twice, no mlp",
         lambda x, a, m, n1, n2: _gpt2(x, a, a, n1, n2),
     ),
     _form(
         "no-attn",
-        "order",
+        "order residuals",
         "x = x + mlp(norm1(x)); x = x + mlp(norm2(x)): the mlp twice, no attn",
         lambda x, a, m, n1, n2: _gpt2(x, m, m, n1, n2),
     ),

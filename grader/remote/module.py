@@ -126,6 +126,10 @@ class Module:
         """The outputs for one input in train mode, one for each seed."""
         return self._outputs([x] * len(seeds), theta, path, True, seeds)
 
+    def alike(self, inputs: Sequence[Values], theta: Floats, seed: int) -> list[Values]:
+        """The output for each input in train mode, chance being the same before each."""
+        return self._outputs(inputs, theta, "", True, [seed] * len(inputs))
+
     def at_points(self, x: Values, thetas: Floats) -> list[Values]:
         """The outputs for one input, one for each row of thetas."""
         together = max(1, _QUESTION_BYTES // thetas[0].nbytes)

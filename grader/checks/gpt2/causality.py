@@ -37,6 +37,36 @@ def check_no_leak(evidence: Evidence, case: Case) -> None:
         )
 
 
+def check_no_leak_in_training(evidence: Evidence, case: Case, dropout_p: float) -> None:
+    """The same in train mode, chance being alike before both calls."""
+    experiment = evidence.experiment(_NAME, case, dropout_p=dropout_p)
+    cut = 1 + case.draw % (case.time - 1)
+    changed = experiment.x.copy()
+    changed[:, cut:] = experiment.normal("fresh", changed.shape)[:, cut:]
+    before, after = experiment.module.alike([experiment.x, changed], experiment.theta, case.draw)
+    leak = np.abs(after - before)[:, :cut]
+    if not common.same(before[:, :cut], after[:, :cut]):
+        row, t, _ = worst(leak)
+        arguments = ", ".join(f"{key}={value}" for key, value in case.size.items())
+        raise Failure(
+            f"in train mode (dropout_p = {dropout_p:g}) position {t} sees the future: new random "
+            f"vectors from position {cut} on change its output by {leak.max():.3g}",
+            experiment.counterexample(
+                f"noisy = {_NAME}({arguments}, dropout_p={dropout_p}).train()",
+                "noisy.load_state_dict(model.state_dict())",
+                "changed = x.clone()",
+                f"changed[:, {cut}:] = fresh[:, {cut}:]",
+                f"torch.manual_seed({case.draw})",
+                "y = noisy(x)",
+                f"torch.manual_seed({case.draw})",
+                f"print((noisy(changed) - y)[{row}, :{cut}])",
+                expected="zeros",
+                found=(after - before)[row, :cut],
+            ),
+            "mask-not-in-training",
+        )
+
+
 def check_gradient(evidence: Evidence, case: Case) -> None:
     """Outputs before a cut have no gradient with respect to inputs after it."""
     experiment = evidence.experiment(_NAME, case)
@@ -45,7 +75,21 @@ def check_gradient(evidence: Evidence, case: Case) -> None:
     weights[:, cut:] = 0.0
     _, gradients = experiment.module.gradient(experiment.x, experiment.theta, weights)
     gradient = gradients[-1]
-    if gradient is not None and np.abs(gradient[:, cut:]).max() > common.UNCHANGED:
+    if gradient is None or not gradient[:, :cut].any():
+        raise Failure(
+            f"no gradient of the outputs before position {cut} reaches the inputs there: nothing "
+            "below this module could learn",
+            experiment.counterexample(
+                "x.requires_grad_()",
+                "print(model(x).requires_grad)",
+                expected="True",
+                found="False",
+            )
+            if gradient is None
+            else None,
+            "no-grad-in-forward" if gradient is None else "detach-breaks-gradients",
+        )
+    if np.abs(gradient[:, cut:]).max() > common.UNCHANGED:
         raise Failure(
             f"the outputs before position {cut} have a gradient with respect to inputs from "
             f"position {cut} on",

@@ -71,7 +71,7 @@ def test_block_size(evidence: Evidence) -> None:
 @check(
     "attention.causal",
     NAME,
-    8,
+    20,
     hints=(
         "Which positions may position t look at?",
         "Print the attention weights of one head as a T × T matrix: which triangle is zero?",
@@ -88,12 +88,13 @@ def test_causal(evidence: Evidence, case: Case) -> None:
     causality.check_gradient(evidence, case)
     if case.regime is UNIT:
         causality.check_visible(evidence, case)
+        causality.check_no_leak_in_training(evidence, case, (0.0, 0.4)[case.draw % 2])
 
 
 @check(
     "attention.rows_sum_to_one",
     NAME,
-    3,
+    2,
     hints=(
         "Attention is a weighted average: what must the weights of one position sum to?",
         "Print weights.sum(-1), after masking and after everything else you do to them.",
@@ -124,7 +125,7 @@ def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.order",
     NAME,
-    2,
+    1,
     hints=(
         "Does attention itself know where a token stands?",
         "Swap two past vectors: the last output should not care. What in your code does?",
@@ -156,7 +157,7 @@ def test_order(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.batch",
     NAME,
-    2,
+    1,
     hints=(
         "Sequences in a batch have nothing to do with one another.",
         "Run one sequence alone and in a batch, and compare.",
@@ -172,7 +173,7 @@ def test_batch(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.heads",
     NAME,
-    4,
+    2,
     hints=(
         "How many different weighted averages does your attention form for one position?",
         "Print the shape of the scores: is there an axis of size num_heads in it?",
@@ -205,7 +206,7 @@ def test_heads(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.projections",
     NAME,
-    3,
+    1,
     hints=(
         "What is learned in an attention, and how many matrices is that?",
         "Count the elements of your parameters: four C × C matrices, plus biases if you like.",
@@ -227,7 +228,7 @@ def test_projections(evidence: Evidence) -> None:
 @check(
     "attention.scale",
     NAME,
-    4,
+    2,
     hints=(
         "How does the variance of a dot product grow with the number of terms?",
         "Print the factor by which you multiply q @ kᵀ, and the width of one head.",
@@ -255,7 +256,7 @@ def test_scale(evidence: Evidence) -> None:
 @check(
     "attention.equals",
     NAME,
-    5,
+    4,
     hints=(
         "All parts may be there and yet be put together differently.",
         "Compute one head of one position by hand for T = 2 and compare.",
@@ -281,7 +282,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.dropout",
     NAME,
-    2,
+    1,
     hints=(
         "What does dropout_p do in your class, in train and in eval mode?",
         "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
@@ -298,7 +299,7 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.deterministic",
     NAME,
-    2,
+    1,
     hints=(
         "Does anything but weights and input go into your output?",
         "Call the module twice in eval mode with the same x, then look at x itself.",

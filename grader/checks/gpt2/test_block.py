@@ -72,7 +72,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout
 @check(
     "block.pre_norm",
     NAME,
-    4,
+    2,
     hints=(
         "Where do the norms of GPT-2 stand, before or after the sublayers?",
         "Write down what attention receives and what is added to x.",
@@ -87,7 +87,7 @@ def test_pre_norm(evidence: Evidence) -> None:
 @check(
     "block.norms",
     NAME,
-    3,
+    1,
     hints=(
         "How many norms does a block have, over which axis, and what is learned in them?",
         "Print the mean and the standard deviation over the last axis of what attention gets.",
@@ -138,7 +138,7 @@ def _note_eps(evidence: Evidence, eps: float, outside: bool) -> None:
 @check(
     "block.residuals",
     NAME,
-    3,
+    8,
     hints=(
         "What is left of x if both sublayers give zero?",
         "Set all weights of attention and MLP to zero: the block must give x back.",
@@ -169,7 +169,7 @@ def test_order(evidence: Evidence) -> None:
 @check(
     "block.parts",
     NAME,
-    2,
+    1,
     hints=(
         "Do the parts inside the block know what the block was told?",
         "Print the block's parts and their sizes for another num_heads.",
@@ -254,7 +254,7 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
 @check(
     "block.equals",
     NAME,
-    1,
+    2,
     hints=(
         "All parts may be there and yet be put together differently.",
         "Compute both halves of the block by hand from its own parts and compare.",
@@ -282,7 +282,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
 @check(
     "block.dropout",
     NAME,
-    2,
+    1,
     hints=(
         "Does the block's dropout_p arrive where it should act?",
         "In train mode, zero the MLP's weights and call twice; then zero attention's.",

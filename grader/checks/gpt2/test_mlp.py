@@ -51,7 +51,7 @@ def test_shape(evidence: Evidence, case: Case) -> None:
 @check(
     "mlp.position_wise",
     NAME,
-    2,
+    1,
     hints=(
         "May one position of the MLP know about another?",
         "Run a single position alone and within a sequence, and compare.",
@@ -88,7 +88,7 @@ def _rows_are_apart(experiment: Experiment) -> bool:
 @check(
     "mlp.width",
     NAME,
-    3,
+    1,
     hints=(
         "How wide is the MLP in the middle?",
         "Print the shapes of your parameters for embed_dim = 16.",
@@ -132,6 +132,37 @@ def test_gelu(evidence: Evidence) -> None:
         samples = ", ".join(f"f({layout.read[i]:.3f}) = {layout.given[i]:.4f}" for i in chosen)
         wanted = ", ".join(f"{v:.4f}" for v in oracle.gelu_exact(layout.read[chosen]))
         raise Failure(f"the activation is not GELU: measured {samples}; GELU gives {wanted}")
+
+
+@check(
+    "mlp.nonlinear",
+    NAME,
+    3,
+    hints=(
+        "What can two linear layers do that one cannot?",
+        "Is the output for 2x twice that for x, but for the biases?",
+        "An activation stands between the two layers: down(gelu(up(x))).",
+    ),
+    examples=2,
+)
+@given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
+def test_nonlinear(evidence: Evidence, case: Case) -> None:
+    """The output is no linear function of the input."""
+    experiment = evidence.experiment(NAME, case)
+    x, other = experiment.x, experiment.normal("other", experiment.x.shape)
+    outputs = experiment.module.outputs([x, other, x + other, 0 * x], experiment.theta)
+    first, second, together, nothing = outputs
+    if common.same(together + nothing, first + second, CLOSE):
+        raise Failure(
+            "the output is a linear function of the input (and a constant), as a single linear "
+            "layer gives it",
+            experiment.counterexample(
+                "print(model(x + other) + model(0 * x) - model(x) - model(other))",
+                expected="anything but zeros",
+                found=together + nothing - first - second,
+            ),
+            "no-activation",
+        )
 
 
 @check(

@@ -10,7 +10,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
-from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, long, sizes
+from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, long, sizes, usable
 from grader.checks.models import block_size_of
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import ABSENT, CLOSE
@@ -39,7 +39,7 @@ def test_signature(evidence: Evidence) -> None:
 @check(
     "gpt2.shape",
     NAME,
-    2,
+    1,
     hints=(
         "What shape do logits have, and for which positions are they wanted?",
         "Print logits.shape for T = 1 and for T = block_size.",
@@ -53,9 +53,24 @@ def test_shape(evidence: Evidence, case: Case) -> None:
 
 
 @check(
+    "gpt2.usable",
+    NAME,
+    10,
+    hints=(
+        "Could this model learn to predict the next token, and how would you find out?",
+        "Feed one token repeated, change the last token, halve one block's weights: what changes?",
+        "Positions, every block, raw logits, no look ahead and a gradient: nothing works without.",
+    ),
+)
+def test_usable(evidence: Evidence) -> None:
+    """The model can be trained and used: what a language model cannot do without is there."""
+    usable.check_usable(evidence)
+
+
+@check(
     "gpt2.tokens",
     NAME,
-    2,
+    1,
     hints=(
         "How does a token index become a vector?",
         "Change one row of the token table: for which tokens do the logits change?",
@@ -77,7 +92,7 @@ def test_tokens(evidence: Evidence) -> None:
 @check(
     "gpt2.positions",
     NAME,
-    4,
+    2,
     hints=(
         "How does the model know where a token stands?",
         "Feed the same token at every position of a long sequence: are the logits all different?",
@@ -118,7 +133,7 @@ def test_positions(evidence: Evidence) -> None:
 @check(
     "gpt2.layers",
     NAME,
-    4,
+    2,
     hints=(
         "How many sets of weights do num_layers blocks have?",
         "Count model.parameters() for num_layers = 1, 2 and 3.",
@@ -155,7 +170,7 @@ def test_layers(evidence: Evidence) -> None:
 @check(
     "gpt2.final_norm",
     NAME,
-    3,
+    1,
     hints=(
         "What happens between the last block and the head?",
         "Print mean and standard deviation of what the head receives.",
@@ -241,7 +256,7 @@ def test_causal(evidence: Evidence, case: Case) -> None:
 @check(
     "gpt2.parts",
     NAME,
-    1,
+    0.5,
     hints=(
         "Do the blocks know what the model was told?",
         "Print the blocks' sizes for another num_heads.",
@@ -293,7 +308,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
 @check(
     "gpt2.dropout",
     NAME,
-    1,
+    0.5,
     hints=(
         "Does the model's dropout_p arrive in the blocks?",
         "In train mode with dropout_p = 0.5, call one of the model's own blocks twice.",
@@ -311,7 +326,7 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
 @check(
     "gpt2.deterministic",
     NAME,
-    1,
+    0.5,
     hints=(
         "Does anything but weights and tokens go into your logits?",
         "Call the model twice in eval mode with the same idx, then look at idx itself.",
@@ -328,7 +343,7 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @check(
     "gpt2.gradients",
     NAME,
-    1,
+    0.5,
     hints=(
         "Could this model learn?",
         "Call backward() on the sum of the logits and print every parameter's grad.",

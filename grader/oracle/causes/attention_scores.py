@@ -102,6 +102,26 @@ ATTENTION_SCORES: tuple[Cause, ...] = (
         checks=("attention.causal", "attention.equals"),
     ),
     Cause(
+        slug="mask-not-in-training",
+        names="The causal mask of this attention does not hold in train mode.",
+        asks=(
+            "The brief asks that no position attend to a later one, in train mode as in eval mode "
+            "and with dropout or without."
+        ),
+        look=(
+            "Look for what depends on self.training or on dropout_p beside the mask: does each of "
+            "the ways through forward use it, and does dropout come after it?"
+        ),
+        code=r"training|dropout|mask|tril|triu|causal",
+        hints=(
+            "Which of your forward's ways does a model in training take?",
+            "Call the module in train mode, twice with the same seed, and change the last vector: "
+            "which outputs move?",
+            "Mask the scores before anything that depends on self.training or dropout_p.",
+        ),
+        checks=("attention.causal",),
+    ),
+    Cause(
         slug="mask-strict",
         names="The mask of this attention hides each position from itself.",
         asks=(

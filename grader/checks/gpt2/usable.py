@@ -1,0 +1,106 @@
+"""What a GPT2 cannot do without: with one of these missing nothing can be done with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.checks.api import Failure
+from grader.checks.evidence import Evidence
+from grader.checks.experiment import UNIT, Case, Experiment
+from grader.checks.gpt2 import assembly, common, sizes
+
+_NAME = assembly.NAME
+_SIZE = sizes.MODEL[0]
+
+
+def check_usable(evidence: Evidence) -> None:
+    """Positions and layers count, logits are raw, nothing comes from elsewhere, it can learn."""
+    experiment = evidence.experiment(_NAME, Case(_SIZE, 2, _SIZE["block_size"], UNIT, 0))
+    logits = experiment.module.call(experiment.x, experiment.theta)
+    _expect_raw(experiment, logits)
+    _expect_positions(experiment)
+    _expect_layers(experiment, logits)
+    _expect_no_leak(evidence, experiment, logits)
+    _expect_gradient(experiment, logits)
+
+
+def _expect_raw(experiment: Experiment, logits: np.ndarray) -> None:
+    if (logits >= 0).all() and common.same(logits.sum(-1), np.ones(logits.shape[:2])):
+        raise Failure(
+            "the output of each position sums to one: these are probabilities, and the brief asks "
+            "for logits",
+            experiment.counterexample(
+                "print(model(x).sum(-1))", expected="nothing special", found=logits.sum(-1)
+            ),
+            "softmax-on-logits",
+        )
+
+
+def _expect_positions(experiment: Experiment) -> None:
+    """One token, wherever it stands, does not give the same everywhere."""
+    one = np.zeros_like(experiment.x)
+    logits = experiment.module.call(one, experiment.theta)
+    if np.abs(logits - logits[:, :1]).max() > common.UNCHANGED:
+        return
+    raise Failure(
+        "the same token gives the same logits at every position: the model cannot tell where a "
+        "token stands",
+        experiment.counterexample(
+            "y = model(torch.zeros_like(x))",
+            "print((y - y[:, :1]).abs().max())",
+            expected="more than 0",
+            found="0",
+        ),
+        "no-position",
+    )
+
+
+def _expect_layers(experiment: Experiment, logits: np.ndarray) -> None:
+    """Every block moves the logits."""
+    module = experiment.module
+    for part in module.own("TransformerBlock"):
+        changed = experiment.theta.copy()
+        changed[module.below(part.path)] *= 0.5
+        if common.same(module.call(experiment.x, changed), logits):
+            raise Failure(
+                f"{part.path} has no effect: with half of its weights the logits are the same"
+            )
+
+
+def _expect_no_leak(evidence: Evidence, experiment: Experiment, logits: np.ndarray) -> None:
+    """Neither the last token nor another sequence is felt before it, but through the blocks."""
+    x = experiment.x
+    last, other = x.copy(), x.copy()
+    last[:, -1] = (x[:, -1] + 1) % _SIZE["vocab_size"]
+    other[1] = (x[1] + 1) % _SIZE["vocab_size"]
+    after, beside = experiment.module.outputs([last, other], experiment.theta)
+    for changed, found, leak, what, cause in (
+        (
+            *(last, after, (after - logits)[:, :-1]),
+            *("the last token changes the logits before it", "leak-via-sequence-mean"),
+        ),
+        (
+            *(other, beside, (beside - logits)[:1]),
+            *("one sequence of a batch changes the logits of another", "batch-mixing"),
+        ),
+    ):
+        felt = np.abs(leak).max() > common.UNCHANGED * max(1.0, np.abs(logits).max())
+        if felt and not assembly.blocks_explain(
+            evidence, experiment, (logits, found), (x, changed)
+        ):
+            raise Failure(what, cause=cause)
+
+
+def _expect_gradient(experiment: Experiment, logits: np.ndarray) -> None:
+    module = experiment.module
+    _, gradients = module.gradient(
+        experiment.x, experiment.theta, np.cos(np.arange(logits.size)).reshape(logits.shape)
+    )
+    if not any(gradient is not None and gradient.any() for gradient in gradients):
+        raise Failure(
+            "no gradient reaches any parameter: the model cannot learn",
+            experiment.counterexample(
+                "print(model(x).requires_grad)", expected="True", found="False"
+            ),
+            "no-grad-in-forward",
+        )

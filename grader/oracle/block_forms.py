@@ -71,7 +71,7 @@ _SITES: dict[str, Callable[[Floats, Function, Function], Floats]] = {
 
 # What is wrong with a sublayer wired that way: cause, requirement, and where to see it.
 _SITE_FAULTS = {
-    "absent": ("no-{f}", "order", "no {f} at all"),
+    "absent": ("no-{f}", "order residuals", "no {f} at all"),
     "post": ("post-norm", "pre_norm", "x = norm(x + {f}(x))"),
     "after": ("post-norm", "pre_norm", "x = x + norm({f}(x))"),
     "bare": ("norm-missing-{n}", "pre_norm norms", "x = x + {f}(x)"),

@@ -95,7 +95,7 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     if options.untrusted:
         require_full(locked)
     if submission.error:
-        report = all_alike(submission, options, "error", submission.error)
+        report = unread(submission, options, submission.error)
     else:
         with Merits(options.case(submission, server)) as merits:
             results = merits.judge(progress)
@@ -138,6 +138,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
     )
     return replace(
         report,
+        unreadable=renamed(report.unreadable),
         path=clean(submission.path),
         file=clean(str(Path(submission.folder, submission.main))),
         files=submission.files,
@@ -147,6 +148,16 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
         results=results,
         diagnoses=tuple(replace(d, explanation=renamed(d.explanation)) for d in report.diagnoses),
     )
+
+
+def unread(submission: Submission, options: Options, why: str) -> Report:
+    """The report on what does not parse, or is no submission: where, why, and nothing else."""
+    why = f"{clean(why)}\nNothing else was looked at."
+    results = (
+        CheckResult(c, "error", why) if c.of_file else CheckResult(c, "not-run")
+        for c in options.checks().values()
+    )
+    return replace(_report(submission, options, tuple(results), (), None), unreadable=why)
 
 
 def all_alike(submission: Submission, options: Options, status: Status, message: str) -> Report:

@@ -152,27 +152,49 @@ def test_junk_output_fails_and_the_judge_stands(
     assert statuses(report, "CausalSelfAttention") == {"pass"}
 
 
-FORBIDDEN = (
+# Added to the reference: what nothing uses, and what a class does.
+UNUSED = (
     "import numpy",
+    "import no_such_package",
     "from torch.nn import MultiheadAttention",
     "LAYER = nn.TransformerEncoderLayer",
     "LAYER = getattr(nn, 'MultiheadAttention')",
+    "if __name__ == '__main__':\n    import no_such_package",
+)
+USED = (
+    "import numpy\nMLP.width = numpy.pi",
+    "from torch.nn import MultiheadAttention as Layer\nMLP.layer = Layer",
+    "LAYER = nn.TransformerEncoderLayer\nMLP.layer = LAYER",
+    "MLP.layer = getattr(nn, 'MultiheadAttention')",
+    "def width():\n    import numpy\n    return numpy.pi\nMLP.width = width()",
 )
 
 
-@pytest.mark.parametrize("line", FORBIDDEN)
-def test_forbidden_parts(judge: Grade, write: Write, reference: str, line: str) -> None:
-    report = judge(write(f"{reference}\n{line}\n"))
+@pytest.mark.parametrize("lines", UNUSED)
+def test_forbidden_parts_cost_nothing_unused(
+    judge: Grade, write: Write, reference: str, lines: str
+) -> None:
+    report = judge(write(f"{reference}\n{lines}\n"))
+    assert report.verdict == "pass"
+    assert ("unused" in report.advisories) != ("__main__" in lines)
+
+
+@pytest.mark.parametrize("lines", USED)
+def test_forbidden_parts_that_are_used(
+    judge: Grade, write: Write, reference: str, lines: str
+) -> None:
+    report = judge(write(f"{reference}\n{lines}\n"))
     assert report.verdict == "fail"
-    failing = [result.check.id for result in report.results if result.status != "pass"]
-    assert failing == ["submission.from_scratch"]
+    policy = next(r for r in report.results if r.check.id == "submission.from_scratch")
+    assert policy.status == "fail"
 
 
 def test_forbidden_parts_are_allowed_by_the_other_policy(
     judge: Grade, write: Write, reference: str
 ) -> None:
-    allowed = judge(write("\n".join([reference, *FORBIDDEN])), policy="any")
+    allowed = judge(write("\n".join([reference, *USED])), policy="any")
     assert allowed.verdict == "pass"
+    assert allowed.score == 100
     assert "not-from-scratch" in allowed.advisories
 
 

@@ -53,6 +53,11 @@ class Check:
     hints: tuple[str, ...]
     optional: bool = False
 
+    @property
+    def of_file(self) -> bool:
+        """Whether it is about the file as a whole, not about the part that it counts in."""
+        return self.id.endswith(".imports")
+
 
 @dataclass(frozen=True)
 class Counterexample:

@@ -51,18 +51,19 @@ class Exercise:
         what lies beside it.
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
-        below = EXERCISES[self.base].file if self.base else None
+        below = EXERCISES[self.base] if self.base else None
         return read(
             path,
             self.file,
             others,
-            below,
+            below.file if below else None,
             base_folder,
             self.base_needed,
             self.imports,
             self.names,
             given or {},
             beside,
+            below.names if below else (),
         )
 
     def subject(

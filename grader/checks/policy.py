@@ -9,16 +9,30 @@ from grader.checks.api import Failure, NotRun
 from grader.checks.evidence import Evidence
 from grader.remote import CandidateError
 from grader.remote.function import Returned
+from grader.submission import Violation
 
 
 def check_policy(evidence: Evidence, seen: Sequence[str] = ()) -> None:
-    """Fail under from-scratch for forbidden imports and names, and for what was `seen` besides."""
-    found = [f"{v.file}, line {v.line}: {v.what}" for v in evidence.subject.submission.violations]
+    """Fail under from-scratch for forbidden things that are used, and for what was `seen` besides.
+
+    What is not used costs nothing.
+    """
+    violations = evidence.subject.submission.violations
+    found = [f"{_place(v)}: {v.what}" for v in violations if v.users]
     found += seen
+    idle = [f"{_place(v)} ({v.what})" for v in violations if not v.users]
+    if idle:
+        evidence.advise(
+            "unused", f"Nothing of the exercise uses this, which costs nothing: {'; '.join(idle)}."
+        )
     if found and evidence.policy == "from-scratch":
         raise Failure("not allowed under the policy from-scratch: " + "; ".join(found))
     for what in found:
         evidence.advise("not-from-scratch", f"allowed by --policy any: {what}")
+
+
+def _place(violation: Violation) -> str:
+    return f"{violation.file}, line {violation.line}"
 
 
 def advise_on_devices(evidence: Evidence, watched: Callable[[], Iterable[Returned]]) -> None:

@@ -51,7 +51,10 @@ def marked(
 def _telling(results: Sequence[CheckResult], diagnosis: Diagnosis) -> str:
     """The id of the failing check that shows this bug best."""
     failing = [
-        r for r in results if r.check.part == diagnosis.part and r.status not in ("pass", "not-run")
+        r
+        for r in results
+        if r.check.part == diagnosis.part and r.status not in ("pass", "not-run")
+        if not r.check.of_file
     ]
     seen = [r.check.id for r in failing if r.cause == diagnosis.cause]
     named = [
@@ -66,7 +69,7 @@ def _telling(results: Sequence[CheckResult], diagnosis: Diagnosis) -> str:
 def _marked(result: CheckResult, diagnoses: Sequence[Diagnosis], telling: set[str]) -> CheckResult:
     part = result.check.part
     passed = result.status in ("pass", "internal") or not result.check.points
-    if passed or result.check.id in telling:
+    if passed or result.check.of_file or result.check.id in telling:
         return result
     own = [d for d in diagnoses if d.part == part]
     # Classes are built on those before them.

@@ -53,8 +53,9 @@ def diagnose(
     were put for it, whose bugs it does not feel.
     """
     found: list[Diagnosis] = []
-    for part in dict.fromkeys(r.check.part for r in results if r.check.points):
-        failing = [r for r in results if r.check.part == part and r.status != "pass"]
+    of_parts = [r for r in results if not r.check.of_file]
+    for part in dict.fromkeys(r.check.part for r in of_parts if r.check.points):
+        failing = [r for r in of_parts if r.check.part == part and r.status != "pass"]
         if failing:
             unfelt = stand_ins.get(part, ())
             earlier = frozenset(d.cause for d in found if d.part not in unfelt)

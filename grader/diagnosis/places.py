@@ -17,16 +17,16 @@ from grader.submission import Submission
 _MOST = 8  # lines for one diagnosis: more of them would point nowhere
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 _SOURCE = re.compile(r'File "(?:[^"\n]*/)?([^"\n/]+)", line (\d+)[^\n]*\n\s*([^\n]+)')
-_SYNTAX = re.compile(r"(.+), line (\d+): (.*)")
 
 
 def marks(
     submission: Submission, results: Sequence[CheckResult], diagnoses: Sequence[Diagnosis]
 ) -> tuple[Mark, ...]:
     """Lines where an error arose, where the policy is broken, and where a named bug may be."""
-    found = [Mark(v.file, v.line, v.what) for v in submission.violations]
-    if syntax := _SYNTAX.match(submission.error or ""):
-        found.append(Mark(syntax[1], int(syntax[2]), f"syntax error: {syntax[3]}"))
+    found = [Mark(v.file, v.line, v.what) for v in submission.violations if v.users]
+    found += [
+        Mark(p.file, p.line, f"syntax error: {p.what}") for p in submission.problems if p.line
+    ]
     for result in results:
         if result.failed:
             found += _of_error(submission, result)

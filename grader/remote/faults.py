@@ -19,7 +19,13 @@ class Fault:
     traceback: the candidate's own frames, as Python prints them, or empty.
     cause: the slug of the bug that this points to.
     call: what was called, with its arguments and shapes, if that is known.
+    kind, place, missing: of an import that stopped, the exception's type, the file and line at top
+    level, and the package that is not there; as the worker says, which nobody need believe.
     """
+
+    kind: str = ""
+    place: tuple[str, int] | None = None
+    missing: str = ""
 
     status: Status
     message: str

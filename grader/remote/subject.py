@@ -14,13 +14,12 @@ from grader import wire
 from grader.remote import calls
 from grader.remote.exchange import Held, Merges, Packer
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
+from grader.remote.loading import Loading
 from grader.remote.module import Answer, AnyModule, Module
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
 
-_START_SECONDS = 20.0  # importing a submission
-_LOADING_SECONDS = 60.0  # importing it again and again, in one worker after another
 _IMPATIENT_SECONDS = 0.15  # for a class that has hung before
 _GONE = "the process running the submission had ended before"
 _STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
@@ -44,12 +43,12 @@ class Subject:
         """
         self.submission = submission
         self.classes = tuple(classes)
-        self._base = base if base in submission.files else None
+        below = base if base in submission.files else None
+        self.loading = Loading(submission, server, classes, below, base_classes, stand_ins)
         self._base_classes = tuple(base_classes)
         self.stand_ins = tuple(sorted(stand_ins))
         self._write_base = f"write {base} first, or give the folder of another as --base"
         self.timeout = timeout
-        self._server = server
         self._worker: Worker | None = None
         # Beside the questions, one worker is made ready for the next group, and old ones are ended.
         self._beside = ThreadPoolExecutor(1)
@@ -64,7 +63,6 @@ class Subject:
         # that a device which is not here is the CPU ("devices"): see grader.worker.pretend.
         self.told: dict[str, str] = {}
         self._count = 0
-        self._loading_left = _LOADING_SECONDS
         self._left = self._allowed = timeout  # seconds of waiting for answers to this check
         self._used_before = 0.0  # of the worker's processor, as it was read last
         self._read_at = 0.0
@@ -90,7 +88,8 @@ class Subject:
         """
         self._more = more
         if group != self._group:
-            self._close()
+            if not self.loading.slow:
+                self._close()
             self._group = group
 
     def __enter__(self) -> Subject:
@@ -152,8 +151,7 @@ class Subject:
         worker = self._live_worker()
         if key in self._models:
             return self._models[key]
-        if name not in self._found:
-            raise CandidateError("error", f"there is no class {name} in the submission")
+        self._expect(name)
         made = calls.built(name, args, kwargs or {})
         number, ask = self._asker(worker, name, made)
         try:
@@ -260,8 +258,18 @@ class Subject:
 
     def _expect(self, name: str) -> None:
         if name not in self._found:
+            self.explain_absence(name)
             kind = "class" if name[0].isupper() else "function"
             raise CandidateError("error", f"there is no {kind} {name} in the submission")
+
+    def explain_absence(self, name: str) -> None:
+        """Raise CandidateError if a class or function is missing that the files do write."""
+        if name in self.submission.lost:
+            line = self.submission.lost[name].line
+            raise CandidateError("not-run", f"{name} does not parse (line {line})", cause="")
+        fault = self.loading.failed.get(name)
+        if fault is not None and name not in self._found:
+            raise CandidateError(fault.status, fault.message, fault.traceback, fault.cause)
 
     def new_place(self) -> str:
         """Where the worker is to hold something."""
@@ -333,44 +341,12 @@ class Subject:
             except (WorkerLost, CandidateError) as fault:
                 self._load_fault = fault
                 raise
-            if self._more:
+            if self._more and not self.loading.slow:
                 self._spare = self._beside.submit(self._loaded_worker)
             self._read_processor()
         return self._worker
 
     def _loaded_worker(self) -> Worker:
         """A worker that has imported the submission. Raises WorkerLost or CandidateError."""
-        worker = Worker(self._server)
-        try:
-            self._load(worker)
-        except CandidateError:
-            worker.close()
-            raise
+        worker, self._found = self.loading.worker()
         return worker
-
-    def _load(self, worker: Worker) -> None:
-        files = self.submission.files
-        worker.folder, worker.files = self.submission.folder, files
-        started = time.monotonic()
-        seconds = min(_START_SECONDS, self._loading_left)
-        try:
-            header, _ = worker.ask(
-                "load",
-                [np.frombuffer(text, dtype=np.uint8) for text in files.values()],
-                deadline=Patience(seconds, worker, 0.0, seconds),
-                folder=self.submission.folder,
-                files=list(files),
-                main=self.submission.main,
-                package=self.submission.package,
-                classes=list(self.classes),
-                base=self._base,
-                base_classes=list(self._base_classes),
-                replaced=list(self.stand_ins),
-                taken={item.name: item.as_json() for item in self.submission.taken},
-            )
-        finally:
-            self._loading_left -= time.monotonic() - started
-        found = header.get("classes")
-        if not isinstance(found, dict):
-            raise worker.broken("no list of classes")
-        self._found = {str(name): str(text)[:4000] for name, text in found.items()}

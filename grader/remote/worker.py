@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grader import wire
 from grader.remote import loops
-from grader.remote.faults import CandidateError, GraderFault, WorkerLost
+from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
 from grader.remote.start import Server
 from grader.vocabulary import Status
 
@@ -108,7 +108,11 @@ class Worker:
             raise self._died() from None
         except wire.WireError as error:
             raise self._lost("protocol", f"the worker's answer made no sense: {error}") from None
-        self._raise_reported(answer.header)
+        try:
+            self.raise_reported(answer.header)
+        except (CandidateError, WorkerLost) as fault:
+            _add_testimony(fault, answer.header)
+            raise
         return answer.header, [unpack(array) for array in answer.arrays]
 
     def processor_seconds(self) -> float:
@@ -156,7 +160,8 @@ class Worker:
         )
         return WorkerLost(status, message)
 
-    def _raise_reported(self, header: dict[str, Any]) -> None:
+    def raise_reported(self, header: dict[str, Any]) -> None:
+        """Raise what an answer says went wrong, if it says so."""
         if "attempt" in header:
             tried = _text(header["attempt"], 200)
             raise self._lost(
@@ -164,6 +169,8 @@ class Worker:
                 f"the submission {tried}, which none may. What a script does belongs below "
                 "`if __name__ == '__main__':`",
             )
+        if "late" in header:
+            raise self._lost("timeout", "it was still running when its time was over")
         found = header.get("unsendable")
         if found is not None:
             text = _text(found.get("found") if isinstance(found, dict) else None, 300)
@@ -191,6 +198,19 @@ class Worker:
         if close and "did you mean" not in raised.lower():
             raised = f"{raised.rstrip('.')}. Did you mean {close!r}?"
         raise CandidateError("error", raised, traceback, cause)
+
+
+def _add_testimony(fault: Fault, header: dict[str, Any]) -> None:
+    """What else the worker says of an import that stopped."""
+    error, place, missing = (header.get(key) for key in ("error", "place", "missing"))
+    if isinstance(error, dict):
+        fault.kind = _text(error.get("type"), 200)
+    if isinstance(place, list) and len(place) == 2:
+        file, line = place
+        if isinstance(file, str) and type(line) is int:
+            fault.place = file, line
+    if isinstance(missing, str):
+        fault.missing = missing[:200].split(".")[0]
 
 
 def _text(value: object, limit: int) -> str:

@@ -33,6 +33,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             "Next: the grader itself failed, which counts neither for nor against the submission. "
             f"Please report this with the seed, {report.seed}."
         )
+    if report.unreadable:
+        return "Next: mend that, then run this again."
     if report.untouched:
         exercise = EXERCISES.get(report.exercise, EXERCISES["gpt2"])
         return (

@@ -159,6 +159,7 @@ class Report:
     rubric: str = ""
     pass_mark: float | None = None
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
+    unreadable: str = ""  # why nothing of it could be looked at
 
     @property
     def verdict(self) -> Verdict:
@@ -188,7 +189,8 @@ class Report:
     @property
     def untouched(self) -> bool:
         """Whether nothing has been written yet."""
-        return {r.status for r in self.results if r.check.points} <= set(WAITING)
+        judged = {r.status for r in self.results if r.check.points}
+        return not self.unreadable and judged <= set(WAITING)
 
     @property
     def problems(self) -> tuple[tuple[CheckResult, ...], ...]:
@@ -208,12 +210,13 @@ class Report:
     @property
     def waiting(self) -> tuple[CheckResult, ...]:
         """What there is nothing to judge of yet."""
-        return tuple(r for r in self.results if r.status in WAITING)
+        return () if self.unreadable else tuple(r for r in self.results if r.status in WAITING)
 
     @property
     def undiagnosed(self) -> tuple[str, ...]:
         """Parts that fail for a reason that has no name here."""
-        failing = {r.check.part for r in self.results if r.status in ("fail", "error")}
+        results = [r for r in self.results if not r.check.of_file]
+        failing = {r.check.part for r in results if r.status in ("fail", "error")}
         failing -= {r.check.part for r in self.results if r.follows}
         named = {diagnosis.part for diagnosis in self.diagnoses}
         return tuple(part for part in self.parts() if part in failing - named)
@@ -239,6 +242,7 @@ class Report:
             "rubric": self.rubric,
             **({} if self.pass_mark is None else {"pass_mark": self.pass_mark}),
             **({"base": self.base} if self.base else {}),
+            **({"unreadable": self.unreadable} if self.unreadable else {}),
             "submission": {"path": self.path, "file": self.file, "sha256": self.sha256},
             "isolation": {
                 "level": self.isolation_level,

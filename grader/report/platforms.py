@@ -15,6 +15,12 @@ _CLASSROOM_BYTES = 96_000
 _FEWER_WORDS = (1000, 500, 250, 120, 60)
 
 
+def looked_at(report: Json) -> list[Json]:
+    """The checks to show: of what could not be read, the one that says so."""
+    checks: list[Json] = report["checks"]
+    return [c for c in checks if c["message"]] if report.get("unreadable") else checks
+
+
 class NotCounted(Exception):
     """The grader itself failed: there is nothing to hand on that would be fair."""
 
@@ -47,7 +53,7 @@ def as_gradescope(report: Json) -> Json:
                 "tags": [check["part"]],
                 "visibility": "visible",
             }
-            for number, check in enumerate(report["checks"], 1)
+            for number, check in enumerate(looked_at(report), 1)
         ],
         "extra_data": {"seed": report["seed"], "kit": report["kit"], "verdict": report["verdict"]},
     }
@@ -84,7 +90,7 @@ def _classroom(report: Json, words: int) -> Json:
                 "line_no": 0,
                 "execution_time": f"{check['seconds']:.3f}s",
             }
-            for check in report["checks"]
+            for check in looked_at(report)
         ],
     }
 
@@ -97,6 +103,7 @@ def _classroom_status(status: str) -> str:
 
 def _summary(report: Json) -> str:
     lines = [f"{report['verdict'].upper()}: {report['score']:g} of {report['max_score']:g} points"]
+    lines += [clean(report["unreadable"])] if "unreadable" in report else []
     lines += [f"{d['part']}: {clean(d['explanation'])}" for d in report["diagnoses"]]
     lines += [f"Note: {clean(a['message'])}" for a in report["advisories"]]
     return "\n\n".join(lines)

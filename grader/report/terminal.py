@@ -21,6 +21,9 @@ _FAINT = 1e-9  # of a leak map: what rounding leaves
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     console.print(_headline(report))
+    if report.unreadable:
+        console.print(Text(f"{report.unreadable}\n{next_step(report, program())}"))
+        return
     console.print(_parts(report))
     if not report.untouched:
         for diagnosis in report.diagnoses:
@@ -168,9 +171,11 @@ def has_unicode(console: Console) -> bool:
 
 def _waiting(waiting: Sequence[CheckResult]) -> Text:
     text = Text("not judged: ", "dim")
-    shown = [
-        f"{r.check.id} ({'not written yet' if r.status == 'todo' else r.message})" for r in waiting
-    ]
+    groups: dict[str, list[str]] = {}
+    for result in waiting:
+        why = "not written yet" if result.status == "todo" else result.message
+        groups.setdefault(why, []).append(result.check.id)
+    shown = [f"{', '.join(ids)} ({why})" for why, ids in groups.items()]
     text.append("; ".join(shown) + "\n")
     return text
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from grader.submission.archive import stem
 from grader.submission.classes import Classes, Names
-from grader.submission.facts import FORBIDDEN_NAMES, Facts, Violation
+from grader.submission.facts import facts
 from grader.submission.files import (
     MAX_FILE_BYTES,
     Alone,
@@ -21,6 +21,8 @@ from grader.submission.files import (
     UnusableInput,
 )
 from grader.submission.intake import Found, find, gather, stem_of, tree_of
+from grader.submission.policy import FORBIDDEN_NAMES, Violation
+from grader.submission.syntax import SyntaxProblem
 from grader.submission.taken import Taken, taken
 from grader.submission.text import parsed
 
@@ -31,6 +33,7 @@ __all__ = [
     "Names",
     "SeveralFiles",
     "Submission",
+    "SyntaxProblem",
     "Taken",
     "UnusableInput",
     "Violation",
@@ -55,7 +58,10 @@ class Submission:
     nothing could be made out to grade; unwritten: classes whose forward is empty; taken: what is
     taken for classes of the brief under other names or with other arguments; classes: all that
     are there; cells: of a notebook, the lines with which they begin; notes: what was done to the
-    text, or where it was found.
+    text, or where it was found; problems: what does not parse of the files that count; lost: the
+    classes and functions in that; patched: the texts of such files without it; stubs: classes and
+    functions that do nothing but raise; needed: lines on which the statements begin that the
+    classes need, by file.
     """
 
     path: str
@@ -72,12 +78,21 @@ class Submission:
     classes: tuple[str, ...] = ()
     cells: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
+    stubs: frozenset[str] = frozenset()
+    problems: tuple[SyntaxProblem, ...] = ()
+    lost: Mapping[str, SyntaxProblem] = field(default_factory=dict)
+    patched: Mapping[str, bytes] = field(default_factory=dict)
+    needed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def nameless(self, main: str) -> Submission:
         """The same with its main file called `main` and no place: so it is judged, whoever's it
         is, and what has the same text is judged the same.
         """
         own = {self.main: _as_judged(self.main, main, self.files)}
+
+        def moved(problem: SyntaxProblem) -> SyntaxProblem:
+            return replace(problem, file=own.get(problem.file, problem.file))
+
         return replace(
             self,
             folder=PLACE,
@@ -85,6 +100,10 @@ class Submission:
             files={own.get(name, name): text for name, text in self.files.items()},
             violations=tuple(replace(v, file=own.get(v.file, v.file)) for v in self.violations),
             taken=tuple(item.renamed(own) for item in self.taken),
+            problems=tuple(map(moved, self.problems)),
+            lost={name: moved(problem) for name, problem in self.lost.items()},
+            patched={own.get(name, name): text for name, text in self.patched.items()},
+            needed={own.get(name, name): lines for name, lines in self.needed.items()},
         )
 
 
@@ -99,6 +118,7 @@ def read(
     names: Sequence[str] = (),
     given: Mapping[str, str] = _NOTHING,
     beside: bool = True,
+    base_names: Sequence[str] = (),
 ) -> Submission:
     """Read what was handed in at a path for the file `main`: a file, a notebook, a folder, an
     archive of these.
@@ -107,8 +127,8 @@ def read(
     of them that this one builds on, from beside it or from the base_folder; base_needed: whether
     it is an error if there is none beside it; imports: modules that the policy allows besides
     torch and Python's own; names: what the candidate writes, by which a file of another name is
-    found; given: such a name -> what plays its part here; beside: whether a single file may import
-    what lies beside it.
+    found; base_names: the same of the exercise that it builds on; given: such a name -> what plays
+    its part here; beside: whether a single file may import what lies beside it.
 
     Raises UnusableInput: of it SeveralFiles where more than one may be meant, MissingFile where
     none is.
@@ -123,7 +143,7 @@ def read(
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
     root = _root(path, tree) / found.folder
-    return _submission(path, root, found, files, wanted, imports)
+    return _submission(path, root, found, files, wanted, imports, base, base_names)
 
 
 def _submission(
@@ -133,34 +153,36 @@ def _submission(
     files: dict[str, bytes],
     wanted: Names,
     imports: Collection[str],
+    base: str | None,
+    base_names: Sequence[str],
 ) -> Submission:
     own = _as_judged(found.main, wanted.file, found.files)
     judged = {own if name == found.main else name: text for name, text in files.items()}
-    facts = Facts()
-    if found.text.error:
-        facts.syntax_error = f"{own}: {found.text.error}"
-    for name, text in () if facts.syntax_error else judged.items():
-        facts.add(name, text, set(judged), imports)
-        if facts.syntax_error is not None:
-            facts = Facts(syntax_error=facts.syntax_error)
-            break
     trees = {name: node for name, text in files.items() if (node := parsed(text)) is not None}
+    roles = taken(path, trees, found.main, wanted)
+    starts = {name: (found.main, name) for name in wanted.names}
+    starts |= {role.name: (role.file, role.own) for role in roles}
+    known = facts(files, found.main, starts, imports, base, base_names)
+    error = str(replace(known.problems[0], file=own)) if known.hopeless else None
     return Submission(
         path=str(path),
         folder=str(root),
         main=found.main,
         files=files,
         sha256=_digest(judged),
-        package="submission" if facts.relative else None,
-        error=facts.syntax_error,
-        violations=tuple(
-            replace(v, file=found.main) if v.file == own else v for v in facts.violations
-        ),
-        unwritten=frozenset(facts.unwritten),
-        taken=taken(path, trees, found.main, wanted),
+        package="submission" if known.relative else None,
+        error=f"{own}: {found.text.error}" if found.text.error else error,
+        violations=known.violations,
+        unwritten=known.unwritten,
+        taken=roles,
         classes=tuple(Classes.of(trees, found.main).found),
         cells=found.text.cells,
         notes=tuple(_notes(path, root, found)),
+        stubs=known.stubs,
+        problems=known.problems,
+        lost=known.lost,
+        patched=known.patched,
+        needed=known.needed,
     )
 
 

@@ -1,68 +1,102 @@
-"""What the syntax of a submission's files says: errors, policy, what is unwritten."""
+"""What the text of a submission's files says: errors, policy, what is unwritten, what is needed."""
 
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
-# Whole Transformers that torch ships: what the exercise asks a candidate to write.
-FORBIDDEN_NAMES = frozenset(
-    {
-        "MultiheadAttention",
-        "Transformer",
-        "TransformerEncoder",
-        "TransformerEncoderLayer",
-        "TransformerDecoder",
-        "TransformerDecoderLayer",
-        "multi_head_attention_forward",
-        "_native_multi_head_attention",
-        "_transformer_encoder_layer_fwd",
-    }
-)
+from grader.submission.policy import Violation, violations
+from grader.submission.reach import Place, Program
+from grader.submission.syntax import SyntaxProblem, parse, readable
 
 
 @dataclass(frozen=True)
-class Violation:
-    """A line of the submission that breaks the import policy."""
-
-    file: str
-    line: int
-    what: str
-
-
-@dataclass
 class Facts:
-    """What the syntax of the files says, one file's tree at a time."""
+    """What is known of the files before any is run.
 
-    relative: bool = False  # whether files import one another relatively
-    syntax_error: str | None = None
-    violations: list[Violation] = field(default_factory=list)
-    unwritten: list[str] = field(default_factory=list)
+    relative: whether files import one another relatively; problems: what does not parse of the
+    files that count; lost: the classes and functions in that; patched: the texts of such files
+    without it; hopeless: whether nothing is left to run; needed: lines on which the statements
+    begin that the classes need, by file.
+    """
 
-    def add(
-        self, name: str, text: bytes, names: Collection[str], imports: Collection[str] = ()
-    ) -> None:
-        """Take in the file `name`, one of `names`. imports: further modules that it may have."""
-        if b"\0" in text:
-            self.syntax_error = f"{name}: it has NUL bytes, as UTF-16 does. Save it as UTF-8."
-            return
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text, filename=name)
-        except SyntaxError as error:
-            self.syntax_error = _show(name, error)
-            return
-        except (ValueError, RecursionError, MemoryError) as error:
-            self.syntax_error = f"{name}: cannot be parsed ({type(error).__name__}: {error})"
-            return
-        nodes = list(ast.walk(tree))
-        self.relative |= any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in nodes)
-        self.violations += _violations(name, nodes, names, imports)
-        self.unwritten += _unwritten(nodes)
+    relative: bool = False
+    problems: tuple[SyntaxProblem, ...] = ()
+    lost: Mapping[str, SyntaxProblem] = field(default_factory=dict)
+    patched: Mapping[str, bytes] = field(default_factory=dict)
+    hopeless: bool = False
+    violations: tuple[Violation, ...] = ()
+    unwritten: frozenset[str] = frozenset()
+    stubs: frozenset[str] = frozenset()
+    needed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def facts(
+    files: Mapping[str, bytes],
+    main: str,
+    starts: Mapping[str, Place],
+    imports: Collection[str] = (),
+    base: str | None = None,
+    base_names: Collection[str] = (),
+) -> Facts:
+    """Read the files. Of those that `main` and `base` do not import, nothing counts.
+
+    starts: where each class or function of the exercise is, and under which name; base_names: those
+    that `base` has; imports: further modules that the policy allows.
+    """
+    reading = _Reading(files)
+    mains = [name for name in (main, base) if name is not None and name in files]
+    try:
+        program = Program(reading.trees)
+        counted = {name for start in mains for name in program.imports(start)} | {*mains}
+        program = program.only(counted)
+        found = violations(program, starts, imports)
+        below = [(base, name) for name in base_names] if base is not None else []
+        needed = program.reach([*starts.values(), *below]).lines()
+    except (RecursionError, MemoryError) as error:
+        problem = SyntaxProblem(main, 0, f"cannot be read ({type(error).__name__})")
+        return Facts(problems=(problem,), hopeless=True)
+    nodes = [node for name in counted & {*reading.trees} for node in ast.walk(reading.trees[name])]
+    broken = [name for name in mains + sorted(counted - {*mains}) if name in reading.problems]
+    defined = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    problems = tuple(problem for name in broken for problem in reading.problems[name])
+    return Facts(
+        relative=any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in nodes),
+        problems=problems,
+        lost={word: p for name in broken for word, p in reading.lost[name].items()},
+        patched={name: reading.texts[name] for name in broken if name in reading.texts},
+        hopeless=bool(problems)
+        and (main not in reading.trees or defined.isdisjoint(name for _, name in starts.values())),
+        violations=found,
+        unwritten=frozenset(_unwritten(nodes)),
+        stubs=frozenset(node.name for node in nodes if _is_stub(node)),
+        needed=needed,
+    )
+
+
+class _Reading:
+    """The trees of files, of those that do not parse as far as they do."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.trees: dict[str, ast.Module] = {}
+        self.problems: dict[str, tuple[SyntaxProblem, ...]] = {}
+        self.lost: dict[str, dict[str, SyntaxProblem]] = {}
+        self.texts: dict[str, bytes] = {}
+        for name, text in files.items():
+            tree = parse(name, text)
+            if isinstance(tree, ast.Module):
+                self.trees[name] = tree
+            else:
+                self._read_broken(name, text, tree)
+
+    def _read_broken(self, name: str, text: bytes, problem: SyntaxProblem) -> None:
+        found = readable(name, text) if problem.line else None
+        self.problems[name] = (problem,) if found is None else found.problems
+        self.lost[name] = {} if found is None else dict(found.lost)
+        if found is not None:
+            self.trees[name], self.texts[name] = found.tree, found.text
 
 
 def _unwritten(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -77,53 +111,16 @@ def _unwritten(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 yield node.name
 
 
+def _is_stub(node: ast.AST) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
+    """Whether a class or function does nothing but raise."""
+    if isinstance(node, ast.FunctionDef):
+        return all(_does_nothing(statement) for statement in node.body)
+    if not isinstance(node, ast.ClassDef):
+        return False
+    methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+    return all(_does_nothing(s) for method in methods for s in method.body) and bool(methods)
+
+
 def _does_nothing(statement: ast.stmt) -> bool:
     constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return constant or isinstance(statement, ast.Pass | ast.Raise)
-
-
-def _show(name: str, error: SyntaxError) -> str:
-    """The message with the line and a caret below the place."""
-    place = f"{name}, line {error.lineno}: {error.msg}"
-    if not error.text:
-        return place
-    line = error.text.rstrip("\n").expandtabs(1)
-    shown = line.lstrip()
-    caret = max((error.offset or 1) - 1 - (len(line) - len(shown)), 0)
-    return f"{place}\n    {shown}\n    {' ' * caret}^"
-
-
-def _violations(
-    name: str, nodes: Iterable[ast.AST], names: Collection[str], imports: Collection[str]
-) -> Iterator[Violation]:
-    """Lines of a file that import what is not allowed or name a ready-made Transformer."""
-    own = {other.split("/")[0].removesuffix(".py") for other in names}
-    allowed = sys.stdlib_module_names | {"torch"} | own | set(imports)
-    for node in nodes:
-        line = getattr(node, "lineno", 0)
-        for module in _imported(node):
-            if module.split(".")[0] not in allowed:
-                yield Violation(name, line, f"imports {module}")
-        for word in _names(node):
-            if word in FORBIDDEN_NAMES:
-                yield Violation(name, line, f"uses torch's {word}")
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-        return [node.module]
-    return []
-
-
-def _names(node: ast.AST) -> list[str]:
-    """Names by which this node reaches into another module: `nn.X`, `from torch… import X`."""
-    if isinstance(node, ast.Attribute):
-        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-        return [] if own else [node.attr]
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "torch":
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
-        return [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
-    return []

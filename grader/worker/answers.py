@@ -22,13 +22,24 @@ from torch import nn
 from torch.overrides import resolve_name
 
 from grader import wire
-from grader.worker import audit, describe, lazy, probe, stand_ins, tensors, trace, uncompiled
+from grader.worker import (
+    audit,
+    describe,
+    lazy,
+    places,
+    probe,
+    stand_ins,
+    tensors,
+    trace,
+    uncompiled,
+)
 from grader.worker.adapted import Adapted
 from grader.worker.cached import Cached
 from grader.worker.classification import Classifying
 from grader.worker.functions import Functions
 from grader.worker.loader import SubmissionFinder, load
 from grader.worker.many import Many
+from grader.worker.missing import MissingPackages
 from grader.worker.models import Model, WeighedModel
 from grader.worker.pretend import DEVICES, SINGLE, pretending
 from grader.worker.pretrained import Checkpoints
@@ -94,7 +105,12 @@ class Answerer:
             wire.send(self.connection, self.answer(question))
 
     def _tell_attempt(self, what: str) -> None:
-        wire.send(self.connection, wire.Message({"attempt": what}))
+        names = self.finder.names if self.finder else ()
+        place = places.of_frame(sys._getframe(), names)
+        wire.send(self.connection, wire.Message({"attempt": what, "place": place}))
+
+    def _tell_late(self, place: places.Place | None) -> None:
+        wire.send(self.connection, wire.Message({"late": True, "place": place}))
 
     def probe(
         self, arrays: tuple[wire.Array, ...], name: str, canary: str, port: int, pid: int
@@ -125,37 +141,65 @@ class Answerer:
         base_classes: list[str],
         replaced: list[str],
         taken: dict[str, dict[str, Any]],
+        seconds: float,
+        only: dict[str, list[int]] | None,
+        missing: list[str],
     ) -> wire.Message:
         """Import the submission; says which of the classes it has.
 
         base: the file that it builds on, which has the base_classes; replaced: the classes that
         the grader's own stand in for; taken: of classes that have other names or arguments than
-        the brief's, where they are and how they are built.
+        the brief's, where they are and how they are built; seconds: how long it may take; only: as
+        of SubmissionFinder; missing: packages of which nothing is there.
         """
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
-        self.finder = SubmissionFinder(folder, texts, package)
+        finder = self.finder = SubmissionFinder(folder, texts, package, only)
+        sys.meta_path.append(MissingPackages(missing))
         sys.argv[:] = [f"{folder}/{main}"]
-        own = audit.own_files(self.finder.names)
+        own = audit.own_files(finder.names)
         audit.Watch(self.reach, own, self._tell_attempt).start()
-        # With a device that is not here nothing would come of it.
-        names_one = any(b"cuda" in text or b"mps" in text for text in texts.values())
-        with pretending(DEVICES if names_one else ""):
-            module = load(self.finder, main)
-        found = {name: getattr(module, name) for name in classes if hasattr(module, name)}
-        found |= self._taken(taken, main, module)
-        if base is not None:
-            below = load(self.finder, base)
-            of_base = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
-            found = of_base | found
+        try:
+            with places.Watchdog(seconds, finder.names, self._tell_late):
+                module, found = self._loaded(finder, main, classes, base, base_classes, taken)
+        except BaseException as error:
+            told = describe.exception(error, finder.names)
+            lacking = error.name if isinstance(error, ModuleNotFoundError) else None
+            place = places.of_error(error, finder.names)
+            return wire.Message({"error": told, "place": place, "missing": lacking})
         self.classes.update(found)
         if replaced:
-            modules = [module, *stand_ins.modules_of(self.finder.names)]
+            modules = [module, *stand_ins.modules_of(finder.names)]
             stand_ins.install(replaced, self.classes, modules)
             for name in self.adapted.keys() & set(replaced):
                 self.adapted.pop(name).stand_in(self.classes[name])
-        return wire.Message(
-            {"classes": {n: describe.callable_(n, item) for n, item in self.classes.items()}}
-        )
+        failed = [
+            {"error": describe.exception(error, finder.names), "names": names}
+            for error, names in finder.failed
+        ]
+        said = {n: describe.callable_(n, item) for n, item in self.classes.items()}
+        return wire.Message({"classes": said, "failed": failed})
+
+    def _loaded(
+        self,
+        finder: SubmissionFinder,
+        main: str,
+        classes: list[str],
+        base: str | None,
+        base_classes: list[str],
+        taken: dict[str, dict[str, Any]],
+    ) -> tuple[ModuleType, dict[str, Any]]:
+        """The main module, and what the files have of the classes."""
+        # With a device that is not here nothing would come of it.
+        names_one = any(b"cuda" in text or b"mps" in text for text in finder.files.values())
+        with pretending(DEVICES if names_one else ""):
+            module = load(finder, main)
+        found = {name: getattr(module, name) for name in classes if hasattr(module, name)}
+        found |= self._taken(taken, main, module)
+        if base is not None:
+            below = load(finder, base)
+            of_base = {name: getattr(below, name) for name in base_classes if hasattr(below, name)}
+            found = of_base | found
+        return module, found
 
     def _taken(
         self, taken: dict[str, dict[str, Any]], main: str, module: ModuleType

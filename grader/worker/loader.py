@@ -5,13 +5,15 @@ with sources in `linecache`, so dataclasses, tracebacks and `inspect` work as th
 """
 
 from __future__ import annotations
+import __future__
 
+import ast
 import importlib
 import importlib.machinery
 import importlib.util
 import linecache
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from types import CodeType, ModuleType
 
@@ -24,11 +26,21 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
 
     files: paths relative to the submission's folder ("layers.py", "model/attention.py") and texts.
     package: if given, everything is found below a package of that name, for relative imports.
+    only: lines on which statements begin, by file; then each of these runs, and nothing else, and
+    one that fails is noted in `failed` and left out.
     """
 
-    def __init__(self, folder: str, files: Mapping[str, bytes], package: str | None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        files: Mapping[str, bytes],
+        package: str | None,
+        only: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
         self.folder = folder
         self.package = package
+        self.only = only
+        self.failed: list[tuple[BaseException, list[str]]] = []  # with names not bound by that
         self.files = dict(files)
         self.names = {f"{folder}/{path}" for path in files}
         for path, text in files.items():
@@ -82,6 +94,34 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
         name = f"{self.folder}/{file or relative}"
         source = b"" if file is None else self.files[file]
         return compile(source, name, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module whole, or statement by statement."""
+        if self.only is None:
+            super().exec_module(module)
+            return
+        relative = self._relative(module.__name__) or ""
+        file = self._locate(relative)[0]
+        for code, names in self._statements(file) if file is not None else ():
+            try:
+                exec(code, vars(module))  # what a loader is for
+            except BaseException as error:
+                self.failed.append((error, names))
+
+    def _statements(self, file: str) -> Iterator[tuple[CodeType, list[str]]]:
+        """The statements of a file that are wanted, each with what it defines."""
+        name = f"{self.folder}/{file}"
+        tree = ast.parse(self.files[file], name)
+        wanted = set((self.only or {}).get(file, ()))
+        flags = 0
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                for alias in node.names:
+                    flags |= getattr(__future__, alias.name).compiler_flag
+            elif {node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))} & wanted:
+                module = ast.Module([node], [])
+                code = compile(module, name, "exec", flags=flags, dont_inherit=True)
+                yield code, [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
 
     def is_package(self, fullname: str) -> bool:
         """Whether a module is a package (needed by `inspect` and `importlib.resources`)."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from grader.checks import imports
 from grader.checks.api import Failure, check
 from grader.checks.classification.common import LONG, NAME, OTHER, SMALL, Rig, rigs
 from grader.checks.evidence import Evidence
@@ -35,6 +36,12 @@ def test_from_scratch(evidence: Evidence) -> None:
     advise_on_devices(evidence, partial(_watched, evidence))
 
 
+@check("classification.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     """A forward and a step."""
     rig = Rig(evidence, OTHER, 9, any_backbone=True)  # one gpt2 is for one classifier
@@ -49,7 +56,7 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
 @check(
     "classification.signature",
     PART,
-    2,
+    1,
     hints=(
         "Compare names and arguments with the stub's, letter by letter.",
         "Build the class by name and by position, and call it by name and by position.",
@@ -61,6 +68,7 @@ def test_signature(evidence: Evidence) -> None:
     """There is a class GPT2Classifier that takes the stub's arguments, by name and by position."""
     found = evidence.subject.found_classes()
     if NAME not in found:
+        evidence.subject.explain_absence(NAME)
         raise Failure(f"expected a class {NAME}, found none", cause="wrong-signature")
     if found[NAME].startswith("not a class"):
         raise Failure(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.checks import imports
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.generation.common import (
@@ -42,6 +43,12 @@ def test_from_scratch(evidence: Evidence) -> None:
     advise_on_devices(evidence, partial(_watched, evidence))
 
 
+@check("generation.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     for options in ({"temperature": 0}, {"temperature": 0.9, "top_k": 3, "top_p": 0.9}):
         made = random_call(0, 5, 6, (2, 3), 2, options={**options, "eos_token_id": 1})
@@ -51,7 +58,7 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
 @check(
     "generation.signature",
     PART,
-    2,
+    1,
     hints=(
         "Compare the arguments with the stub's, letter by letter.",
         "Everything after max_new_tokens is given by name; all but block_size has a default.",
@@ -63,6 +70,7 @@ def test_signature(evidence: Evidence) -> None:
     """There is a function generate that takes the stub's arguments by name."""
     found = evidence.subject.found_classes()
     if NAME not in found:
+        evidence.subject.explain_absence(NAME)
         raise Failure(f"expected a function {NAME}, found none", cause="wrong-signature")
     if found[NAME].startswith("not a function"):
         raise Failure(f"expected {NAME} to be a function, found {found[NAME]}")

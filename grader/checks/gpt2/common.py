@@ -28,6 +28,7 @@ def check_signature(evidence: Evidence, name: str) -> None:
     found = evidence.subject.found_classes()
     submission = evidence.subject.submission
     if name not in found:
+        evidence.subject.explain_absence(name)
         others = ", ".join(submission.classes) or "none of the four classes"
         raise Failure(
             f"expected a class {name}, found {others}. If one of them is it, call it {name}, or "
@@ -82,6 +83,15 @@ def check_signature(evidence: Evidence, name: str) -> None:
             f"dropout_p must be 0.0 when it is not given; {name} has {found[name]}",
             cause="wrong-signature",
         )
+
+
+def expect_written(evidence: Evidence, name: str) -> None:
+    """Raise CandidateError for a class that is still a stub."""
+    try:
+        evidence.models.module(name, sizes.BY_CLASS[name][0])
+    except CandidateError as fault:
+        if fault.status == "todo":
+            raise
 
 
 def _built_by_name(evidence: Evidence, name: str, size: Size) -> bool:

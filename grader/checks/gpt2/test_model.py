@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from hypothesis import given
 
+from grader.checks import imports
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
@@ -18,6 +19,13 @@ from grader.oracle.norms import SMALL_EPS
 
 NAME = "GPT2"
 SEQUENCES = cases(sizes.MODEL, times=(2, 7), regimes=(UNIT, LARGE))
+
+
+@check("gpt2.imports", NAME, 2, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+    common.expect_written(evidence, NAME)
 
 
 @check(
@@ -195,7 +203,7 @@ def test_final_norm(evidence: Evidence) -> None:
 @check(
     "gpt2.logits",
     NAME,
-    2,
+    1,
     hints=(
         "What does cross_entropy expect: logits or probabilities?",
         "Sum exp(logits) over the vocabulary: it should be nothing special.",
@@ -214,7 +222,7 @@ def test_logits(evidence: Evidence) -> None:
 @check(
     "gpt2.causal",
     NAME,
-    2,
+    1,
     hints=(
         "Which tokens may the logits at position t depend on?",
         "Change the last token: do the logits before it change?",

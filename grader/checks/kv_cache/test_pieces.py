@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.checks import imports
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import worst
@@ -54,6 +55,12 @@ def test_from_scratch(evidence: Evidence) -> None:
     advise_on_devices(evidence, partial(_watched, evidence))
 
 
+@check("kv_cache.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     """A forward without a cache, and one that goes on from what it left."""
     idx = np.zeros((1, 2), dtype=np.int64)
@@ -68,7 +75,7 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
 @check(
     "kv_cache.signature",
     PART,
-    2,
+    1,
     hints=(
         "Compare the constructor and forward with the stub's, letter by letter.",
         "Six arguments, the last with a default; then forward(idx, cache=None).",
@@ -82,6 +89,7 @@ def test_signature(evidence: Evidence) -> None:
     """
     found = evidence.subject.found_classes()
     if NAME not in found:
+        evidence.subject.explain_absence(NAME)
         raise Failure(f"expected a class {NAME}, found none", cause="wrong-signature")
     if found[NAME].startswith("not a class"):
         raise Failure(

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from grader.checks import imports
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
@@ -50,10 +51,16 @@ def test_from_scratch(evidence: Evidence) -> None:
     check_policy(evidence)
 
 
+@check("pretrained.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 @check(
     "pretrained.signature",
     PART,
-    2,
+    1,
     hints=(
         "Compare the arguments with the stub's, letter by letter.",
         "There are two, and both can be given by name.",
@@ -64,6 +71,7 @@ def test_signature(evidence: Evidence) -> None:
     """There is a function load_openai_weights that takes the stub's arguments by name."""
     found = evidence.subject.found_classes()
     if NAME not in found:
+        evidence.subject.explain_absence(NAME)
         raise Failure(f"expected a function {NAME}, found none", cause="wrong-signature")
     if found[NAME].startswith("not a function"):
         raise Failure(f"expected {NAME} to be a function, found {found[NAME]}")

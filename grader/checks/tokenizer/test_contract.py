@@ -30,6 +30,7 @@ def test_signature(evidence: Evidence) -> None:
     found = evidence.subject.found_classes()
     for name in (TRAIN, TOKENIZER):
         if name not in found:
+            evidence.subject.explain_absence(name)
             raise Failure(f"expected {name}, found none", cause="wrong-signature")
         if found[name].startswith("not a"):
             raise Failure(f"{name} is {found[name]}", cause="wrong-signature")

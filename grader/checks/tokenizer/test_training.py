@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.checks import imports
 from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import import_line
@@ -155,6 +156,12 @@ def test_from_scratch(evidence: Evidence) -> None:
     check_policy(evidence)
 
 
+@check("tokenizer.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 @check(
     "tokenizer.boundaries",
     PART,
@@ -250,7 +257,7 @@ def test_train_any(evidence: Evidence, text: str, count: int) -> None:
 @check(
     "tokenizer.vocab_size",
     PART,
-    5,
+    4,
     hints=(
         "How many merges does a vocab_size of 300 leave room for?",
         "Train on 'ab' with vocab_size 256, 257 and 300.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.checks import imports
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.policy import advise_of_stranded, check_policy
@@ -36,10 +37,16 @@ def test_from_scratch(evidence: Evidence) -> None:
     check_policy(evidence)
 
 
+@check("training.imports", PART, 1, hints=imports.HINTS)
+def test_imports(evidence: Evidence) -> None:
+    """The file parses, and importing it ends by itself and needs nothing but torch."""
+    imports.check_imports(evidence)
+
+
 @check(
     "training.signature",
     PART,
-    2,
+    1,
     hints=(
         "Compare the six functions with the stub's, letter by letter.",
         "Everything after the * in the stub is given by name; what has a default there may be "
@@ -52,6 +59,7 @@ def test_signature(evidence: Evidence) -> None:
     found = evidence.subject.found_classes()
     for name in NAMES:
         if name not in found:
+            evidence.subject.explain_absence(name)
             raise Failure(f"expected a function {name}, found none", cause="wrong-signature")
         if found[name].startswith("not a function"):
             raise Failure(

@@ -152,7 +152,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
 
 def unread(submission: Submission, options: Options, why: str) -> Report:
     """The report on what does not parse, or is no submission: where, why, and nothing else."""
-    why = f"{clean(why)}\nNothing else was looked at."
+    why = clean(why) if submission.unread else f"{clean(why)}\nNothing else was looked at."
     results = (
         CheckResult(c, "error", why) if c.of_file else CheckResult(c, "not-run")
         for c in options.checks().values()

@@ -127,6 +127,8 @@ class Merits:
         if stand_ins not in self._known:
             case = self.case
             subject = case.exercise.subject(case.submission, case.server, case.timeout, stand_ins)
+            if self._known:
+                subject.loading.follow(self.own.subject.loading)
             self._open.enter_context(subject)
             self._known[stand_ins] = Evidence(subject, case.seed, case.policy)
         return self._known[stand_ins]

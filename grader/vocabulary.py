@@ -21,4 +21,6 @@ Verdict = Literal["pass", "fail", "internal"]
 # Of a diagnosis: shown by equality, or only observed.
 Certainty = Literal["exact", "likely"]
 IsolationLevel = Literal["full", "process", "none"]
+# The cause of a part that does not parse: no bug of the catalogue, there is nothing to search.
+UNPARSED = "syntax-error"
 Policy = Literal["from-scratch", "any"]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.remote import CandidateError, Fault, Subject
+from grader.vocabulary import UNPARSED
 
 HINTS = (
     "What does your file do when somebody imports it?",
@@ -18,7 +19,7 @@ HINTS = (
 _ADVICE = "What a script does belongs below `if __name__ == '__main__':`."
 _PART = "The grader went on with the definitions, imports and assignments that your code needs."
 # What was tried, as the worker words it, in honest scripts too.
-_HONEST = ("used the network", "opened a file through torch", "changed a file (os.mkdir)")
+_HONEST = ("used the network", "changed a file (os.mkdir)")
 _MAX_LINE = 80
 
 
@@ -26,17 +27,19 @@ def check_imports(evidence: Evidence) -> None:
     """Fail for a file of which a part does not parse, or whose import stops halfway."""
     subject = evidence.subject
     subject.found_classes()
-    if subject.submission.problems:
-        raise Failure(_unparsed(subject))
-    if subject.submission.stubs.issuperset(subject.classes):
+    submission = subject.submission
+    # A class that does not parse says so itself.
+    if submission.problems and submission.lost.keys().isdisjoint(subject.classes):
+        problems = "\n".join(map(str, submission.problems))
+        raise Failure(f"{problems}\nThe rest of the file was looked at.", cause=UNPARSED)
+    if submission.stubs.issuperset(subject.classes):
         raise CandidateError("todo", "not written yet")
     fault = subject.loading.fault
     if fault is None or _is_of_a_class(subject, fault):
         return
     message = stopped(subject, fault)
-    if fault.status == "violation" and not _is_honest(fault):
-        raise CandidateError("violation", message)
-    raise Failure(message)
+    honest = fault.status == "violation" and _is_honest(fault)
+    raise CandidateError("fail" if honest else fault.status, message, fault.traceback)
 
 
 def _is_of_a_class(subject: Subject, fault: Fault) -> bool:
@@ -48,17 +51,6 @@ def _is_of_a_class(subject: Subject, fault: Fault) -> bool:
 def _is_honest(fault: Fault) -> bool:
     words = fault.message.removeprefix("the submission ")
     return words.startswith(_HONEST) or (words.startswith("opened ") and words[7:8] != "/")
-
-
-def _unparsed(subject: Subject) -> str:
-    """What does not parse, and what was looked at all the same."""
-    submission = subject.submission
-    problems = "\n".join(map(str, submission.problems))
-    left = [name for name in subject.classes if name not in submission.lost]
-    lost = [name for name in subject.classes if name in submission.lost]
-    if not lost:
-        return f"{problems}\nThe rest of the file was looked at."
-    return f"{problems}\n{', '.join(lost)}: not looked at. Looked at: {', '.join(left)}."
 
 
 def stopped(subject: Subject, fault: Fault) -> str:

@@ -54,6 +54,11 @@ class Loading:
         self._left = _ALL_SECONDS
         self._settled = False
 
+    def follow(self, other: Loading) -> None:
+        """Import it as was found out to be best for the same submission."""
+        self.fault, self.slow, self._settled = other.fault, other.slow, other._settled
+        self._only, self._missing = other._only, other._missing
+
     def worker(self) -> tuple[Worker, dict[str, str]]:
         """A worker, and its classes with the signatures they claim.
 

@@ -19,6 +19,7 @@ from grader.remote.module import Answer, AnyModule, Module
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
+from grader.vocabulary import UNPARSED
 
 _IMPATIENT_SECONDS = 0.15  # for a class that has hung before
 _GONE = "the process running the submission had ended before"
@@ -258,6 +259,8 @@ class Subject:
 
     def _expect(self, name: str) -> None:
         if name not in self._found:
+            if name in self.submission.lost:
+                raise CandidateError("not-run", f"{name} does not parse", cause="")
             self.explain_absence(name)
             kind = "class" if name[0].isupper() else "function"
             raise CandidateError("error", f"there is no {kind} {name} in the submission")
@@ -265,8 +268,8 @@ class Subject:
     def explain_absence(self, name: str) -> None:
         """Raise CandidateError if a class or function is missing that the files do write."""
         if name in self.submission.lost:
-            line = self.submission.lost[name].line
-            raise CandidateError("not-run", f"{name} does not parse (line {line})", cause="")
+            words = f"{self.submission.lost[name]}\nNothing else of {name} was looked at."
+            raise CandidateError("error", words, cause=UNPARSED)
         fault = self.loading.failed.get(name)
         if fault is not None and name not in self._found:
             raise CandidateError(fault.status, fault.message, fault.traceback, fault.cause)

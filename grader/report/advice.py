@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grader.checks.catalogue import EXERCISES
 from grader.report.model import Report
+from grader.vocabulary import UNPARSED
 
 PROGRAM = "grader"
 
@@ -34,7 +35,7 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             f"Please report this with the seed, {report.seed}."
         )
     if report.unreadable:
-        return "Next: mend that, then run this again."
+        return "Next: fix that, then run this again."
     if report.untouched:
         exercise = EXERCISES.get(report.exercise, EXERCISES["gpt2"])
         return (
@@ -43,6 +44,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         )
     if report.problems:
         first = report.problems[0][0].check.id
+        if report.problems[0][0].cause == UNPARSED:
+            return "Next: fix that line, then run this again."
         return (
             f"Next: mend {first}, then run this again with --seed {report.seed}. "
             f"For a hint: {hint_command(first, report.path, program)}"

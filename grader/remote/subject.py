@@ -78,6 +78,14 @@ class Subject:
         if time.monotonic() - self._read_at > _STALE_SECONDS:
             self._read_processor()
 
+    def has_hung(self, name: str) -> bool:
+        """Whether a class has been late with an answer, and gets little time since."""
+        return name in self._hung
+
+    def forget_hang(self, name: str) -> None:
+        """Give it all its time again: it was asked for more than anybody has to be quick at."""
+        self._hung.discard(name)
+
     def _read_processor(self) -> None:
         self._used_before = self._worker.processor_seconds() if self._worker else 0.0
         self._read_at = time.monotonic()
@@ -186,7 +194,7 @@ class Subject:
 
         def ask(question: str, arrays: Sequence[Values], **header: Any) -> Answer:
             if not worker.alive:
-                raise WorkerLost("error", _GONE)
+                raise WorkerLost("timeout" if name in self._hung else "error", _GONE)
             try:
                 return self._ask(worker, name, question, arrays, model=number, **header)
             except (CandidateError, WorkerLost) as fault:
@@ -330,7 +338,9 @@ class Subject:
     def _deadline(self, worker: Worker, class_: str) -> wire.Deadline:
         left = max(self._left, 0.0)
         if class_ in self._hung:
-            return wire.Deadline(min(_IMPATIENT_SECONDS, left))
+            self._read_processor()
+            seconds = min(_IMPATIENT_SECONDS, left)
+            return Patience(seconds, worker, self._used_before, seconds)
         return Patience(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
 
     def _live_worker(self) -> Worker:

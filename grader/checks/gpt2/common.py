@@ -12,7 +12,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.experiment import Case, Experiment, show
 from grader.checks.gpt2 import arguments, sizes
 from grader.checks.models import Size
-from grader.checks.precision import SINGLE, single_words
+from grader.checks.precision import CLOSE_IN_SINGLE, SINGLE, single_words
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
 from grader.remote.expected import shape_cause
@@ -295,12 +295,35 @@ def same(first: Any, second: Any, tolerance: float = UNCHANGED) -> bool:
     return bool((np.abs(first - second) <= tolerance * scale).all())
 
 
-def equality(experiment: Experiment, expected: Any, what: str) -> None:
-    """Fail unless the model's output is what the float64 oracle computes."""
+def equality(
+    experiment: Experiment, expected: Any, what: str, evidence: Evidence | None = None
+) -> None:
+    """Fail unless the model's output is what the float64 oracle computes.
+
+    evidence: where a class that takes float64 for float32 is to give the same in real float32.
+    """
     found = experiment.module.call(experiment.x, experiment.theta)
     error = difference(found, expected)
     if not error <= CLOSE:
         raise Failure(
             f"the output differs from {what} with the same weights by {error:.2g} of its size",
+            experiment.counterexample("print(model(x))", expected=expected, found=found),
+        )
+    if evidence is not None and experiment.module.told_single:
+        _expect_in_single(evidence, experiment, expected, what)
+
+
+def _expect_in_single(evidence: Evidence, experiment: Experiment, expected: Any, what: str) -> None:
+    case, name = experiment.case, experiment.module.name
+    single = evidence.models.module(name, case.size, dtype="float32")
+    if single.initial.size != experiment.theta.size:
+        return  # of weights that are computed, which check_shape compares
+    x = experiment.x if experiment.x.dtype == np.int64 else experiment.x.astype(np.float32)
+    found = single.call(x, experiment.theta)
+    error = difference(found, expected)
+    if not error <= CLOSE_IN_SINGLE:
+        raise Failure(
+            f"in float32 the output differs from {what} with the same weights by {error:.2g} of "
+            "its size",
             experiment.counterexample("print(model(x))", expected=expected, found=found),
         )

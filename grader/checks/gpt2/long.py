@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from grader.checks.evidence import Evidence
 from grader.checks.gpt2 import common, sizes
 from grader.checks.models import Size, block_size_of
 from grader.oracle.layouts.box import CLOSE
-from grader.remote import CandidateError
+from grader.remote import CandidateError, WorkerLost
 
 _STARTS = (1, 5, 129)  # tokens
-_HURRY = 40  # in as small a part of its time half of the longest sequence shows that all is safe
+# Times that of a check. Of tests/submissions, the slowest takes 1.1 seconds of processor time for
+# the longest sequence; filling in and reading the scores one by one, 3 for each head.
+_PATIENCE = 4.0
 
 
 def check_long(evidence: Evidence, name: str) -> None:
@@ -25,27 +27,29 @@ def check_long(evidence: Evidence, name: str) -> None:
     What the first few tokens give alone, which other checks prove right, they give in it too. One
     for whom that does not even hold among few tokens is not told so again.
     """
-    longest = [sizes.LONG[name]] if takes_long_ones(evidence, name) else []
-    for size in (sizes.REAL[name], *longest):
-        _check_starts(evidence, name, size)
+    for size in (sizes.REAL[name], sizes.LONG[name]):
+        with unhurried(evidence, name, size):
+            _check_starts(evidence, name, size)
 
 
-def takes_long_ones(evidence: Evidence, name: str) -> bool:
-    """Whether the longest sequence can be asked for: half of it takes little time.
+@contextmanager
+def unhurried(evidence: Evidence, name: str, size: Size) -> Iterator[None]:
+    """Time enough for a long sequence, and words that say so if it is not.
 
-    A mask made by loops in Python would run out of time there; it is right all the same.
+    A mask made by loops in Python has a million steps for the longest, and is right all the same.
     """
-    key = f"{name} takes long ones"
-    if key not in evidence.measured:
-        longest = sizes.LONG[name]
-        started = time.monotonic()
-        with suppress(CandidateError):
-            half = {**longest, "block_size": longest["block_size"] // 2}
-            _first_strange_start(evidence, name, half, (1,))
-        seconds = time.monotonic() - started
-        evidence.measured[key] = seconds < evidence.subject.timeout / _HURRY
-    quick: bool = evidence.measured[key]
-    return quick
+    subject = evidence.subject
+    hung = subject.has_hung(name)
+    subject.start_clock(_PATIENCE)
+    try:
+        yield
+    except WorkerLost as lost:
+        if lost.status == "timeout" and not hung:
+            subject.forget_hang(name)  # of shorter ones nothing is said
+            lost.message = f"with a sequence of {size['block_size']:,} tokens, {lost.message}"
+        raise
+    finally:
+        subject.start_clock()
 
 
 def _check_starts(evidence: Evidence, name: str, size: Size) -> None:

@@ -276,7 +276,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         ) from None
     experiment = evidence.weighed_experiment(NAME, case)
     expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
-    common.equality(experiment, expected, "GPT-2's attention")
+    common.equality(experiment, expected, "GPT-2's attention", evidence)
 
 
 @check(

@@ -273,7 +273,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         raise NotRun("the block is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
-    common.equality(experiment, expected, "GPT-2's block over the same parts")
+    common.equality(experiment, expected, "GPT-2's block over the same parts", evidence)
     whole = _whole(layout, experiment)
     if whole is not None:
         common.equality(experiment, whole, "GPT-2's block")

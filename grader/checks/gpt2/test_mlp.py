@@ -186,7 +186,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     gelu = layout.gelu or oracle.gelu_exact
     experiment = evidence.weighed_experiment(NAME, case)
     expected = oracle.mlp(experiment.x, layout.weights(experiment.theta), gelu)
-    common.equality(experiment, expected, "GPT-2's MLP")
+    common.equality(experiment, expected, "GPT-2's MLP", evidence)
 
 
 @check(

@@ -309,7 +309,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         raise NotRun("the model is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
-    common.equality(experiment, expected, "GPT-2's over the same blocks")
+    common.equality(experiment, expected, "GPT-2's over the same blocks", evidence)
     assembly.compare_whole(evidence, layout, experiment)
 
 

@@ -1,0 +1,86 @@
+"""No clock decides what is tried: what runs out of time is told as such, and is no pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from grader.checks.api import Failure
+from grader.checks.catalogue import EXERCISES
+from grader.checks.evidence import Evidence
+from grader.checks.gpt2 import larger, long
+from grader.remote import Server, WorkerLost
+from tests.bank import FOLDER
+
+NAME = "CausalSelfAttention"
+# Makes the outermost call take ten times as long as it works, as on a busy or old machine.
+SLOW = b"""
+import time
+
+def _slowed(call, depth=[0]):
+    def slow(self, *args, **kwargs):
+        started, depth[0] = time.process_time(), depth[0] + 1
+        try:
+            return call(self, *args, **kwargs)
+        finally:
+            depth[0] -= 1
+            if not depth[0]:
+                time.sleep(9 * (time.process_time() - started))
+    return slow
+
+for _kind in (CausalSelfAttention, GPT2):
+    _kind.__call__ = _slowed(_kind.__call__)
+"""
+
+
+@contextmanager
+def evidence_on(server: Server, name: str, timeout: float, more: bytes = b"") -> Iterator[Evidence]:
+    """What is known at first of a submission of the bank, with more at its end."""
+    given = EXERCISES["gpt2"].read(FOLDER / f"{name}.py")
+    given = replace(given, files={given.main: given.files[given.main] + more})
+    with EXERCISES["gpt2"].subject(given, server, timeout) as subject:
+        yield Evidence(subject, 0)
+
+
+def check_lengths(evidence: Evidence, part: str) -> None:
+    """What is asked about long sequences."""
+    long.check_long(evidence, part)
+    if part == NAME:
+        larger.check_attention(evidence)
+
+
+@pytest.mark.parametrize(("timeout", "more"), [(1.0, b""), (10.0, SLOW), (1.0, SLOW)])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("attention_window_of_1024", NAME),
+        ("block_size_mask_fixed_of_1024", NAME),
+        ("gpt2_position_table_too_small_of_1024", "GPT2"),
+    ],
+)
+def test_the_longest_sequence_is_always_tried(
+    server: Server, name: str, part: str, timeout: float, more: bytes
+) -> None:
+    with (
+        evidence_on(server, f"wrong/{name}", timeout, more) as evidence,
+        pytest.raises(Failure, match="1030"),
+    ):
+        check_lengths(evidence, part)
+
+
+@pytest.mark.parametrize("name", ["mask_by_nested_loops", "first_year_student_lists"])
+def test_loops_in_python_have_the_time_they_take(server: Server, name: str) -> None:
+    with evidence_on(server, f"accepted/{name}", 10.0) as evidence:
+        long.check_long(evidence, NAME)
+
+
+def test_what_takes_too_long_is_said(server: Server) -> None:
+    with evidence_on(server, "accepted/mask_by_nested_loops", 0.2) as evidence:
+        with pytest.raises(WorkerLost) as lost:
+            long.check_long(evidence, NAME)
+        assert lost.value.status == "timeout"
+        assert "with a sequence of 1,030 tokens, no answer" in lost.value.message
+        assert not evidence.subject.has_hung(NAME)

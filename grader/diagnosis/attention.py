@@ -22,13 +22,19 @@ from grader.oracle.attention_forms import (
 )
 from grader.oracle.layouts import AttentionLayout, Misfit
 from grader.oracle.layouts.box import SAME
-from grader.oracle.layouts.guess import AttentionGuess, declared_attention, guess_attention
+from grader.oracle.layouts.guess import (
+    AttentionGuess,
+    declared_attention,
+    guess_attention,
+    shared_by_heads,
+)
 from grader.remote import CandidateError
 
 NAME = "CausalSelfAttention"
 Place = AttentionLayout | AttentionGuess
 _MOST_TRIALS = 6000  # of a form with a place: about a second. Counted, for a clock would differ
 # Two sizes with other head counts and widths: what fits both is no accident of one.
+_OTHER_SCALES = tuple(form for form in DEVIANT_ATTENTIONS if form.steps == {"scale"})
 _SIZES = tuple(size for size in sizes.ATTENTION if size["num_heads"] > 1)
 
 
@@ -48,7 +54,7 @@ def causes(evidence: Evidence) -> tuple[str, ...]:
     for form, _ in _fitting(_places(evidence, first, early=True), early, known):
         if _fits_elsewhere(evidence, form):
             return form.causes
-    return ()
+    return _one_for_all_heads(evidence)
 
 
 def _other_heads(evidence: Evidence) -> tuple[str, ...]:
@@ -70,6 +76,20 @@ def _other_heads(evidence: Evidence) -> tuple[str, ...]:
     wanted = [math.sqrt(size["num_heads"] / size["embed_dim"]) for size in _SIZES]
     split = np.allclose(scales, wanted, rtol=SAME)
     return ("heads-not-split",) if split else ("ignores-num-heads",)
+
+
+def _one_for_all_heads(evidence: Evidence) -> tuple[str, ...]:
+    """The slugs if it is attention whose heads share their projections."""
+    fitting = []
+    for size in _SIZES:
+        parameters = [p.indices for p in evidence.models.weighed(NAME, size).parameters]
+        places = shared_by_heads(parameters, size["embed_dim"], size["num_heads"])
+        known = draws(evidence, NAME, size)
+        found = next(_fitting(places, (GPT2_ATTENTION, *_OTHER_SCALES), known), None)
+        if found is None:
+            return ()
+        fitting.append((*found[1].causes, *found[0].causes))
+    return fitting[0] if fitting[0] == fitting[1] else ()
 
 
 def _places(evidence: Evidence, size: Size, early: bool) -> Iterator[Place]:

@@ -73,11 +73,19 @@ def _by_size(evidence: Evidence, part: str) -> str:
     if any(long) and not any(short):
         return "block-size-mask-fixed"
     if part == "GPT2" and all(single) and not any(long):
-        return "position-table-too-small"
+        return _why_none_is_as_long_as_allowed(evidence)
     working = [h for h, *runs in zip(_HEADS, long, short, strict=True) if all(runs)]
     # A single head hides many a wrong shape, and says nothing of what else works.
     one = len(working) == 1 and working != [1]
     return "hard-coded-heads" if one or _heads_make_no_difference(evidence, part) else ""
+
+
+def _why_none_is_as_long_as_allowed(evidence: Evidence) -> str:
+    """The slug for a model that fails for T = block_size alone, or before that."""
+    size = _size("GPT2", 1)
+    rows = [len(p.indices) for p in evidence.models.module("GPT2", size).parameters]
+    enough = _BLOCK_SIZE in rows and _runs(evidence, "GPT2", size, (_BLOCK_SIZE - 1,))
+    return "position-off-by-one" if enough else "position-table-too-small"
 
 
 def _heads_make_no_difference(evidence: Evidence, part: str) -> bool:

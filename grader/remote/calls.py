@@ -57,5 +57,5 @@ def _of_shape(name: str, values: Values) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = f"{value:.4g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"

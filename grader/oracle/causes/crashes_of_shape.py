@@ -67,7 +67,7 @@ OF_SHAPE: tuple[Raised, ...] = (
         raised=r"must match the (?:size of tensor|existing size)|Sizes of tensors must match|"
         r"Given normalized_shape|shape mismatch|stack expects each tensor to be equal size|"
         r"is not broadcastable|incompatible shapes|must be broadcastable|The shape of the mask|"
-        r"The expanded size",
+        r"The expanded size|doesn't match the broadcast shape",
         names="Two tensors are put together whose sizes along an axis differ.",
         asks="Tensors that are added, compared or masked with one another have the same size along "
         "each axis, or 1; a mask of block_size rows fits only a sequence of that length.",

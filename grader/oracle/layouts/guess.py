@@ -112,6 +112,28 @@ def declared_attention(
                 )
 
 
+def shared_by_heads(
+    parameters: Sequence[Indices], size: int, heads: int
+) -> Iterator[AttentionGuess]:
+    """Guesses for one query, key and value projection of head_dim rows that every head uses."""
+    width = size // heads
+    for stride in (1, 0):
+        rows = [row for p in parameters if p.ndim > 1 for row in _rows(p, size, stride)]
+        if len(rows) != 3 * width + size:
+            continue
+        for small, out in (
+            (rows[: 3 * width], np.array(rows[3 * width :])),
+            (rows[size:], np.array(rows[:size])),
+        ):
+            roles = np.array(small).reshape(3, width, size)
+            wide = [np.repeat(role[None], heads, axis=0) for role in roles]
+            for query, key, value in itertools.permutations(wide):
+                for matrix, interleaved in itertools.product((out, out.T), (False, True)):
+                    ends = _by_head(matrix, heads, interleaved).transpose(2, 0, 1)
+                    causes = ("projections-shared-by-heads",)
+                    yield AttentionGuess(query, key, value, ends, causes)
+
+
 def _rows(parameter: Indices, size: int, stride: int) -> list[Indices]:
     """A parameter as rows of weights that read the input: along the axis of that stride."""
     axes = [axis for axis, length in enumerate(parameter.shape) if length == size]

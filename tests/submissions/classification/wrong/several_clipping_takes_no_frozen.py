@@ -1,7 +1,7 @@
 # verdict: fail
 # style: own clipping fails for a parameter without gradient
 # part: Fine-tuning
-# cause: crashes
+# cause: none-for-tensor
 """Classification: a GPT2 that tells classes of texts, and its fine-tuning. The reference solution.
 
 Shapes: B is the batch, T the number of columns, C is embed_dim.

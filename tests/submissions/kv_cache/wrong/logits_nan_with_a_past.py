@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Pieces
-# cause: crashes
+# cause: not-finite
 # style: nanoGPT, a mask under which nothing is seen
 import math
 import torch

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Weights
-# cause: crashes
+# cause: sizes-differ
 # style: zips values with parameters in whatever order they come
 import torch
 

@@ -1,6 +1,6 @@
 # verdict: fail
 # part: Optimizer and schedule
-# cause: crashes
+# cause: division-by-zero
 # style: losses stacked
 import math
 from typing import NamedTuple

@@ -62,8 +62,10 @@ def _observed(evidence: Evidence, part: str) -> tuple[str, str]:
     theta = module.random(rng, 0.5)
     x = _input(size, time, rng)
     first, second = module.outputs([x, x], theta, any_values=True)
-    if np.isfinite(first).all() and not np.isfinite(second).all():
-        return "state-kept-between-calls", "The first call of a model is finite, the second not."
+    if not (np.isfinite(first) == np.isfinite(second)).all():
+        return "state-kept-between-calls", (
+            "The first call of a model is NaN in other places than the second, with the same input."
+        )
     quiet = x if x.dtype == np.int64 else x * _QUIET
     (small,) = module.outputs([quiet], theta * _QUIET, any_values=True)
     alone, together = module.outputs([x[:, :1], x], theta, any_values=True)

@@ -219,7 +219,9 @@ class Module:
                 raise self._worker.broken("the shape of a gradient")
             if gradient is not None and not sensible(gradient):
                 raise CandidateError(
-                    "fail", f"a gradient has NaN, infinite values or some above {ABSURD:g}"
+                    "fail",
+                    f"a gradient has NaN, infinite values or some above {ABSURD:g}",
+                    cause="not-finite",
                 )
         self._expect_sensible(values[:1])
         return values[0], gradients

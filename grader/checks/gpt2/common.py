@@ -76,7 +76,7 @@ def check_signature(evidence: Evidence, name: str) -> None:
             cause="wrong-signature",
         )
     x = _example(size)
-    noisy = [default.outputs([x], train=True, seed=seed)[0] for seed in (1, 2)]
+    noisy = [default.outputs([x], train=True, seed=seed, any_values=True)[0] for seed in (1, 2)]
     claims_none = re.search(r"dropout_p[^,)]*=\s*0*\.?0*\s*[,)]", found[name][:_SIGNATURE])
     if found[name] and not claims_none and not np.array_equal(noisy[0], noisy[1], equal_nan=True):
         raise Failure(

@@ -6,6 +6,22 @@ from grader.oracle.causes.entry import Raised
 
 OF_VALUES: tuple[Raised, ...] = (
     Raised(
+        slug="device-not-there",
+        raised=r"Torch not compiled with CUDA|NVIDIA driver|Expected all tensors to be on the same "
+        r"device|Cannot access accelerator|CUDA error|No CUDA GPUs|MPS backend",
+        names="A device is named that is not there, or two devices meet.",
+        asks="A module computes on the device of its weights and of its input, wherever that is.",
+        look="Usual fix: no device in the classes but x.device or idx.device.",
+        code=r"cuda|device|mps|\.to\(",
+        hints=(
+            "Which device does whoever calls your class use?",
+            "Search your code for cuda and for device.",
+            "Make new tensors with device=x.device, and buffers with register_buffer; leave .to() "
+            "to the caller.",
+        ),
+        checks=(".shape",),
+    ),
+    Raised(
         slug="own-assertion",
         raised=r"AssertionError",
         names="An assert in the code itself fails.",
@@ -74,7 +90,7 @@ OF_VALUES: tuple[Raised, ...] = (
     Raised(
         slug="mask-not-boolean",
         raised=r"only supports boolean masks|expected mask dtype to be Bool|"
-        r"bitwise_not\w*\" not implemented|ufunc_add_CUDA|Expected attn_mask dtype|"
+        r"bitwise_not\w*\" not implemented|operator\.invert|Expected attn_mask dtype|"
         r"expected condition to be a boolean|where expected condition",
         names="A mask of numbers is used where one of True and False is due.",
         asks="masked_fill and ~ want booleans; torch.ones and tril give numbers.",
@@ -104,22 +120,6 @@ OF_VALUES: tuple[Raised, ...] = (
             "Print the dtypes just before the line of the traceback.",
             "torch.zeros(..., dtype=x.dtype, device=x.device) for new tensors; no .float() on "
             "indices.",
-        ),
-        checks=(".shape",),
-    ),
-    Raised(
-        slug="device-not-there",
-        raised=r"Torch not compiled with CUDA|NVIDIA driver|Expected all tensors to be on the same "
-        r"device|Cannot access accelerator|CUDA error|No CUDA GPUs|MPS backend",
-        names="A device is named that is not there, or two devices meet.",
-        asks="A module computes on the device of its weights and of its input, wherever that is.",
-        look="Usual fix: no device in the classes but x.device or idx.device.",
-        code=r"cuda|device|mps|\.to\(",
-        hints=(
-            "Which device does whoever calls your class use?",
-            "Search your code for cuda and for device.",
-            "Make new tensors with device=x.device, and buffers with register_buffer; leave .to() "
-            "to the caller.",
         ),
         checks=(".shape",),
     ),

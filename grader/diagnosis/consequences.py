@@ -31,8 +31,9 @@ def marked(
     diagnoses: Sequence[Diagnosis],
     stand_ins: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[CheckResult, ...]:
-    """The results, with `follows` set on those that a diagnosis of theirs or of an earlier part
-    accounts for. The check that shows a bug best is not among them.
+    """The results, with `follows` set on those that a diagnosis of theirs or of an earlier class
+    accounts for; of functions, on those that show the very same bug. The check that shows it best
+    is not among them.
 
     stand_ins: in place of which parts the grader's own were put for a part; nothing of it follows
     from theirs.
@@ -71,10 +72,13 @@ def _marked(result: CheckResult, diagnoses: Sequence[Diagnosis], telling: set[st
     passed = result.status in ("pass", "internal") or not result.check.points
     if passed or result.check.of_file or result.check.id in telling:
         return result
+    if part not in CLASSES:
+        # What functions do has little to do with one another: only the very same bug accounts.
+        same = [d for d in diagnoses if d.cause == result.cause]
+        return replace(result, follows=same[0].cause) if same else result
     own = [d for d in diagnoses if d.part == part]
     # Classes are built on those before them.
-    before = CLASSES[: CLASSES.index(part)] if part in CLASSES else ()
-    earlier = [d for d in diagnoses if d.part in before]
+    earlier = [d for d in diagnoses if d.part in CLASSES[: CLASSES.index(part)]]
     same = [d for d in (*own, *earlier) if d.cause == result.cause]
     because = next((d for d in (*same, *own, *earlier) if _accounts(d, result)), None)
     return result if because is None else replace(result, follows=because.cause)

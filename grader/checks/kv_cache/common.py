@@ -16,7 +16,7 @@ from grader.checks.experiment import import_line, show
 from grader.checks.models import Size
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model import Integers
-from grader.remote import CandidateError
+from grader.remote import CandidateError, WorkerLost
 from grader.remote.cached import CachedModel, Piece, build
 from grader.remote.module import Floats
 from grader.remote.worker import Values
@@ -159,7 +159,9 @@ def chain(idx: Integers, cuts: Sequence[int], name: str = "a") -> list[Piece]:
     ]
 
 
-def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) -> _Given:
+def asked(
+    evidence: Evidence, ask: Callable[[], _Given], what: str, counterexample: Counterexample
+) -> _Given:
     """What the submission answers; an error on the way is told with what was asked of it."""
     try:
         return ask()
@@ -167,13 +169,35 @@ def asked(ask: Callable[[], _Given], what: str, counterexample: Counterexample) 
         if fault.status in ("error", "fail"):
             raised = fault.message.removeprefix("it raised ")
             shown = replace(counterexample, found=raised) if fault.status == "error" else None
-            raise Failure(
-                f"{what}: {fault.message}", shown or counterexample, cause_of(fault)
-            ) from None
+            cause = cause_of(fault)
+            if cause == "crashes" and remembers(evidence):
+                cause = "cache-in-module"
+            raise Failure(f"{what}: {fault.message}", shown or counterexample, cause) from None
         raise
 
 
+def remembers(evidence: Evidence) -> bool:
+    """Whether, in a new process, a text without a cache gets its logits once, and not twice."""
+    if "remembers" not in evidence.measured:
+        evidence.subject.enter("alone")
+        size = SIZES[0]
+        idx = np.arange(3)[None] % size["vocab_size"]
+        first = None
+        try:
+            made = build(evidence.subject, NAME, dict(size))
+            first = made.call(idx)
+            again = made.call(idx)
+            evidence.measured["remembers"] = not same(first, again)
+        except CandidateError:
+            evidence.measured["remembers"] = first is not None
+        except WorkerLost:
+            evidence.measured["remembers"] = False
+    found: bool = evidence.measured["remembers"]
+    return found
+
+
 def asked_to_read(
+    evidence: Evidence,
     ask: Callable[[], _Given],
     made: CachedModel,
     text: Text,
@@ -182,7 +206,7 @@ def asked_to_read(
 ) -> _Given:
     """The same where all of a text is read: one that is as long as may be is not to be refused."""
     try:
-        return asked(ask, what, counterexample)
+        return asked(evidence, ask, what, counterexample)
     except Failure as failure:
         if failure.cause == "crashes" and _refused_when_full(made, text, failure.message):
             raise Failure(failure.message, counterexample, "limit-too-low") from None
@@ -209,11 +233,13 @@ def cause_of(fault: CandidateError) -> str:
     return "wrong-dtype" if fault.cause == "crashes" and mixed else fault.cause
 
 
-def whole(made: CachedModel, theta: Floats, text: Text, idx: Integers) -> Values:
+def whole(
+    evidence: Evidence, made: CachedModel, theta: Floats, text: Text, idx: Integers
+) -> Values:
     """The logits of the whole text at once."""
     shown = text.read_whole("an error")
     what = "a whole text without a cache"
-    return asked_to_read(lambda: made.call(idx, theta), made, text, what, shown)
+    return asked_to_read(evidence, lambda: made.call(idx, theta), made, text, what, shown)
 
 
 def same(found: Values, wanted: Values) -> bool:

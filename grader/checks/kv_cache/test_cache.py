@@ -69,7 +69,7 @@ def test_branches(evidence: Evidence, text: Text) -> None:
     before = {"start": start, "one": np.concatenate([start, one], 1)}
     before["two"] = np.concatenate([start, two], 1)
     what = "a cache from which another text has gone on"
-    _read_alike(made, theta, text, pieces, before, lines, what)
+    _read_alike(evidence, made, theta, text, pieces, before, lines, what)
 
 
 @check(
@@ -115,10 +115,11 @@ def test_in_turns(evidence: Evidence, text: Text) -> None:
     ]
     before = {"a": idx[:, :first], "b": other[:, : first + 1], "c": alike}
     what = "a text that is read while others are read too"
-    _read_alike(made, theta, text, pieces, before, lines, what)
+    _read_alike(evidence, made, theta, text, pieces, before, lines, what)
 
 
 def _read_alike(
+    evidence: Evidence,
     made: CachedModel,
     theta: Floats,
     text: Text,
@@ -133,7 +134,7 @@ def _read_alike(
     """
     shown = text.counterexample(ZERO, "an error", *lines)
     try:
-        found = asked(lambda: made.steps(pieces, theta), what, shown)
+        found = asked(evidence, lambda: made.steps(pieces, theta), what, shown)
     except Failure as failure:
         works = failure.cause == "crashes" and all(
             _right_alone(made, piece, before) for piece in pieces

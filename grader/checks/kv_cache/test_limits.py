@@ -56,7 +56,7 @@ def test_block_size(evidence: Evidence) -> None:
         ]
         ends = "print((last - whole[:, -1:]).abs().max())"
         shown = text.counterexample(ZERO, "more", *lines, ends)
-        whole, _, last = asked(partial(made.steps, full, theta), what, shown)
+        whole, _, last = asked(evidence, partial(made.steps, full, theta), what, shown)
         if not same(whole[:, -1:], last):
             raise Failure(f"{what} in two pieces: the last one gets other logits", shown)
         refused = (
@@ -141,17 +141,27 @@ def test_dropout(evidence: Evidence) -> None:
     theta, idx = text.drawn(dropping)
     pieces = [Piece(idx[:, :3], None, "a"), Piece(idx[:, 3:], "a"), Piece(idx[:, 3:], "a")]
     right = asked(
-        lambda: model(evidence, text.size).steps(pieces, theta), "a text", text.in_pieces("more")
+        evidence,
+        lambda: model(evidence, text.size).steps(pieces, theta),
+        "a text",
+        text.in_pieces("more"),
     )
     shown = text.counterexample(
         (2, 5, 11), "an error", "print(tuple(model(idx)[0].shape))", dropout_p=0.5, train=True
     )
-    quiet = asked(lambda: dropping.steps(pieces, theta, seed=1), "with dropout_p = 0.5", shown)
+    quiet = asked(
+        evidence, lambda: dropping.steps(pieces, theta, seed=1), "with dropout_p = 0.5", shown
+    )
     if not all(same(a, b) for a, b in zip(right, quiet, strict=True)):
         shown = text.counterexample("True", "False", *_WHOLE, dropout_p=0.5)
         raise Failure("in eval mode dropout_p changes the logits", shown, "dropout-always-on")
     noisy = [
-        asked(partial(dropping.steps, pieces, theta, train=True, seed=s), "in train mode", shown)
+        asked(
+            evidence,
+            partial(dropping.steps, pieces, theta, train=True, seed=s),
+            "in train mode",
+            shown,
+        )
         for s in (1, 2)
     ]
     (start, once, again), (other, _, _) = noisy
@@ -189,7 +199,7 @@ def _expect_same_in_train_mode(evidence: Evidence, text: Text) -> None:
             shown = read.counterexample(ZERO, "more", *lines, dropout_p=dropout_p, train=True)
             ask = partial(made.steps, chain(idx, cuts), train=True)
             what = f"in train mode without dropout, a text in pieces of {', '.join(map(str, cuts))}"
-            if not same(np.concatenate(asked(ask, what, shown), 1), wanted):
+            if not same(np.concatenate(asked(evidence, ask, what, shown), 1), wanted):
                 quiet = np.concatenate(made.steps(chain(idx, cuts)), 1)
                 cause = "differs-in-train-mode" if same(quiet, wanted) else ""
                 raise Failure(f"{what} gets other logits than in eval mode", shown, cause)

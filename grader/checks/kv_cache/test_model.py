@@ -50,7 +50,7 @@ def test_equals(evidence: Evidence) -> None:
         text = Text(size, 2, (size["block_size"],), 0.5, evidence.seed)
         shown = text.read_whole("an error")
         what = f"a whole text, for {', '.join(f'{k}={v}' for k, v in size.items())}"
-        asked(partial(_expect_gpt2, evidence, size), what, shown)
+        asked(evidence, partial(_expect_gpt2, evidence, size), what, shown)
 
 
 def _expect_gpt2(evidence: Evidence, size: Size) -> None:

@@ -133,7 +133,9 @@ def test_shape(evidence: Evidence) -> None:
     shapes = [(text.batch, cut, text.size["vocab_size"]) for cut in text.cuts]
     lines = [*reading(text.cuts)[:-1], "print([tuple(logits.shape) for logits in found])"]
     shown = text.counterexample(shapes, "others", *lines)
-    right = asked(lambda: plain.steps(chain(idx, text.cuts), theta), "a text in pieces", shown)
+    right = asked(
+        evidence, lambda: plain.steps(chain(idx, text.cuts), theta), "a text in pieces", shown
+    )
     for expected, output in zip(shapes, right, strict=True):
         if output.shape != expected:
             raise Failure(
@@ -150,7 +152,7 @@ def test_shape(evidence: Evidence) -> None:
         other = model(evidence, text.size, **way)
         words = f"with a {other.dtype} model" + " that was converted" * ("convert" in way)
         shown = _in_another(text, str(other.dtype), "convert" in way)
-        found = asked(partial(other.steps, chain(idx, text.cuts), theta), words, shown)
+        found = asked(evidence, partial(other.steps, chain(idx, text.cuts), theta), words, shown)
         for one, two in zip(right, found, strict=True):
             if not np.abs(one - two).max() <= _SINGLE * max(1.0, np.abs(one).max()):
                 raise Failure(f"{words}, the same weights give other logits", shown, "wrong-dtype")
@@ -247,7 +249,7 @@ def test_batch(evidence: Evidence, text: Text) -> None:
     everything = [*pieces, *(piece for row in rows for piece in row)]
     ask = partial(made.steps, everything, theta)
     shown = text.in_pieces("an error", 0)
-    found = asked_to_read(ask, made, text, "texts in pieces", shown)
+    found = asked_to_read(evidence, ask, made, text, "texts in pieces", shown)
     together = np.concatenate(found[: len(pieces)], 1)
     for b in range(text.batch):
         start = len(pieces) * (1 + b)
@@ -264,11 +266,11 @@ def _compare(evidence: Evidence, text: Text) -> None:
     """Fail unless the pieces give the logits of the whole."""
     made = model(evidence, text.size)
     theta, idx = text.drawn(made)
-    wanted = whole(made, theta, text, idx)
+    wanted = whole(evidence, made, theta, text, idx)
     what = f"a text of {idx.shape[1]} tokens in pieces of {', '.join(map(str, text.cuts))}"
     shown = text.in_pieces("an error")
     ask = partial(made.steps, chain(idx, text.cuts), theta)
-    outputs = asked_to_read(ask, made, text, what, shown)
+    outputs = asked_to_read(evidence, ask, made, text, what, shown)
     found = np.concatenate(outputs, 1)
     if same(found, wanted):
         return

@@ -45,13 +45,13 @@ def test_work(evidence: Evidence) -> None:
     shown = _compared(text, long, 1, "an error")
     what = f"a step after {long} tokens"
     starts = [Piece(idx[:, :past], None, str(past)) for past in (short, long)]
-    asked(lambda: made.steps(starts, theta), what, shown)
+    asked(evidence, lambda: made.steps(starts, theta), what, shown)
     for new in (1, 3):
         shown = _compared(text, long, new, "more")
         steps = [Piece(idx[:, past : past + new], str(past)) for past in (short, long)]
-        found, (few, many) = asked(partial(made.counted, steps), what, shown)
+        found, (few, many) = asked(evidence, partial(made.counted, steps), what, shown)
         for past, logits in zip((short, long), found, strict=True):
-            whole = asked(partial(made.call, idx[:, : past + new]), what, shown)
+            whole = asked(evidence, partial(made.call, idx[:, : past + new]), what, shown)
             if not same(logits, whole[:, past:]):
                 raise Failure(
                     f"{new} tokens after {past} get other logits than in the whole text", shown

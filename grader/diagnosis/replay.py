@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|nan)\b", re.IG
 _RAISED = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Exit|Interrupt))\b")
 _CHANCE, _MORE = "about ", "more than "  # before what comes of chance, and before a bound
 _AT_LEAST = " or more"
-_ZERO = 1e-7  # what rounding leaves
+_ZERO, _NOTHING = 1e-7, 1e-11  # what rounding leaves, and what is less than anything
 # What workers do not have of the kit, and are given instead.
 _MERGES = "from grader.oracle.gpt2_merges import gpt2_merges\n"
 _MOST = 600  # characters of what was printed
@@ -60,7 +60,7 @@ def agrees(claim: str, ran: Ran) -> bool:
     if claim.startswith("zero"):
         return bool(printed.size and (np.abs(printed) < _ZERO).all())
     if claim.startswith(_MORE) or claim.endswith(_AT_LEAST):
-        least = claimed[0] + (_ZERO if claim.startswith(_MORE) else 0.0)
+        least = claimed[0] + (_NOTHING if claim.startswith(_MORE) else 0.0)
         return bool(printed.size and (printed >= least).all())
     if not claimed.size or not printed.size:
         return claim.split() == ran.printed.split()

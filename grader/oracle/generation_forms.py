@@ -39,6 +39,7 @@ def _until(
     pad: bool,
     prompt_counts: bool = False,
     keep_eos: bool = True,
+    pad_with: int | None = None,
 ) -> Tokens:
     """Greedy with other rules for the end."""
     done = (idx == eos).any(1) if prompt_counts and eos is not None else np.zeros(len(idx), bool)
@@ -46,7 +47,7 @@ def _until(
         chosen = script.logits(crop_last(idx, block_size))[:, -1].argmax(-1)
         if eos is not None:
             if pad:
-                chosen = np.where(done, eos, chosen)
+                chosen = np.where(done, eos if pad_with is None else pad_with, chosen)
             done = done | (chosen == eos)
             if not keep_eos and stop(done):
                 break
@@ -87,7 +88,11 @@ GREEDY: dict[str, tuple[Greedy, ...]] = {
         partial(_until, stop=_any, pad=True),
         partial(_until, stop=_any, pad=False),
     ),
-    "eos-not-kept": (partial(_until, stop=_all, pad=False),),
+    "eos-not-kept": (
+        partial(_until, stop=_all, pad=False),
+        partial(_until, stop=_all, pad=True, pad_with=0),
+        partial(_until, stop=_never, pad=True, pad_with=0),
+    ),
     "eos-never-stops": (partial(_until, stop=_never, pad=True),),
     "eos-in-prompt-counts": (partial(_until, stop=_all, pad=True, prompt_counts=True),),
     "eos-left-out": (partial(_until, stop=_all, pad=True, keep_eos=False),),

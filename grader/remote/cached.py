@@ -32,6 +32,7 @@ class Work:
 
     multiplications: int
     seconds: float
+    calls: int  # of torch
 
 
 class CachedModel(Module):
@@ -91,7 +92,7 @@ class CachedModel(Module):
             )
         )
         try:
-            work = [Work(int(n), float(seconds)) for n, seconds in header["work"]]
+            work = [Work(int(n), float(took), int(calls)) for n, took, calls in header["work"]]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._worker.broken("the work of each step") from error
         if len(values) != len(pieces) or len(work) != len(pieces):

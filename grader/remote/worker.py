@@ -177,7 +177,9 @@ class Worker:
             if isinstance(found, dict) and "dtype" in found:
                 words = f"expected a tensor of the input's dtype, found {text}"
                 raise CandidateError("fail", words, cause="wrong-dtype")
-            cause = "not-implemented" if text == "None" else "returns-tuple"
+            too_much = text[:1].isdigit() or text.startswith("more than")
+            cause = "" if too_much else "returns-tuple"
+            cause = "not-implemented" if text == "None" else cause
             raise CandidateError("fail", f"expected a plain tensor, found {text}", cause=cause)
         error = header.get("error")
         if error is None:

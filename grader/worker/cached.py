@@ -107,7 +107,7 @@ class Cached:
                 cache = None if source is None else self._caches[model, source]
                 idx = tensors.decode(array)
                 step = partial(inner, idx, cache=cache) if named else partial(inner, idx, cache)
-                value, *spent = counted(step) if count else (step(), 0, 0.0)
+                value, *spent = counted(step) if count else (step(), 0, 0.0, 0)
                 logits, grown = pair(value)
                 if kept is not None:
                     self._caches[model, kept] = grown

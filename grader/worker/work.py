@@ -39,6 +39,7 @@ class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has non
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.multiplications = 0
+        self.calls = 0
 
     def __torch_dispatch__(
         self,
@@ -53,6 +54,7 @@ class Work(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has non
         if parts is not NotImplemented:
             return parts  # it was counted as what it is made of
         result = func(*args, **kwargs)
+        self.calls += 1
         self.multiplications += _multiplications(func.overloadpacket, args, kwargs, result)
         return result
 
@@ -87,6 +89,7 @@ class CoarseWork(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.multiplications = 0
+        self.calls = 0
 
     def __torch_function__(
         self,
@@ -96,6 +99,7 @@ class CoarseWork(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.calls += 1
         with suppress(AttributeError, IndexError, TypeError, ValueError):  # of unusual arguments
             self.multiplications += _asked(func, args)
         return result
@@ -123,15 +127,17 @@ def _asked(func: Any, args: tuple[Any, ...]) -> int:
     return 0
 
 
-def counted(function: Callable[[], Any]) -> tuple[Any, int, float]:
-    """What a function gives, how many multiplications that took, and how many seconds."""
+def counted(function: Callable[[], Any]) -> tuple[Any, int, float, int]:
+    """What a function gives, how many multiplications that took, how many seconds, and how many
+    calls of torch.
+    """
     for mode in (Work, CoarseWork):
         work = mode()
         started = time.perf_counter()
         try:
             with work:
                 value = function()
-            return value, work.multiplications, time.perf_counter() - started
+            return value, work.multiplications, time.perf_counter() - started, work.calls
         except Exception:
             continue  # it may be the counting that fails
-    return function(), 0, 0.0
+    return function(), 0, 0.0, 0

@@ -171,30 +171,21 @@ def expect_ends(evidence: Evidence, made: Call, output: Tokens, given: str) -> N
         + ("" if kept else "a row that has produced it does not go on with it; ")
         + f"there are {drawn.shape[1]} new columns, where {right} are right",
         made.counterexample(evidence, "True True", found, *lines),
-        _end(evidence, made, ended, kept, drawn.shape[1], right),
+        _end(evidence, made, kept, drawn.shape[1] > right),
     )
 
 
-def _end(evidence: Evidence, made: Call, ended: Flags, kept: bool, columns: int, right: int) -> str:
+def _end(evidence: Evidence, made: Call, kept: bool, too_long: bool) -> str:
     """The rule by which it ends, as far as what was drawn and calls with fewer options agree."""
     plain = {"eos_token_id": made.options["eos_token_id"]}
     at_zero = replace(made, options={**plain, "temperature": 0})
     ends_right = np.array_equal(at_zero.run(evidence).output, most_probable(at_zero))
-    some_ended = ended.any(0)
-    first = int(some_ended.argmax()) + 1 if some_ended.any() else columns
-    if columns > right and not kept:
-        if not ends_right:
-            return "eos-ignored"
+    if too_long and not kept and ends_right:
         without = replace(made, options=plain)
         output = without.run(evidence).output[:, made.idx.shape[1] :]
         return "eos-forgotten-with-options" if _ends(output, without) else "eos-not-in-draws"
-    if ends_right:
-        return ""
-    if columns == first < right:
-        return "eos-stops-at-first-row"
-    if columns == right:
-        return "eos-not-kept"
-    return "eos-never-stops" if columns == made.max_new_tokens > right else ""
+    # What is wrong at temperature 0 too was told there, if it is known.
+    return "" if ends_right else evidence.named.get("generation.eos", "")
 
 
 def _ends(drawn: Tokens, made: Call) -> bool:

@@ -79,14 +79,21 @@ def _expect_cold(evidence: Evidence) -> None:
         made = case.call(**{"temperature": temperature, **more})
         expected, found = most_probable(made), made.run(evidence).output
         if not np.array_equal(expected, found):
+            plain = replace(made, options={"temperature": temperature})
+            others = bool(more) and _is_right(evidence, plain)
             given = ", ".join(f"{k}={v}" for k, v in made.options.items() if k != "generator")
             raise Failure(
                 f"with {given}, block_size=4{' and a generator' if 'generator' in more else ''} "
                 f"only the most probable token can come: expected {expected.tolist()}, found "
                 f"{found.tolist()}",
                 made.counterexample(evidence, expected, found),
-                "drawn-from-other-logits" if temperature else "",
+                "drawn-from-other-logits" if others else "",
             )
+
+
+def _is_right(evidence: Evidence, made: Call) -> bool:
+    """Whether a call gives the most probable tokens."""
+    return np.array_equal(most_probable(made), made.run(evidence).output)
 
 
 def _expect_eos_among(evidence: Evidence, setting: Setting, chance: dict[str, Any]) -> None:

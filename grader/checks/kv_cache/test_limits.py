@@ -20,6 +20,7 @@ from grader.checks.kv_cache.common import (
     same,
 )
 from grader.checks.kv_cache.test_model import PART
+from grader.checks.models import Size
 from grader.remote import CandidateError
 from grader.remote.cached import CachedModel, Piece
 from grader.remote.worker import Values
@@ -73,7 +74,69 @@ def test_block_size(evidence: Evidence) -> None:
             )
             _expect_refused(made, piece, f"{words}, for block_size = {limit}", shown)
         _expect_not_spoilt(made, text, full, last, [*lines, *_TRYING, ends])
+    _expect_long(evidence)
 
+
+# How long a text is read, and places in it that are one and the same for positions that wrap, or
+# end, at a power of two: as long as GPT-2's and longer, and what those can do who loop in Python.
+_LONG = (1100, ((50, 1074), (40, 552), (1030, 1060)))
+_MIDDLING = (300, ((20, 276), (270, 290)))
+
+
+def _expect_long(evidence: Evidence) -> None:
+    """Fail unless a text that is as long as real ones is read like a short one."""
+    size: Size = {"vocab_size": 11, "embed_dim": 4, "num_heads": 2, "num_layers": 1}
+    limit, places = _LONG if _is_quick(evidence, {**size, "block_size": 64}) else _MIDDLING
+    text = Text({**size, "block_size": limit}, 1, (limit - 5, 1, 4), 0.3, evidence.seed)
+    made = model(evidence, text.size)
+    theta, idx = text.drawn(made)
+    for i, j in places:
+        idx[0, j] = (idx[0, i] + 1) % 11
+    swapped = [idx.copy() for _ in places]
+    for other, (i, j) in zip(swapped, places, strict=True):
+        other[0, [i, j]] = idx[0, [j, i]]
+    what = f"a text of {limit:,} tokens"
+    ask = partial(made.outputs, [idx[:, :100], idx, *swapped], theta)
+    start, once, *others = asked(evidence, ask, what, text.read_whole("an error"))
+    shown = text.in_pieces("more")
+    evidence.subject.start_clock()
+    pieces = asked(evidence, partial(made.steps, chain(idx, text.cuts)), what, shown)
+    if not same(np.concatenate(pieces, 1), once):
+        raise Failure(f"{what} in pieces of {limit - 5:,}, 1 and 4 gets other logits", shown)
+    if not same(start, once[:, :100]):
+        raise Failure(f"the first 100 tokens of {what} get other logits than by themselves")
+    for (i, j), other in zip(places, others, strict=True):
+        if np.abs(once[0, -1] - other[0, -1]).max() < _NOTHING:
+            raise Failure(
+                f"in {what}, for block_size={limit}, places {i} and {j} are one and the same: the "
+                "last logits stay as they are if the tokens there change places",
+                text.counterexample("more than 0", "0.0", *_swapping(i, j)),
+                "position-table-too-small",
+            )
+
+
+def _is_quick(evidence: Evidence, size: Size) -> bool:
+    """Whether as many calls of torch are made for a text, however long it is."""
+    made = model(evidence, size)
+    idx = np.zeros((1, size["block_size"]), dtype=np.int64)
+    try:
+        _, (few, many) = made.counted([Piece(idx[:, :8]), Piece(idx)])
+    except CandidateError:
+        return True  # it fails at these lengths, and does so at longer ones
+    return many.calls < 2 * few.calls
+
+
+def _swapping(i: int, j: int) -> tuple[str, ...]:
+    """Code that prints how much the last logits change where two tokens change places."""
+    return (
+        f"idx[0, {j}] = (idx[0, {i}] + 1) % 11",
+        "other = idx.clone()",
+        f"other[0, {i}], other[0, {j}] = idx[0, {j}], idx[0, {i}]",
+        "print(float((model(idx)[0] - model(other)[0])[0, -1].abs().max()))",
+    )
+
+
+_NOTHING = 1e-11  # of logits: what rounding leaves
 
 # A call that raises, and the one that it must not spoil.
 _TRYING = (

@@ -22,7 +22,10 @@ def _compare_special(evidence: Evidence, id: str, question: Question, what: str)
     text = "<|end|> low [SEP][SEP][SEP]  <|pad|>\n\n\n x<|end|><|of|>  (x é😀* <|pad|>a.b"
     asked = (text, "axb low\n\n\n")
     probes = [Question(usual(), asked, allow) for allow in (True, False)]
-    compare(evidence, id, question, what, {**SPECIAL_ENCODERS, **ENCODERS}, probes)
+    # What is wrong without special tokens was told by what shows it best, or is not known.
+    told = set(evidence.named.values())
+    others = {slug: forms for slug, forms in ENCODERS.items() if slug in told or "special" in slug}
+    compare(evidence, id, question, what, {**SPECIAL_ENCODERS, **others}, probes)
 
 
 @check(

@@ -1,7 +1,7 @@
 # verdict: fail
 # style: EOS ends nothing where top_k is given
 # part: Sampling
-# cause: eos-not-in-draws
+# cause: eos-forgotten-with-options
 """Generation: a language model that writes, token by token. The reference solution.
 
 Shapes: B is the batch, T the length of the prompts, V the size of the vocabulary.

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.charges import charged
 from grader.checks.api import Check
 from grader.checks.catalogue import EXERCISES
 from grader.checks.experiment import import_line
@@ -99,6 +100,7 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     else:
         with Merits(options.case(submission, server)) as merits:
             results = merits.judge(progress)
+            results = charged(EXERCISES[options.exercise], results, merits.own.charges)
             found = diagnose(merits.evidence, results, merits.replaced)
             results = marked(results, found, merits.replaced)
             results = replayed(merits.own, results, merits.replaced)

@@ -21,6 +21,9 @@ Verdict = Literal["pass", "fail", "internal"]
 # Of a diagnosis: shown by equality, or only observed.
 Certainty = Literal["exact", "likely"]
 IsolationLevel = Literal["full", "process", "none"]
-# The cause of a part that does not parse: no bug of the catalogue, there is nothing to search.
+# Causes that are no bugs of the catalogue, for which there is nothing to search: of a part that
+# does not parse, and of one that has others do its work.
 UNPARSED = "syntax-error"
+NOT_FROM_SCRATCH = "not-from-scratch"
+UNSEARCHED = (UNPARSED, NOT_FROM_SCRATCH)
 Policy = Literal["from-scratch", "any"]

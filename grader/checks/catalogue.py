@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.checks.api import Check
@@ -25,7 +25,8 @@ class Exercise:
 
     names: the classes or functions that the candidate writes; brief: the file that says what;
     base: the exercise that it builds on; base_needed: whether it cannot be judged without;
-    imports: modules that the policy allows besides torch and Python's own.
+    imports: modules that the policy allows besides torch and Python's own; judged_in: check files
+    of each name, where it is not all.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Exercise:
     base: str | None = None
     base_needed: bool = True
     imports: tuple[str, ...] = ()
+    judged_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(
         self,
@@ -108,6 +110,12 @@ _PATH = (
         ("test_policy", "test_attention", "test_mlp", "test_block", "test_model"),
         CLASSES,
         "README.md",
+        judged_in={
+            "CausalSelfAttention": ("test_attention",),
+            "MLP": ("test_mlp",),
+            "TransformerBlock": ("test_block",),
+            "GPT2": ("test_model",),
+        },
     ),
     Exercise(
         "generation",
@@ -138,6 +146,14 @@ _PATH = (
         ),
         "training.md",
         base="gpt2",
+        judged_in={
+            "get_batch": ("test_data",),
+            "language_modeling_loss": ("test_loss",),
+            "configure_optimizer": ("test_optimizer",),
+            "learning_rate_at": ("test_schedule",),
+            "train_step": ("test_step",),
+            "estimate_loss": ("test_estimate",),
+        },
     ),
     Exercise(
         "tokenizer",
@@ -145,6 +161,10 @@ _PATH = (
         ("test_training", "test_contract", "test_encoding", "test_special", "test_decoding"),
         ("train_bpe", "BPETokenizer"),
         "tokenizer.md",
+        judged_in={
+            "train_bpe": ("test_training",),
+            "BPETokenizer": ("test_contract", "test_encoding", "test_special", "test_decoding"),
+        },
         imports=("regex",),
     ),
     Exercise(
@@ -162,6 +182,10 @@ _PATH = (
         ("GPT2Classifier", "finetune_step"),
         "classification.md",
         base="gpt2",
+        judged_in={
+            "GPT2Classifier": ("test_interface", "test_classifier", "test_backbone"),
+            "finetune_step": ("test_finetuning", "test_clipping"),
+        },
     ),
 )
 EXERCISES = {exercise.name: exercise for exercise in _PATH}

@@ -16,7 +16,8 @@ class Evidence:
 
     seed: of all that is drawn; policy: "from-scratch" or "any"; advisories: id -> remark; named:
     check -> the bug that was found to give what the submission gives, "" for none; measured: what
-    is measured once, by its name; numbers: each comes once, for models of which each is to be new.
+    is measured once, by its name; charges: a class or function -> why it gets no points; numbers:
+    each comes once, for models of which each is to be new.
     """
 
     def __init__(self, subject: Subject, seed: int, policy: str = "from-scratch") -> None:
@@ -28,6 +29,7 @@ class Evidence:
         self.advisories: dict[str, str] = {}
         self.named: dict[str, str] = {}
         self.measured: dict[str, Any] = {}
+        self.charges: dict[str, str] = {}
         self.numbers = count(1)
 
     def experiment(self, name: str, case: Case, **options: Any) -> Experiment:

@@ -22,6 +22,7 @@ from grader.diagnosis import (
 from grader.oracle.causes import CAUSES, CRASH_SLUGS
 from grader.remote import NOT_FINITE, CandidateError, WorkerLost
 from grader.report.model import CheckResult, Diagnosis
+from grader.vocabulary import UNSEARCHED
 
 _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
     "CausalSelfAttention": attention.causes,
@@ -53,7 +54,7 @@ def diagnose(
     were put for it, whose bugs it does not feel.
     """
     found: list[Diagnosis] = []
-    of_parts = [r for r in results if not r.check.of_file]
+    of_parts = [r for r in results if not r.check.of_file and r.cause not in UNSEARCHED]
     for part in dict.fromkeys(r.check.part for r in of_parts if r.check.points):
         failing = [r for r in of_parts if r.check.part == part and r.status != "pass"]
         if failing:

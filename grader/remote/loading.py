@@ -25,7 +25,8 @@ class Loading:
     """Makes workers that have imported the submission.
 
     fault: why it cannot be imported whole, if it cannot; failed: classes and functions that could
-    not be defined, and why; slow: whether an import takes long.
+    not be defined, and why; missing: packages that are not installed; slow: whether an import
+    takes long.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Loading:
         self.failed: dict[str, Fault] = {}
         self.slow = False
         self._only: dict[str, list[int]] | None = None
-        self._missing: list[str] = []
+        self.missing: list[str] = []
         self._changes = 0
         self._left = _ALL_SECONDS
         self._settled = False
@@ -57,7 +58,7 @@ class Loading:
     def follow(self, other: Loading) -> None:
         """Import it as was found out to be best for the same submission."""
         self.fault, self.slow, self._settled = other.fault, other.slow, other._settled
-        self._only, self._missing = other._only, other._missing
+        self._only, self.missing = other._only, other.missing
 
     def worker(self) -> tuple[Worker, dict[str, str]]:
         """A worker, and its classes with the signatures they claim.
@@ -93,7 +94,7 @@ class Loading:
                 package=self._submission.package,
                 seconds=seconds,
                 only=self._only,
-                missing=self._missing,
+                missing=self.missing,
                 taken={item.name: item.as_json() for item in self._submission.taken},
                 **self._classes,
             )
@@ -112,8 +113,8 @@ class Loading:
         self._changes += 1
         if self._settled or self._changes > _MOST_CHANGES or fault.status in ("protocol", "todo"):
             return False
-        if fault.missing and fault.missing not in self._missing:
-            self._missing.append(fault.missing)
+        if fault.missing and fault.missing not in self.missing:
+            self.missing.append(fault.missing)
             return True
         if self._only is None:
             self.fault = fault

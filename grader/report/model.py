@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.checks.api import Check, Counterexample
-from grader.vocabulary import UNPARSED, Certainty, IsolationLevel, Policy, Status, Verdict
+from grader.vocabulary import UNSEARCHED, Certainty, IsolationLevel, Policy, Status, Verdict
 
 SCHEMA_VERSION = 1
 WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
@@ -215,7 +215,7 @@ class Report:
     @property
     def undiagnosed(self) -> tuple[str, ...]:
         """Parts that fail for a reason that has no name here."""
-        results = [r for r in self.results if not r.check.of_file and r.cause != UNPARSED]
+        results = [r for r in self.results if not r.check.of_file and r.cause not in UNSEARCHED]
         failing = {r.check.part for r in results if r.status in ("fail", "error")}
         failing -= {r.check.part for r in self.results if r.follows}
         named = {diagnosis.part for diagnosis in self.diagnoses}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from contextlib import suppress
 
 from grader.checks.api import Failure
@@ -50,7 +51,8 @@ def _is_of_a_class(subject: Subject, fault: Fault) -> bool:
 
 def _is_honest(fault: Fault) -> bool:
     words = fault.message.removeprefix("the submission ")
-    return words.startswith(_HONEST) or (words.startswith("opened ") and words[7:8] != "/")
+    written = re.match(r"opened (?!/)(.*) to write", words)  # a file beside the submission
+    return words.startswith(_HONEST) or bool(written and ".." not in written[1])
 
 
 def stopped(subject: Subject, fault: Fault) -> str:

@@ -128,9 +128,16 @@ class Program:
 
     def _through(self, user: Statement, statement: Statement, node: Importing) -> Iterator[Place]:
         """What a statement asks of modules of one's own that another one, or itself, imports."""
-        for bound in imported(node):
-            for target in self._of(statement, node):
-                yield from ((target, name) for name in user.asked.get(bound, ()))
+        for bound, alias in imported(node).items():
+            asked = user.asked.get(bound, set())
+            if isinstance(node, ast.ImportFrom):
+                folder = _folder(statement.file, node.level)
+                targets = list(self._files(f"{node.module or ''}.{alias.name}", folder, whole=True))
+            else:
+                targets = list(self._files(alias.name, ""))
+                # Of `a.b.c` only `b` is known to be asked of `a`.
+                asked = {ALL} if asked and "." in alias.name else asked
+            yield from ((target, name) for target in targets for name in asked)
 
     def _of(self, statement: Statement, node: Importing) -> Iterator[str]:
         """The own files that an import loads."""
@@ -141,10 +148,10 @@ class Program:
         for alias in node.names:
             yield from self._files(f"{node.module or ''}.{alias.name}", folder)
 
-    def _files(self, module: str, folder: str) -> Iterator[str]:
-        """The own files of a dotted name: modules, and the packages that they are in."""
+    def _files(self, module: str, folder: str, whole: bool = False) -> Iterator[str]:
+        """The own files of a dotted name: of the module, and (else whole) of packages around it."""
         parts = [part for part in module.split(".") if part]
-        for length in range(len(parts) + 1):
+        for length in range(len(parts) if whole else 0, len(parts) + 1):
             path = PurePosixPath(folder, *parts[:length])
             for candidate in (f"{path}.py", str(path / "__init__.py")):
                 if candidate in self.statements:

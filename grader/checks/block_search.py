@@ -102,28 +102,41 @@ class BlockSearch:
         try:
             return inline_block(module.at(""), size["embed_dim"], self._rng())
         except Misfit as misfit:
-            narrow = {"embed_dim": size["embed_dim"]}
-            parts = [
-                self._models.module("CausalSelfAttention", size),
-                self._models.module("MLP", narrow),
-            ]
-            pool = [parameter.indices for parameter in module.used]
-            shapes = [p.shape for part in parts for p in part.parameters]
-            cut = len(parts[0].parameters)
-            for chosen in matching.assignments(pool, shapes):
-                attend, feed = (matching.places(pool, c) for c in (chosen[:cut], chosen[cut:]))
-                with suppress(Misfit):
-                    layout = find_block(
-                        module.at(""),
-                        matching.part_at(parts[0], attend),
-                        matching.part_at(parts[1], feed),
-                        _rows(module, np.concatenate([attend, feed]), size["embed_dim"]),
-                        size["embed_dim"],
-                        self._rng(),
-                        only_right=True,
-                    )
-                    return self._with_own_gelu(module, size, layout, feed)
+            with suppress(Misfit):
+                layout, feed = self.by_shapes(module, size)
+                return self._with_own_gelu(module, size, layout, feed)
             return self._find_one_branch(module, size, misfit)
+
+    def by_shapes(
+        self, module: Module, size: Size, heads: int | None = None
+    ) -> tuple[BlockLayout, Indices]:
+        """A right block in one piece whose weights have the shapes of the submission's own parts.
+
+        And where those of the MLP are. heads: of the attention, if others than the block was told.
+        Raises Misfit.
+        """
+        attending = size if heads is None else {**size, "num_heads": heads}
+        parts = [
+            self._models.module("CausalSelfAttention", attending),
+            self._models.module("MLP", {"embed_dim": size["embed_dim"]}),
+        ]
+        pool = [parameter.indices for parameter in module.used]
+        shapes = [p.shape for part in parts for p in part.parameters]
+        cut = len(parts[0].parameters)
+        for chosen in matching.assignments(pool, shapes):
+            attend, feed = (matching.places(pool, c) for c in (chosen[:cut], chosen[cut:]))
+            with suppress(Misfit):
+                layout = find_block(
+                    module.at(""),
+                    matching.part_at(parts[0], attend),
+                    matching.part_at(parts[1], feed),
+                    _rows(module, np.concatenate([attend, feed]), size["embed_dim"]),
+                    size["embed_dim"],
+                    self._rng(),
+                    only_right=True,
+                )
+                return layout, feed
+        raise Misfit("no weights of the block have the shapes of its own attention's and MLP's")
 
     def _find_one_branch(self, module: Module, size: Size, misfit: Misfit) -> BlockLayout:
         """A block that has only one of the two parts; else raises the misfit."""

@@ -103,6 +103,14 @@ class Layouts:
                 raise
         return find(True)
 
+    def block_by_shapes(self, size: Size, heads: int | None = None) -> BlockLayout:
+        """A right block in one piece that has the submission's own parts, with so many heads.
+
+        At any size, for little is asked. Raises Misfit.
+        """
+        module = self.models.module("TransformerBlock", size)
+        return self._blocks.by_shapes(module, size, heads)[0]
+
     def drop_spare(self, name: str, size: Size) -> bool:
         """Leave out of searches and counts what is registered and not used, if there is any.
 

@@ -17,8 +17,10 @@ from grader.checks.models import Size
 from grader.oracle.attention_forms import DEVIANT_ATTENTIONS, AttentionForm, windowed
 from grader.oracle.layouts import (
     AttentionLayout,
+    BlockLayout,
     Misfit,
     MlpLayout,
+    ModelLayout,
     larger_attentions,
     larger_mlps,
 )
@@ -31,6 +33,7 @@ _TIME = 17  # tokens, where no block_size says how many
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input
 _Layout = TypeVar("_Layout", AttentionLayout, MlpLayout)
+_Found = AttentionLayout | MlpLayout | BlockLayout | ModelLayout
 
 
 def check_attention(evidence: Evidence) -> None:
@@ -194,7 +197,7 @@ class _AtSize:
         theta, x = self.experiment.theta, self.experiment.x[:1, :1]
         return difference(self.experiment.module.call(x, theta), expected(theta, x)) <= CLOSE
 
-    def expect_found(self, find: Callable[[Size], _Layout]) -> None:
+    def expect_found(self, find: Callable[[Size], _Found]) -> None:
         """Fail unless a search at this size finds a layout that gives it."""
         try:
             layout = find(self.size)
@@ -236,7 +239,7 @@ class _AtSize:
                     expected=f"{least} or more",
                     found=count,
                 ),
-                "width-const" if self.name == "MLP" else "",
+                "width-const" if self.name != "CausalSelfAttention" else "",
             )
 
 
@@ -249,8 +252,6 @@ def check_model(evidence: Evidence) -> None:
     except Misfit:
         return
     for size in sizes.LARGE[name]:
-        if not evidence.models.module(name, size).own("TransformerBlock"):
-            return  # written out in one piece
         if long.attention_fails(evidence, size):
             return  # which is not the model's fault
         large = _AtSize(evidence, name, size)
@@ -260,10 +261,11 @@ def check_model(evidence: Evidence) -> None:
         if layout and large.gives(layout.compute):
             continue
         cause = _why_not(evidence, large)
-        # Many layers may go by another order, and many tokens be in several tables.
-        many = size["num_layers"] > sizes.MODEL[-1]["num_layers"]
-        if cause or layout or not many:
+        # Many layers may go by another order; few show whether the rest is right.
+        few = {**size, "num_layers": min(size["num_layers"], sizes.MODEL[0]["num_layers"])}
+        if cause or layout or few == size:
             large.fail(cause, layout.compute if layout else None)
+        _AtSize(evidence, name, few).expect_found(evidence.layouts.right_model)
 
 
 def _why_not(evidence: Evidence, large: _AtSize) -> str:
@@ -285,4 +287,42 @@ def _why_not(evidence: Evidence, large: _AtSize) -> str:
         other[module.below(block.path)] *= 2.0
         if common.same(module.call(idx[:1], other), each[None, :1]):
             return "ignores-num-layers"
+    spare = evidence.layouts.drop_spare(large.name, large.size)
+    return "ignores-num-layers" if spare and not _spare_when_small(evidence) else ""
+
+
+def _spare_when_small(evidence: Evidence) -> bool:
+    """Whether a small GPT2 has parameters, too, that nothing uses."""
+    return any(evidence.layouts.drop_spare("GPT2", size) for size in sizes.MODEL)
+
+
+def check_inline_block(evidence: Evidence, size: Size) -> None:
+    """Fail unless a block in one piece is GPT-2's at a large size as at the small ones.
+
+    Its weights have the shapes that its own attention and MLP have, or else those of the smaller
+    ones say nothing about it, and one is read that is not so large.
+    """
+    name = "TransformerBlock"
+    try:
+        evidence.layouts.block_by_shapes(sizes.BLOCK[0])
+    except Misfit:
+        _AtSize(evidence, name, sizes.INLINE).expect_found(evidence.layouts.block)
+        return
+    large = _AtSize(evidence, name, size)
+    try:
+        layout = evidence.layouts.block_by_shapes(size)
+    except Misfit:
+        large.expect_enough(12 * size["embed_dim"] ** 2)
+        large.fail(_why_other_heads(evidence, size))
+    else:
+        if not large.gives(layout.compute):
+            large.fail("", layout.compute)
+
+
+def _why_other_heads(evidence: Evidence, size: Size) -> str:
+    """The slug for a large block in one piece that is right with another number of heads."""
+    for heads in range(1, size["embed_dim"] + 1):
+        with suppress(Misfit, CandidateError):
+            if size["embed_dim"] % heads == 0 and evidence.layouts.block_by_shapes(size, heads):
+                return "hard-coded-heads"
     return ""

@@ -55,6 +55,8 @@ SEARCHED: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 20, "num_heads": 10, "block_size": 40},
     "MLP": {"embed_dim": 17},
 }
+# Of a block in one piece that is read element by element, which takes long: more heads than usual.
+INLINE: Size = {"embed_dim": 10, "num_heads": 10, "block_size": 12}
 BY_CLASS = {
     "CausalSelfAttention": ATTENTION,
     "MLP": MLP,

@@ -7,7 +7,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.checks.gpt2 import common, dropout, gradients, sizes
+from grader.checks.gpt2 import common, dropout, gradients, larger, sizes
 from grader.checks.models import Size, own_parts
 from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
@@ -183,8 +183,10 @@ def test_parts(evidence: Evidence) -> None:
         module = evidence.models.module(NAME, size)
         own = own_parts(module, "")
         if own is None:
-            if size in sizes.BLOCK:  # a larger one would be searched too long
+            if size in sizes.BLOCK:
                 _check_inline(evidence, size)
+            else:
+                larger.check_inline_block(evidence, size)
             continue
         narrow = {"embed_dim": size["embed_dim"]}
         attention = evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size)

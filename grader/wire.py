@@ -20,6 +20,8 @@ HEADER_LIMIT = 512 * 1024  # bytes
 PAYLOAD_LIMIT = 64 * 1024 * 1024  # bytes
 MAX_ARRAYS = 4096
 MAX_DIMENSIONS = 8
+MAX_MODULES = 4000  # in a model
+MAX_DESCRIPTION = 4 * 1024 * 1024  # bytes of the text that says what is in a model
 ITEM_SIZES = {"float64": 8, "float32": 4, "int64": 8, "bool": 1, "uint8": 1}
 _PREFIX = struct.Struct("<II")
 _CHUNK = 1 << 20
@@ -110,7 +112,7 @@ def receive(connection: socket.socket, deadline: Deadline | None) -> Message:
     if header_length > HEADER_LIMIT or payload_length > PAYLOAD_LIMIT:
         raise WireError(f"a frame claims {header_length} + {payload_length} bytes")
     rest = _read(connection, header_length + payload_length, deadline)
-    header = _parse(rest[:header_length])
+    header = parse(rest[:header_length])
     shapes = _shapes(header.pop("arrays", None))
     return Message(header, _cut(rest[header_length:], shapes))
 
@@ -131,7 +133,8 @@ def _read(connection: socket.socket, count: int, deadline: Deadline | None) -> b
     return bytes(parts)
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes) -> dict[str, Any]:
+    """A JSON object. Raises WireError if it is none."""
     try:
         header = _DECODER.decode(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grader import wire
 from grader.remote.worker import Values
+from grader.wire import MAX_DESCRIPTION, MAX_MODULES
 
 Indices = NDArray[np.intp]
+_MAX_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,41 @@ class Part:
     parameters: tuple[str, ...]
 
 
-def parameters(listing: list[dict[str, Any]], values: list[Values]) -> list[Parameter]:
-    """The parameters of a description, and their values. Raises what a wrong one makes."""
+def read(values: list[Values]) -> tuple[list[Parameter], list[Part], list[Values]]:
+    """The parameters and modules of a description, and the parameters' values.
+
+    Its first array is the text. Raises ValueError, TypeError, KeyError or OverflowError for a
+    wrong one.
+    """
+    if not values or values[0].dtype != np.uint8 or values[0].size > MAX_DESCRIPTION:
+        raise ValueError("no text of a bearable length")
+    told = wire.parse(values[0].tobytes())
+    if len(told["modules"]) > MAX_MODULES:
+        raise ValueError("too many modules")
+    found = _parameters(told["parameters"], values[1:])
+    parts = [_part(entry, found) for entry in told["modules"]]
+    if len({part.path for part in parts} | {""}) != len(parts):
+        raise ValueError("no module for the model itself, or two of one path")
+    return found, parts, values[1:]
+
+
+def _parameters(listing: list[Any], values: list[Values]) -> list[Parameter]:
     found = []
     start = 0
-    for entry, value in zip(listing, values, strict=True):
-        name, trained = str(entry["name"])[:300], entry["trainable"] is True
-        found.append(Parameter(name, value.shape, start, trained))
+    for (name, trained), value in zip(listing, values, strict=True):
+        found.append(Parameter(str(name)[:_MAX_NAME], value.shape, start, trained is True))
         start += value.size
     return found
 
 
-def read_part(entry: dict[str, Any]) -> Part:
-    """A module of a description. Raises what a wrong one makes."""
-    kind = entry["kind"]
+def _part(entry: dict[str, Any], known: list[Parameter]) -> Part:
+    kind, numbers = entry["kind"], entry["parameters"]
+    if not all(type(number) is int and 0 <= number < len(known) for number in numbers):
+        raise ValueError("a module has parameters that are not the model's")
     return Part(
-        str(entry["path"])[:300],
+        str(entry["path"])[:_MAX_NAME],
         int(entry["identity"]),
         None if kind is None else str(kind)[:100],
         str(entry["type"])[:100],
-        tuple(str(name)[:300] for name in entry["parameters"]),
+        tuple(known[number].name for number in numbers),
     )

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.remote.description import Indices, Parameter, Part, parameters, read_part
+from grader import wire
+from grader.remote.description import Indices, Parameter, Part, read
 from grader.remote.exchange import Held
 from grader.remote.expected import ABSURD, sensible, shape_cause
 from grader.remote.faults import NOT_FINITE, CandidateError, WorkerLost
@@ -34,7 +35,7 @@ class Module:
         dtype: str,
         number: int = 0,
     ) -> None:
-        header, values = description
+        _, values = description
         self.name = name
         self.itself = Held(f"model:{number}", worker)  # to give to a function
         self.dtype = np.dtype(dtype)
@@ -43,11 +44,8 @@ class Module:
         self._ask = ask
         self._worker = worker
         try:
-            self.parameters = parameters(header["parameters"], values)
-            self.parts = list(map(read_part, header["modules"]))
-            if len({inside.path for inside in self.parts} | {""}) != len(self.parts):
-                raise ValueError("no module for the model itself, or two of one path")
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self.parameters, self.parts, values = read(values)
+        except (KeyError, TypeError, ValueError, OverflowError, wire.WireError) as error:
             raise worker.broken(f"the description of {name}") from error
         flat = [value.astype(np.float64).ravel() for value in values]
         self.initial: Floats = np.concatenate(flat) if flat else np.zeros(0)

@@ -194,6 +194,13 @@ class Worker:
             raise CandidateError("todo", "not written yet", traceback, "not-implemented")
         if kind == "memory":
             raise CandidateError("memory", f"out of memory: {message}", traceback)
+        if kind == "grader":  # a claim that excuses nothing: whoever runs there could make it
+            raise CandidateError(
+                "error",
+                f"the grader's own code failed on this with {name}: {message}. If nothing is "
+                "wrong with the file, please report that",
+                cause="",
+            )
         cause = "wrong-signature" if _ARGUMENTS.search(message) and not traceback else "crashes"
         raised = f"it raised {name}: {message}" if message else f"it raised {name}"
         close = _text(error.get("close"), 100) if error.get("close") else ""

@@ -102,7 +102,12 @@ class Answerer:
                 question = wire.receive(self.connection, None)
             except wire.ClosedError:
                 return
-            wire.send(self.connection, self.answer(question))
+            answer = self.answer(question)
+            try:
+                wire.send(self.connection, answer)
+            except wire.WireError as error:
+                told = describe.exception(ValueError(f"the answer is too long: {error}"), ())
+                wire.send(self.connection, wire.Message({"error": told}))
 
     def _tell_attempt(self, what: str) -> None:
         names = self.finder.names if self.finder else ()
@@ -404,10 +409,9 @@ class Answerer:
     def _describe(self, number: int, model: Model) -> wire.Message:
         self.models[number] = model
         self.functions.objects[f"model:{number}"] = model.module
-        return wire.Message(
-            describe.model(model.module, model.named, self.classes),
-            tuple(tensors.encode(values) for values in model.values),
-        )
+        text = describe.model(model.module, model.named, self.classes)
+        described = wire.Array("uint8", (len(text),), text)  # longer, perhaps, than a header may be
+        return wire.Message({}, (described, *(tensors.encode(values) for values in model.values)))
 
 
 def _numbers(array: wire.Array) -> np.ndarray:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import builtins
 import difflib
 import inspect
+import json
 import linecache
 import traceback
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from grader.wire import MAX_ARRAYS, MAX_DESCRIPTION, MAX_MODULES
+
 _MAX_TEXT = 4000  # characters of a message or traceback
 _MAX_FRAMES = 8
-_MAX_MODULES = 4000
+_MAX_NAME = 1000
+_WORKER = str(Path(__file__).parent)
 
 
 def exception(error: BaseException, own_files: Collection[str]) -> dict[str, Any]:
@@ -81,7 +87,24 @@ def _kind(error: BaseException, message: str, frames: list[traceback.FrameSummar
     # torch reports a failed allocation as a RuntimeError with these words.
     if isinstance(error, MemoryError) or "can't allocate memory" in message:
         return "memory"
-    return "exit" if isinstance(error, SystemExit | KeyboardInterrupt) else "error"
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return "exit"
+    return "error" if frames else _whose(error)
+
+
+def _whose(error: BaseException) -> str:
+    """ "grader" for a slip of the worker's own code, which no line of the submission has a part in.
+
+    What is looked up in something of the submission's, or called, fails because of that.
+    """
+    trace = traceback.extract_tb(error.__traceback__)
+    if not trace or not trace[-1].filename.startswith(_WORKER):
+        return "error"
+    if isinstance(error, AttributeError):
+        own = type(error.obj).__module__.startswith("grader.")
+    else:
+        own = isinstance(error, AssertionError | NameError | LookupError)
+    return "grader" if own else "error"
 
 
 def callable_(name: str, item: object) -> str:
@@ -100,28 +123,43 @@ def callable_(name: str, item: object) -> str:
 
 def model(
     module: nn.Module, named: Sequence[tuple[str, bool]], classes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Weights and modules of a model, as the parent's layout search wants them.
+) -> bytes:
+    """Weights and modules of a model, as the parent's layout search wants them, as JSON.
 
     named: (name, trained) of each weight; one that is computed has the name of a parameter
-    that it comes from before a `|`.
+    that it comes from before a `|`. Raises ValueError where the parent would not read it all.
     """
-    modules = list(module.named_modules(remove_duplicate=False))[:_MAX_MODULES]
+    modules = list(islice(module.named_modules(remove_duplicate=False), MAX_MODULES + 1))
+    if len(modules) > MAX_MODULES or len(named) >= MAX_ARRAYS:
+        raise ValueError(
+            f"the model has {len(named)} parameters in {len(modules)} modules or more; the grader "
+            f"takes fewer than {MAX_ARRAYS} parameters, and at most {MAX_MODULES} modules"
+        )
     canonical = {id(parameter): name for name, parameter in module.named_parameters()}
     kinds = _kinds([type(child) for _, child in modules], classes)
-    return {
-        "parameters": [{"name": name, "trainable": trained} for name, trained in named],
+    numbers: dict[str, list[int]] = {}
+    for number, (name, _) in enumerate(named):
+        numbers.setdefault(name.split("|")[0], []).append(number)
+    told = {
+        "parameters": [[name[:_MAX_NAME], trained] for name, trained in named],
         "modules": [
             {
-                "path": path,
+                "path": path[:_MAX_NAME],
                 "identity": id(child),
                 "kind": kinds[type(child)],
                 "type": _type_name(child),
-                "parameters": _inside({canonical[id(p)] for p in child.parameters()}, named),
+                "parameters": _inside([canonical[id(p)] for p in child.parameters()], numbers),
             }
             for path, child in modules
         ],
     }
+    text = json.dumps(told, separators=(",", ":")).encode()
+    if len(text) > MAX_DESCRIPTION:
+        raise ValueError(
+            f"the names of the model's modules and parameters take {len(text)} characters; the "
+            f"grader takes at most {MAX_DESCRIPTION}"
+        )
+    return text
 
 
 def _kinds(types: Sequence[type], classes: Mapping[str, Any]) -> dict[type, str | None]:
@@ -146,9 +184,9 @@ def _kinds(types: Sequence[type], classes: Mapping[str, Any]) -> dict[type, str 
     return found
 
 
-def _inside(parameters: Set[str], named: Sequence[tuple[str, bool]]) -> list[str]:
-    """Names of the weights that are these parameters or come from them."""
-    return [name for name, _ in named if name.split("|")[0] in parameters]
+def _inside(parameters: Sequence[str], numbers: Mapping[str, list[int]]) -> list[int]:
+    """Numbers of the weights that are these parameters or come from them."""
+    return sorted({number for name in parameters for number in numbers.get(name, ())})
 
 
 def _type_name(module: nn.Module) -> str:

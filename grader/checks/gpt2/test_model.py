@@ -117,6 +117,13 @@ def test_positions(evidence: Evidence) -> None:
                 "the position embedding is not learned: its weights are not trained",
                 cause="position-not-trainable",
             )
+        steps = np.diff(layout.positions[:, 0])
+        if (steps != abs(steps[0])).any():
+            evidence.advise(
+                "position-rows-in-another-order",
+                "Position t reads a row of the position table other than row t. Every position "
+                "has a row of its own, so this is right; GPT-2's own weights would not fit.",
+            )
         if len(layout.positions) > size["block_size"]:
             evidence.advise(
                 "long-position-table",

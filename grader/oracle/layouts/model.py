@@ -14,6 +14,7 @@ from grader.oracle import model
 from grader.oracle.layouts.block import NormLayout
 from grader.oracle.layouts.box import (
     ABSENT,
+    NOTHING,
     REGIMES,
     SAME,
     Floats,
@@ -38,6 +39,9 @@ class ModelBox(Protocol):
 
     def call(self, theta: Floats, x: Integers) -> Floats:
         """The logits for parameters theta."""
+
+    def sweep(self, theta: Floats, x: Integers, indices: Indices, step: float = 1.0) -> Floats:
+        """Logits (n, B, T, V) with one element of theta after another raised by `step`."""
 
     def steady(self, theta: Floats, x: Integers) -> bool:
         """Whether they are the same when chance and the calls before are others."""
@@ -142,6 +146,10 @@ def find_model(
     layouts = list(_layouts(rest, remembered, block_norm, sizes))
     right = (layout for layout in layouts if layout.positions is not None)
     found = next(filter(fits, right), None)
+    if found is None:
+        reordered = [t for i in rest for t in _by_effect(box, theta, idx[:1], i.squeeze(), sizes)]
+        others = (replace(v, positions=t) for t in reordered for v in layouts)
+        found = next(filter(fits, others), None)
     if found is None and not only_right and box.steady(theta, idx):
         deviant = (v for layout in layouts for v in _deviants(layout))
         paired = (v for layout in layouts for v in _paired(layout))
@@ -210,6 +218,25 @@ def _tables(indices: Indices, size: int) -> list[Indices]:
     if indices.ndim != 2 or size not in indices.shape:
         return []
     return [indices if indices.shape[1] == size else indices.T]
+
+
+def _by_effect(
+    box: ModelBox, theta: Floats, idx: Integers, parameter: Indices, sizes: ModelSizes
+) -> Iterator[Indices]:
+    """The rows of a table in the order of the positions from which on they are felt.
+
+    Each position may have its row anywhere, as long as it has one of its own: reversed, behind
+    rows for padding, every other one. Whether it is the same row for every length is for a
+    comparison to say.
+    """
+    for table in _tables(parameter, sizes.embed_dim):
+        if len(table) >= sizes.block_size:
+            change = box.sweep(theta, idx, table[:, 0]) - box.call(theta, idx)
+            felt = np.abs(change).max((1, 3)) > NOTHING  # (rows, T)
+            rows = np.flatnonzero(felt.any(1))
+            first = felt[rows].argmax(1)
+            if np.array_equal(np.sort(first), np.arange(sizes.block_size)):
+                yield table[rows[np.argsort(first)]]
 
 
 def _runs(table: Indices, count: int) -> list[Indices]:

@@ -159,6 +159,7 @@ class Module:
         asked = list(inputs) * (1 if theta is None or theta.ndim == 1 else len(theta))
         if len(values) != len(asked) + len(inputs) * inputs_back:
             raise self._worker.broken(f"{len(values)} outputs for {len(asked)} inputs")
+        self._expect_numbers(values[: len(asked)])
         if not any_values:
             self._expect_sensible(values)
         if not any_shape:
@@ -178,6 +179,13 @@ class Module:
         self.expect_shape(values[0][0], x)
         self._expect_sensible(values)
         return values[0]
+
+    def _expect_numbers(self, outputs: Sequence[Values]) -> None:
+        """Raise CandidateError for truth values and integers, which no arithmetic is for."""
+        for output in outputs:
+            if output.dtype.kind != "f":
+                message = f"expected output of dtype {self.dtype}, found {output.dtype}"
+                raise CandidateError("fail", message, cause="wrong-dtype")
 
     def _expect_sensible(self, outputs: Sequence[Values]) -> None:
         if all(sensible(output) for output in outputs):
@@ -221,6 +229,7 @@ class Module:
                     f"a gradient has NaN, infinite values or some above {ABSURD:g}",
                     cause="not-finite",
                 )
+        self._expect_numbers(values[:1])
         self._expect_sensible(values[:1])
         return values[0], gradients
 
@@ -243,6 +252,7 @@ class Module:
             if not isinstance(names, list) or len(values) != 1:
                 raise self._worker.broken("the list of functions")
             lists.append([str(name)[:100] for name in names[:500]])
+        self._expect_numbers(values)
         return lists[0], lists[1], values[0]
 
     @property

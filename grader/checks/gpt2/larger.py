@@ -261,8 +261,9 @@ def check_model(evidence: Evidence) -> None:
         if layout and large.gives(layout.compute):
             continue
         cause = _why_not(evidence, large)
-        # Many layers may go by another order; few show whether the rest is right.
-        few = {**size, "num_layers": min(size["num_layers"], sizes.MODEL[0]["num_layers"])}
+        # Many layers may go by another order, and many tokens be in several tables; few of both
+        # show whether the rest is right.
+        few = size | {k: min(size[k], sizes.MODEL[0][k]) for k in ("num_layers", "vocab_size")}
         if cause or layout or few == size:
             large.fail(cause, layout.compute if layout else None)
         _AtSize(evidence, name, few).expect_found(evidence.layouts.right_model)

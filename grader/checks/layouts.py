@@ -96,6 +96,7 @@ class Layouts:
         def find(narrow: bool) -> ModelLayout:
             return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
 
+        self.models.subject.start_clock()
         try:
             return find(True)
         except Misfit:
@@ -108,6 +109,7 @@ class Layouts:
 
         At any size, for little is asked. Raises Misfit.
         """
+        self.models.subject.start_clock()
         module = self.models.module("TransformerBlock", size)
         return self._blocks.by_shapes(module, size, heads)[0]
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader import grading
+from grader.addressing import addressed
 from grader.checks.catalogue import ALL, EXERCISES, Exercise
-from grader.grading import Options, addressed, all_alike, grade_submission
+from grader.grading import Options, all_alike, grade_submission
 from grader.remote import Server
 from grader.report.model import Report
 from grader.running import Progress
@@ -37,7 +38,7 @@ def grade(path: Path, options: Options, progress: Progress, server: Server) -> R
     for exercise in EXERCISES.values():
         own = replace(options, exercise=exercise.name)
         try:
-            waiting.append((exercise.read(path, options.base, beside=not options.untrusted), own))
+            waiting.append((options.read(path, exercise.name), own))
         except MissingFile:
             reports[exercise.name] = _not_there(path, exercise, own)
         except UnusableInput as error:

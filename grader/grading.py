@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.addressing import addressed
 from grader.charges import charged
 from grader.checks.api import Check
 from grader.checks.catalogue import EXERCISES
-from grader.checks.experiment import import_line
 from grader.diagnosis import diagnose, marked, marks, replayed
 from grader.kit import identity
 from grader.merits import Case, Merits
@@ -44,6 +43,14 @@ class Options:
     rubric: Rubric = SHIPPED
     base: Path | None = None
 
+    def read(self, path: Path, exercise: str, beside: bool | None = None) -> Submission:
+        """What was handed in at a path for an exercise. Raises UnusableInput.
+
+        beside: whether a single file may import what lies beside it; None: unless untrusted.
+        """
+        beside = not self.untrusted if beside is None else beside
+        return EXERCISES[exercise].read(path, self.base, dict(self.rubric.map), beside)
+
     def with_seed(self) -> Options:
         """The same with a seed, drawn if there is none."""
         return replace(self, seed=secrets.randbelow(SEEDS)) if self.seed is None else self
@@ -73,7 +80,7 @@ def grade(
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
-    submission = EXERCISES[options.exercise].read(path, options.base, beside=not options.untrusted)
+    submission = options.read(path, options.exercise)
     return grade_submission(submission, options, progress, server)
 
 
@@ -110,45 +117,6 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
         isolation_level=locked.level,
         isolation_mechanisms=locked.mechanisms,
         seconds=time.monotonic() - started,
-    )
-
-
-def addressed(report: Report, judged: Submission, submission: Submission) -> Report:
-    """The report on `judged` as that on `submission`, which has the same text."""
-    names = {judged.main: submission.main}
-    before, after = f"{judged.folder}/", f"{submission.folder}/"
-
-    own = re.compile(rf"(?<![\w.-]){re.escape(judged.main)}\b")
-
-    def renamed(text: str) -> str:
-        return own.sub(lambda found: submission.main, text).replace(before, after)
-
-    def code(text: str) -> str:
-        for name in EXERCISES[report.exercise].names:
-            text = text.replace(import_line(judged.main, name), import_line(submission.main, name))
-        return text
-
-    results = tuple(
-        replace(
-            r,
-            message=renamed(r.message),
-            traceback=renamed(r.traceback),
-            counterexample=r.counterexample
-            and replace(r.counterexample, code=code(r.counterexample.code)),
-        )
-        for r in report.results
-    )
-    return replace(
-        report,
-        unreadable=renamed(report.unreadable),
-        path=clean(submission.path),
-        file=clean(str(Path(submission.folder, submission.main))),
-        files=submission.files,
-        marks=tuple(
-            replace(m, file=names.get(m.file, m.file), why=renamed(m.why)) for m in report.marks
-        ),
-        results=results,
-        diagnoses=tuple(replace(d, explanation=renamed(d.explanation)) for d in report.diagnoses),
     )
 
 

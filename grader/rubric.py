@@ -15,7 +15,7 @@ import tomli
 from grader.checks.api import Check
 from grader.errors import GraderError
 
-_KEYS = ("total", "pass_mark", "optional", "points")
+_KEYS = ("total", "pass_mark", "optional", "points", "map")
 
 
 class RubricError(GraderError):
@@ -27,12 +27,14 @@ class Rubric:
     """Changes to what the checks say of themselves.
 
     points: id -> points; optional: ids that need not pass; pass_mark: points with which a
-    submission passes, whatever else fails.
+    submission passes, whatever else fails; map: a name of the exercise -> the class, or the
+    function, that plays its part in the submission.
     """
 
     points: tuple[tuple[str, float], ...] = ()
     optional: frozenset[str] = frozenset()
     pass_mark: float | None = None
+    map: tuple[tuple[str, str], ...] = ()
 
     def applied(self, checks: dict[str, Check]) -> dict[str, Check]:
         """The same checks with the points of this rubric."""
@@ -52,7 +54,12 @@ class Rubric:
         if self == SHIPPED:
             return ""
         facts = repr((sorted(self.points), sorted(self.optional), self.pass_mark))
+        facts += repr(sorted(self.map)) if self.map else ""
         return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+    def mapped(self, pairs: Iterable[tuple[str, str]]) -> Rubric:
+        """The same with these taken for names of the exercise besides."""
+        return replace(self, map=tuple(sorted((dict(self.map) | dict(pairs)).items())))
 
 
 SHIPPED = Rubric()
@@ -95,7 +102,12 @@ def _rubric(found: dict[str, Any], shipped: dict[str, float]) -> Rubric:
     mark = found.get("pass_mark")
     if mark is not None and _number("pass_mark", mark) > total:
         raise RubricError(f"pass_mark is {mark:g}, of {total:g} points that there are")
-    return Rubric(tuple(sorted(points.items())), frozenset(optional), mark)
+    names = found.get("map", {})
+    if not isinstance(names, dict) or not all(isinstance(own, str) for own in names.values()):
+        raise RubricError('map must be a table: [map], then lines like MLP = "FeedForward"')
+    return Rubric(
+        tuple(sorted(points.items())), frozenset(optional), mark, tuple(sorted(names.items()))
+    )
 
 
 def _expect_known(name: str, shipped: dict[str, float]) -> None:

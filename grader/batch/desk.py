@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from grader.addressing import addressed
 from grader.batch import crew, lookalikes
 from grader.batch.entries import Entry, entries
 from grader.batch.store import Store
 from grader.checks.catalogue import EXERCISES
 from grader.errors import GraderError
-from grader.grading import Options, addressed, all_alike
+from grader.grading import Options, all_alike
 from grader.kit import identity
 from grader.remote import WeakIsolationError
 from grader.report import lookalikes as form
@@ -95,7 +96,7 @@ def _rows(
 
     told(Step(0, 0, len(found)))
     for entry in found:
-        submission = entry.read(exercise, order.options.base)
+        submission = entry.read(order.options)
         before = store.finished(entry.name, submission.sha256)
         if before is None:
             # Those with the same text are judged once: their reports differ in names only.
@@ -105,13 +106,13 @@ def _rows(
     if waiting:
         with order.crew() as hands:
             texts = (
-                (alike, alike[0].read(exercise, order.options.base).nameless(exercise.file))
+                (alike, alike[0].read(order.options).nameless(exercise.file))
                 for alike in waiting.values()
             )
             fresh = itertools.count(1)
             for alike, judged, report in _judged(texts, store.options, hands):
                 for entry in alike:
-                    own = addressed(report, judged, entry.read(exercise, order.options.base))
+                    own = addressed(report, judged, entry.read(order.options))
                     take(entry, store.keep(entry.name, own), next(fresh))
     return rows
 
@@ -151,10 +152,7 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
 def _alike(order: Order, found: list[Entry]) -> list[form.Pair] | None:
     """Pairs that look alike, with a page on them; None where the library for it is not here."""
     exercise = EXERCISES[order.options.exercise]
-    texts = [
-        lookalikes.text(entry.name, entry.read(exercise, order.options.base).files)
-        for entry in found
-    ]
+    texts = [lookalikes.text(entry.name, entry.read(order.options).files) for entry in found]
     try:
         pairs = lookalikes.pairs([*texts, *lookalikes.reference(exercise.file)], exercise.file)
     except ImportError:

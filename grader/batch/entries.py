@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.checks.catalogue import Exercise
+from grader.checks.catalogue import EXERCISES
+from grader.grading import Options
 from grader.submission import Submission, UnusableInput, unusable
 
 
@@ -20,17 +21,18 @@ class Entry:
         """What it is called in the table, and its reports are named for."""
         return self.path.name
 
-    def read(self, exercise: Exercise, base: Path | None) -> Submission:
+    def read(self, options: Options) -> Submission:
         """The submission; one that cannot be read says so in place of all checks."""
+        file = EXERCISES[options.exercise].file
         try:
             if self.path.is_symlink():  # to something of the interviewer's own, perhaps
                 raise UnusableInput(f"{self.path}: a symbolic link. Put the file itself there.")
-            return exercise.read(self.path, base, beside=False)
+            return options.read(self.path, options.exercise, beside=False)
         except UnusableInput as error:
-            return unusable(self.path, exercise.file, error)
+            return unusable(self.path, file, error)
         except Exception as error:  # whatever it is, it costs this one its row and no other
             words = f"{self.path}: cannot be read ({type(error).__name__}: {error})"
-            return unusable(self.path, exercise.file, UnusableInput(words))
+            return unusable(self.path, file, UnusableInput(words))
 
 
 def entries(folder: Path, out: Path) -> list[Entry]:

@@ -63,7 +63,7 @@ class Exercise:
             self.base_needed,
             self.imports,
             self.names,
-            given or {},
+            {name: own for name, own in (given or {}).items() if name in self.names},
             beside,
             below.names if below else (),
         )

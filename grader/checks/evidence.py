@@ -35,12 +35,12 @@ class Evidence:
     def experiment(self, name: str, case: Case, **options: Any) -> Experiment:
         """A case on a model of class `name`."""
         module = self.models.module(name, case.size, **options)
-        return Experiment(module, case, self.subject.submission.main)
+        return Experiment(module, case, self.subject.submission)
 
     def weighed_experiment(self, name: str, case: Case) -> Experiment:
         """The same, with the weights that the layout of `name` is about."""
         module = self.models.weighed(name, case.size)
-        return Experiment(module, case, self.subject.submission.main)
+        return Experiment(module, case, self.subject.submission)
 
     def advise(self, id: str, message: str) -> None:
         """Keep a remark that costs nothing."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from grader.checks.api import Counterexample
 from grader.remote.module import Floats, Module
 from grader.remote.worker import Values
+from grader.submission import Submission
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ def cases(
 class Experiment:
     """A case carried out: the model, its weights `theta`, an input `x`, and the code for it."""
 
-    def __init__(self, module: Module, case: Case, main: str) -> None:
+    def __init__(self, module: Module, case: Case, submission: Submission) -> None:
         self.module = module
         self.case = case
         self.rng = case.rng()
         self.theta: Floats = module.random(self.rng, case.regime.weights)
         self._lines: list[str] = []
-        self._main = main
+        self._imported = imported(submission, module.name)
         self.x: Values = self._draw_input()
 
     def _draw_input(self) -> Values:
@@ -117,7 +118,7 @@ class Experiment:
             [
                 "import numpy as np",
                 "import torch",
-                import_line(self._main, name),
+                self._imported,
                 "",
                 *([] if self.module.told_single else ["torch.set_default_dtype(torch.float64)"]),
                 f"model = {name}({arguments}).{'train' if train else 'eval'}()",
@@ -139,10 +140,16 @@ class Experiment:
         return Counterexample(self.code(*lines, train=train), show(expected), show(found))
 
 
+def imported(submission: Submission, name: str) -> str:
+    """What makes a class of the brief of what the submission has."""
+    found = (item.code() for item in submission.taken if item.name == name)
+    return next(found, import_line(submission.main, name))
+
+
 def import_line(main: str, name: str) -> str:
     """What imports a class from the submission's main file, whatever that is called."""
-    stem = main.removesuffix(".py")
-    if stem.isidentifier():
+    stem = main.removesuffix(".py").replace("/", ".")
+    if all(map(str.isidentifier, stem.split("."))):
         return f"from {stem} import {name}"
     return f"import importlib; {name} = importlib.import_module({stem!r}).{name}"
 

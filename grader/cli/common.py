@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -46,6 +46,7 @@ class How:
     timeout: float
     rubric_file: Path | None
     base: Path | None
+    names: tuple[str, ...] = ()
 
     def options(
         self, path: Path | None = None, untrusted: bool = False, several: bool = False
@@ -70,6 +71,7 @@ class How:
             rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
         except RubricError as error:
             unusable(str(error))
+        rubric = rubric.mapped(_pairs(self.names, exercise))
         return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric, self.base)
 
 
@@ -83,6 +85,20 @@ def _exercise_of(path: Path | None, with_session: bool) -> str:
     named = {exercise.file: name for name, exercise in EXERCISES.items()}
     found = session.find(path, lambda message: None) if with_session else None
     return named.get(path.name) or (found.exercise if found else "gpt2")
+
+
+def _pairs(names: Sequence[str], exercise: str) -> list[tuple[str, str]]:
+    """What was said with --map; ends the command if that is not of the exercise."""
+    from grader.checks.catalogue import chosen
+
+    known = [name for one in chosen(exercise) for name in one.names]
+    pairs = []
+    for text in names:
+        name, _, own = (part.strip() for part in text.partition("="))
+        if name not in known or not own.isidentifier():
+            unusable(f"--map {text}: expected NAME=YOURS, with a NAME of {', '.join(known)}")
+        pairs.append((name, own))
+    return pairs
 
 
 _HOW = (
@@ -115,6 +131,13 @@ _HOW = (
         "--base",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
         help="The folder of the gpt2.py that an exercise builds on (default: beside it).",
+    ),
+    click.option(
+        "--map",
+        "names",
+        multiple=True,
+        metavar="NAME=YOURS",
+        help="Which class is to be taken for one of the brief's, such as MLP=FeedForward.",
     ),
 )
 

@@ -88,6 +88,8 @@ def _accounts(diagnosis: Diagnosis, result: CheckResult) -> bool:
     """Whether a failure may be what this bug does: it is not what it cannot do."""
     if result.cause == diagnosis.cause or result.status in ("todo", "not-run"):
         return True
+    if observed.is_adapted(diagnosis):
+        return False
     if diagnosis.cause in CRASH_SLUGS:
         return result.cause in ("", *CRASH_SLUGS)
     if diagnosis.part not in CLASSES:

@@ -59,10 +59,13 @@ def diagnose(
         failing = [r for r in of_parts if r.check.part == part and r.status != "pass"]
         if failing:
             unfelt = stand_ins.get(part, ())
-            earlier = frozenset(d.cause for d in found if d.part not in unfelt)
+            felt = [d for d in found if d.part not in unfelt and not observed.is_adapted(d)]
+            earlier = frozenset(d.cause for d in felt)
             evidence = evidence_of(part)
             try:
-                found += _of_part(evidence, part, failing, earlier)
+                new = _of_part(evidence, part, failing, earlier)
+                said = any(map(observed.is_adapted, found))  # once is enough
+                found += [d for d in new if not (said and observed.is_adapted(d))]
             except Exception as error:  # a verdict stands, whether or not its cause has a name
                 fault = f"{type(error).__name__}: {error}"
                 evidence.advise("no-diagnosis", f"The grader failed to name the cause: {fault}")

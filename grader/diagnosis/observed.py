@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grader.oracle.causes import CRASH_SLUGS
-from grader.report.model import CheckResult
+from grader.report.model import CheckResult, Diagnosis
 
 # What a check observes of a function is told better by the deviation that equals it; these are not
 # about the function that is computed, and stand beside any deviation.
@@ -23,6 +23,15 @@ _STRUCTURAL = (
     *("weights-not-registered", "position-table-of-vocab-size"),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
+
+
+def is_adapted(diagnosis: Diagnosis) -> bool:
+    """Whether a class has other names or arguments than the brief's, and was built with its own:
+    nothing else is lost by that.
+    """
+    return diagnosis.cause == "wrong-signature" and diagnosis.certainty == "exact"
+
+
 # Of these all or some of the output may be NaN.
 NOT_FINITE_CAUSES = frozenset(
     (

@@ -105,6 +105,19 @@ def plan_of(name: str, one: Class, classes: Classes, main: ast.Module) -> Plan |
     return Plan(BRIEF[name], given, settings.name, *place, fields, template)
 
 
+# What is given where the brief says nothing, to what may be asked for.
+USUAL = {
+    "vocab_size": 16,
+    "num_heads": 1,
+    "num_layers": 1,
+    "block_size": 16,
+    "dropout_p": 0.0,
+    "ratio": 4,
+    "yes": True,
+    "eps": 1e-5,
+    "zero": 0,
+    "device": "cpu",
+}
 # What the brief says, or follows from that; the rest is given only where there is no default.
 SIZES = (*BRIEF[MODEL], "head_dim", "hidden_dim")
 

@@ -5,11 +5,11 @@ otherwise.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from grader.submission.arguments import BRIEF, Plan, plan_of
+from grader.submission.arguments import BRIEF, SIZES, USUAL, Plan, plan_of
 from grader.submission.classes import Classes, Names, definitions, roles_of
 from grader.submission.files import UnusableInput
 
@@ -45,6 +45,43 @@ class Taken:
             return f"{told}; it was built with a config object in place of the brief's arguments"
         return f"{told}; it was built with ({', '.join(self.plan.arguments)})"
 
+    def code(self) -> str:
+        """Code that makes the brief's name of it, to be shown and run."""
+        module = self.file.removesuffix(".py").replace("/", ".")
+        if self.plan is None:
+            called = "" if self.own == self.name else f" as {self.name}"
+            return f"from {module} import {self.own}{called}"
+        given = {name: _expression(source, self.plan) for name, source in self._arguments()}
+        settings = [f"{self.plan.settings}={self._settings(module)}"] if self.plan.settings else []
+        arguments = ", ".join([*(f"{name}={value}" for name, value in given.items()), *settings])
+        *first, last = self.plan.brief
+        return "\n".join(
+            [
+                f"import {module}",
+                "",
+                f"def {self.name}({', '.join(first)}, {last}=0.0):",
+                f"    return {module}.{self.own}({arguments})",
+            ]
+        )
+
+    def _arguments(self) -> list[tuple[str, str]]:
+        return list(self.plan.arguments.items()) if self.plan else []
+
+    def _settings(self, module: str) -> str:
+        """The config object, as code."""
+        assert self.plan is not None
+        fields = {
+            name: _expression(source, self.plan)
+            for name, source in self.plan.fields.items()
+            if source in SIZES or not self.plan.kind
+        }
+        if self.plan.kind:
+            given = ", ".join(f"{name}={value}" for name, value in fields.items())
+            return f"{module}.{self.plan.kind}({given})"
+        given = ", ".join(f"{name!r}: {value}" for name, value in fields.items())
+        start = f"**{module}.{self.plan.template}, " if self.plan.template.isidentifier() else ""
+        return f"type('Config', (dict,), {{'__getattr__': dict.__getitem__}})({{{start}{given}}})"
+
     def renamed(self, names: Mapping[str, str]) -> Taken:
         """The same where files have other names."""
         plan = self.plan and replace(
@@ -54,11 +91,30 @@ class Taken:
 
     def as_json(self) -> dict[str, Any]:
         """As the worker is told."""
-        return {
-            "own": self.own,
-            "file": self.file,
-            "plan": asdict(self.plan) if self.plan else None,
-        }
+        plan = {**asdict(self.plan), "usual": USUAL} if self.plan else None
+        return {"own": self.own, "file": self.file, "plan": plan}
+
+
+def told(found: Sequence[Taken]) -> str:
+    """What is taken for what, and how it is built, in a few sentences."""
+    renamed = [f"your {t.own} was taken for {t.name}" for t in found if t.own != t.name]
+    settings = [t.own for t in found if t.plan and t.plan.settings]
+    others = [
+        f"your {t.own} was built with ({', '.join(t.plan.arguments)})"
+        for t in found
+        if t.plan and not t.plan.settings
+    ]
+    said = [", ".join(renamed), ", ".join(others)]
+    if settings:
+        said.append(f"{', '.join(settings)}: built with a config object, not the brief's arguments")
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in said if text)
+
+
+def _expression(source: str, plan: Plan) -> str:
+    """A value from the brief's arguments, as code."""
+    heads = "num_heads" if "num_heads" in plan.brief else "1"
+    follows = {"head_dim": f"embed_dim // {heads}", "hidden_dim": "4 * embed_dim"}
+    return source if source in plan.brief else follows.get(source) or repr(USUAL[source])
 
 
 def taken(

@@ -12,15 +12,8 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-# For what the brief does not give a class, of which others may need something valid.
-_USUAL: dict[str, Any] = {
-    "vocab_size": 16,
-    "num_heads": 1,
-    "num_layers": 1,
-    "block_size": 16,
-    "dropout_p": 0.0,
-}
-_FURTHER = {"ratio": 4, "yes": True, "eps": 1e-5, "zero": 0, "device": "cpu"}
+# What is given only where there is no default.
+_FURTHER = ("ratio", "yes", "eps", "zero", "device")
 Load = Callable[[str], ModuleType]
 
 
@@ -67,7 +60,7 @@ class Adapted:
         """The built module. Raises TypeError for what are no arguments of the brief."""
         bound = self._brief.bind(*args, **kwargs)
         bound.apply_defaults()
-        values = _with_what_follows(bound.arguments)
+        values = _with_what_follows({**self.plan["usual"], **bound.arguments})
         given = {name: values[source] for name, source in self.plan["arguments"].items()}
         if self.plan["settings"]:
             given[self.plan["settings"]] = self._settings(values)
@@ -123,13 +116,8 @@ def _field(settings: Any, name: str) -> Any:
 
 
 def _with_what_follows(given: Mapping[str, Any]) -> dict[str, Any]:
-    values = {**_USUAL, **_FURTHER, **given}
-    heads = values["num_heads"]
-    return {
-        **values,
-        "head_dim": values["embed_dim"] // heads if heads else values["embed_dim"],
-        "hidden_dim": 4 * values["embed_dim"],
-    }
+    width, heads = given["embed_dim"], given["num_heads"] or 1
+    return {**given, "head_dim": width // heads, "hidden_dim": 4 * width}
 
 
 def _filled(kind: Any, sizes: Mapping[str, Any], others: Mapping[str, Any]) -> Any:

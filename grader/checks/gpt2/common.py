@@ -41,6 +41,7 @@ def check_signature(evidence: Evidence, name: str) -> None:
                 f"expected {name}({_arguments(sizes.BY_CLASS[name][0])}, dropout_p), found "
                 f"{item.own}{found[name]}: {item.words}. That alone costs no other points.",
                 cause="wrong-signature",
+                proven=True,
             )
     if found[name].startswith("not a class"):
         raise Failure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grader.oracle.causes import CRASH_SLUGS
+from grader.oracle.causes.ways import WAYS
 from grader.report.model import CheckResult, Diagnosis
 
 # What a check observes of a function is told better by the deviation that equals it; these are not
@@ -21,6 +22,7 @@ _STRUCTURAL = (
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
     *("ignores-num-layers", "eps-too-large", "overflow", "not-finite"),
     *("weights-not-registered", "position-table-of-vocab-size"),
+    *(cause.slug for cause in WAYS),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
 
@@ -59,6 +61,9 @@ _ORDER = (
     "not-implemented",
     "wrong-signature",
     "forward-requires-targets",
+    # All else that is seen of weights that are not there is wrong.
+    "not-registered-until-called",
+    "not-registered",
     *sorted(CRASH_SLUGS),
     "returns-tuple",
     "blocks-not-registered",

@@ -61,6 +61,10 @@ class Module:
         """End the worker, whose answer does not fit its question."""
         return self._worker.broken(what)
 
+    def raise_reported(self, header: dict[str, Any]) -> None:
+        """Raise CandidateError if that is what a part of an answer reports."""
+        self._worker.raise_reported(header)
+
     @property
     def alive(self) -> bool:
         """Whether its worker is."""

@@ -10,7 +10,7 @@ import inspect
 import itertools
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import ModuleType
@@ -46,6 +46,7 @@ from grader.worker.pretrained import Checkpoints
 from grader.worker.reach import Reach
 from grader.worker.replay import Replay
 from grader.worker.training import Training
+from grader.worker.ways import Ways
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -93,6 +94,7 @@ class Answerer:
             **Checkpoints(objects, self.classes).questions,
             **Classifying(self.models, objects).questions,
             **Replay().questions,
+            **Ways(self.models, self._own_files).questions,
         }
 
     def serve(self) -> None:
@@ -131,8 +133,11 @@ class Answerer:
             return self.questions[header.pop("ask")](arrays=question.arrays, **header)
         # A submission may raise SystemExit or KeyboardInterrupt: these too are its own errors.
         except BaseException as error:
-            names = self.finder.names if self.finder else set()
-            return wire.Message({"error": describe.exception(error, names)})
+            return wire.Message({"error": describe.exception(error, self._own_files())})
+
+    def _own_files(self) -> Collection[str]:
+        """Names of the submission's files."""
+        return self.finder.names if self.finder else ()
 
     def load(
         self,
@@ -242,18 +247,21 @@ class Answerer:
         With an array, which is an input, its weights are those that it computes from parameters.
         pretend: what it is told of its dtype or device, see `grader.worker.pretend`.
         """
-        torch.set_default_dtype(_DTYPES["float32" if convert and pretend != SINGLE else dtype])
-        # Not torch.manual_seed, which takes half a millisecond to queue the seed for other devices.
-        torch.default_generator.manual_seed(seed)
         as_told = self._told(pretend)
-        with as_told():
+
+        def make() -> nn.Module:
+            torch.set_default_dtype(_DTYPES["float32" if convert and pretend != SINGLE else dtype])
             built = self.adapted.get(name, self.classes[name])(*args, **kwargs)
             if not isinstance(built, nn.Module):
                 raise TypeError(f"{name}(...) gave {type(built).__name__}, not an nn.Module")
             lazy.settle(built, args, kwargs)
-            if convert:
-                built = built.to(_DTYPES[dtype])
-        plain = Model(built, torch.get_default_dtype(), as_told)
+            return built.to(_DTYPES[dtype]) if convert else built
+
+        # Not torch.manual_seed, which takes half a millisecond to queue the seed for other devices.
+        torch.default_generator.manual_seed(seed)
+        with as_told():
+            built = make()
+        plain = Model(built, torch.get_default_dtype(), as_told, make)
         halved = tensors.halved(plain.named, plain.values)
         if halved is not None:
             return wire.Message({"unsendable": halved})

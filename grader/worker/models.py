@@ -17,7 +17,8 @@ class Model:
     """A module of the submission, its parameters in the order in which the parent knows them.
 
     named: (name, trained) of each; values: what they are, to be written to; as_told: around
-    whatever runs the submission's code, see `grader.worker.pretend`.
+    whatever runs the submission's code, see `grader.worker.pretend`; again: makes another one, as
+    this was made.
     """
 
     def __init__(
@@ -25,10 +26,12 @@ class Model:
         module: nn.Module,
         default_dtype: torch.dtype,
         as_told: Callable[[], AbstractContextManager[None]] = nullcontext,
+        again: Callable[[], nn.Module] | None = None,
     ) -> None:
         self.module = module
         self.default_dtype = default_dtype
         self.as_told = as_told
+        self.again = again or (lambda: module)
         self.parameters = list(module.parameters())
         self.named = [(name, p.requires_grad) for name, p in module.named_parameters()]
         self.values = [parameter.detach() for parameter in self.parameters]
@@ -96,6 +99,7 @@ class WeighedModel(Model):
         self.module = plain.module
         self.default_dtype = plain.default_dtype
         self.as_told = plain.as_told
+        self.again = plain.again
         self.example = x
         with self.as_told():
             found = computed.weigh(plain.module, x)

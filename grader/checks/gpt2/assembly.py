@@ -9,9 +9,8 @@ import numpy as np
 from grader.checks.api import Failure
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import Experiment
-from grader.checks.gpt2 import common, sizes
-from grader.checks.models import Size, block_size_of
-from grader.oracle import model as oracle
+from grader.checks.gpt2 import common, known, sizes
+from grader.checks.models import Size
 from grader.oracle.layouts import Misfit, ModelLayout
 from grader.oracle.layouts.box import CLOSE, difference
 from grader.oracle.model_forms import GPT2_MODEL
@@ -104,21 +103,6 @@ def blocks_explain(
 
 def compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experiment) -> None:
     """Where the layout of every part is known: the float64 oracle from end to end."""
-    size, theta = experiment.case.size, experiment.theta
-    try:
-        block = evidence.layouts.block(block_size_of(size))
-    except (Misfit, CandidateError):
-        return  # the block is judged by itself
-    if evidence.models.computed:
-        return
-    weights = []
-    for places in layout.inside:
-        known = block.inside(places).weights(theta) if block.is_gpt2 else None
-        if known is None:
-            return
-        weights.append(known)
-    gelu = block.mlp.gelu if block.mlp else None
-    if gelu is None:
-        return
-    whole = oracle.gpt2(experiment.x, layout.weights(theta, weights), gelu)
-    common.equality(experiment, whole, "GPT-2's")
+    whole = known.whole_model(evidence, layout, experiment.case.size)
+    if whole is not None:
+        common.equality(experiment, whole(experiment.theta, experiment.x), "GPT-2's")

@@ -15,10 +15,11 @@ from grader.checks.models import Size, block_size_of
 from grader.oracle.layouts.box import CLOSE
 from grader.remote import CandidateError, WorkerLost
 
-_STARTS = (1, 5, 129)  # tokens
 # Times that of a check. Of tests/submissions, the slowest takes 1.1 seconds of processor time for
 # the longest sequence; filling in and reading the scores one by one, 3 for each head.
 _PATIENCE = 4.0
+_STARTS = (1, 5, 64, 128, 129, 256, 512, 1024)  # tokens: powers of two are where code is cut up
+_POWERS = tuple(2**power for power in range(9))
 
 
 def check_long(evidence: Evidence, name: str) -> None:
@@ -55,7 +56,8 @@ def unhurried(evidence: Evidence, name: str, size: Size) -> Iterator[None]:
 def _check_starts(evidence: Evidence, name: str, size: Size) -> None:
     """Fail unless the first few tokens give alone what they give in a full sequence."""
     try:
-        strange = _first_strange_start(evidence, name, size, _STARTS)
+        starts = tuple(start for start in _STARTS if start < size["block_size"])
+        strange = _first_strange_start(evidence, name, size, starts)
     except CandidateError as fault:
         if fault.status in ("todo", "not-run"):
             raise
@@ -84,6 +86,50 @@ def _takes(evidence: Evidence, name: str, size: Size) -> bool:
     return False
 
 
+def check_lengths(evidence: Evidence, name: str) -> None:
+    """Every power of two up to 256, and lengths between, give what they give in a longer sequence.
+
+    Whoever cuts sequences up may be wrong where nothing is left over.
+    """
+    rng = np.random.default_rng((evidence.seed, len(name)))
+    longest = int(rng.integers(258, 300))
+    others = rng.integers(3, 256, 3).tolist()
+    size = {"embed_dim": 4, "num_heads": 2, "block_size": longest}
+    if name == "MLP":
+        size = {"embed_dim": 4}
+    elif name == "GPT2":
+        size = {"vocab_size": 9, **size, "num_layers": 1}
+        size["block_size"] = size.pop("block_size")  # in the signature's order
+    strange = _first_strange_start(evidence, name, size, (*_POWERS, *others), longest)
+    if strange is None:
+        return
+    leaks = name != "MLP" and _sees_future(evidence, name, size, strange)
+    raise Failure(
+        f"the outputs for {strange} tokens are not those that the same tokens give at the "
+        f"beginning of {longest}"
+        + (f": with T = {strange} positions see later ones" if leaks else ""),
+        cause="mask-none" if leaks and name == "CausalSelfAttention" else "",
+    )
+
+
+def _sees_future(evidence: Evidence, name: str, size: Size, time: int) -> bool:
+    """Whether in a sequence of this length the last token changes what is before it."""
+    module = evidence.models.module(name, size)
+    rng = np.random.default_rng(evidence.seed)
+    x = _sequence(rng, size, time)
+    other = x.copy()
+    other[:, -1] = x[:, -1] + 1 if x.dtype != np.int64 else (x[:, -1] + 1) % size["vocab_size"]
+    first, second = module.outputs([x, other], module.random(rng, 0.5))
+    return not common.same(first[:, :-1], second[:, :-1], CLOSE)
+
+
+def _sequence(rng: np.random.Generator, size: Size, time: int) -> Any:
+    """A random one for a class of this size."""
+    if "vocab_size" in size:
+        return rng.integers(0, size["vocab_size"], (1, time))
+    return rng.normal(0.0, 1.0, (1, time, size["embed_dim"]))
+
+
 def attention_fails(evidence: Evidence, size: Size) -> bool:
     """Whether the submission's attention alone fails with as many tokens as a GPT2 of this size."""
     x = np.zeros((1, size["block_size"], size["embed_dim"]))
@@ -95,16 +141,14 @@ def attention_fails(evidence: Evidence, size: Size) -> bool:
 
 
 def _first_strange_start(
-    evidence: Evidence, name: str, size: Size, starts: tuple[int, ...]
+    evidence: Evidence, name: str, size: Size, starts: tuple[int, ...], longest: int = 0
 ) -> int | None:
-    """How many tokens of a full sequence give something else together with the rest than alone."""
+    """How many tokens of a full sequence give something else together with the rest than alone.
+
+    longest: of how many tokens that is, where no block_size says so.
+    """
     rng = np.random.default_rng(evidence.seed)
-    shape = (1, size["block_size"])
-    x: Any = (
-        rng.integers(0, size["vocab_size"], shape)
-        if "vocab_size" in size
-        else rng.normal(0.0, 1.0, (*shape, size["embed_dim"]))
-    )
+    x = _sequence(rng, size, size.get("block_size", longest))
     module = evidence.models.module(name, size)
     theta = module.random(rng, size["embed_dim"] ** -0.5)
     whole, *alone = module.outputs([x, *(x[:, :t] for t in starts)], theta, any_shape=True)

@@ -11,7 +11,16 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
-from grader.checks.gpt2 import causality, common, dropout, gradients, larger, long, sizes
+from grader.checks.gpt2 import (
+    causality,
+    common,
+    dropout,
+    gradients,
+    larger,
+    long,
+    sizes,
+    ways,
+)
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -217,12 +226,17 @@ def test_projections(evidence: Evidence) -> None:
     """Queries, keys and values are learned projections of the input, and so is the output."""
     for size in sizes.ATTENTION:
         try:
-            evidence.layouts.attention(size)
+            layout = evidence.layouts.attention(size)
         except Misfit as misfit:
             raise Failure(
                 "the parameters cannot be read as query, key, value and output projections: "
                 f"{misfit} (embed_dim={size['embed_dim']}, num_heads={size['num_heads']})"
             ) from None
+        trained = evidence.models.weighed(NAME, size).trainable
+        for what in ("query", "key", "value", "out"):
+            if not trained[getattr(layout, what)].all():
+                message = f"the {what} projection is frozen: its weights are not trained"
+                raise Failure(message, cause="frozen-weight")
 
 
 @check(
@@ -316,7 +330,7 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 @check(
     "attention.gradients",
     NAME,
-    2,
+    1,
     hints=(
         "Could this module learn?",
         "Call backward() on the sum of the output and print every parameter's grad.",
@@ -329,3 +343,20 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
     gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "attention.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

@@ -6,14 +6,12 @@ from hypothesis import given
 
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
-from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.checks.gpt2 import common, dropout, gradients, larger, sizes
+from grader.checks.experiment import LARGE, UNIT, Case, cases
+from grader.checks.gpt2 import common, dropout, gradients, known, larger, sizes, ways
 from grader.checks.models import Size, own_parts
-from grader.oracle import model as oracle
 from grader.oracle.block_forms import GPT2_FORM
 from grader.oracle.layouts import BlockLayout, Misfit, find_attention
 from grader.oracle.layouts.box import CLOSE, difference
-from grader.oracle.model import Floats
 from grader.oracle.norms import SMALL_EPS
 from grader.remote import Module
 
@@ -210,18 +208,9 @@ def _is_proven(evidence: Evidence, size: Size) -> bool:
     if not (layout.is_gpt2 and layout.attention and layout.attention.heads == size["num_heads"]):
         return False
     experiment = evidence.weighed_experiment(NAME, Case(size, 2, size["block_size"], UNIT, 0))
-    whole = _whole(layout, experiment)
+    whole = known.whole_block(layout)
     found = experiment.module.call(experiment.x, experiment.theta)
-    return whole is not None and difference(found, whole) <= CLOSE
-
-
-def _whole(layout: BlockLayout, experiment: Experiment) -> Floats | None:
-    """What GPT-2's block gives, if the weights of both parts are known, and the GELU."""
-    weights = layout.weights(experiment.theta)
-    gelu = layout.mlp.gelu if layout.mlp else None
-    if weights is None or gelu is None:
-        return None
-    return oracle.block(experiment.x, weights, gelu)
+    return whole is not None and (difference(found, whole(experiment.theta, experiment.x)) <= CLOSE)
 
 
 def _check_inline(evidence: Evidence, size: Size) -> None:
@@ -256,7 +245,7 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
 @check(
     "block.equals",
     NAME,
-    2,
+    1,
     hints=(
         "All parts may be there and yet be put together differently.",
         "Compute both halves of the block by hand from its own parts and compare.",
@@ -276,9 +265,9 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's block over the same parts", evidence)
-    whole = _whole(layout, experiment)
+    whole = known.whole_block(layout)
     if whole is not None:
-        common.equality(experiment, whole, "GPT-2's block")
+        common.equality(experiment, whole(experiment.theta, experiment.x), "GPT-2's block")
 
 
 @check(
@@ -336,3 +325,20 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
     gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "block.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

@@ -8,7 +8,7 @@ from hypothesis import given
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.checks.gpt2 import common, dropout, gradients, larger, sizes
+from grader.checks.gpt2 import common, dropout, gradients, larger, sizes, ways
 from grader.oracle import model as oracle
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import CLOSE
@@ -107,13 +107,16 @@ def test_width(evidence: Evidence) -> None:
                 f"expected {4 * size['embed_dim']} hidden units for embed_dim = "
                 f"{size['embed_dim']}, found {layout.width}"
             )
+        trained = evidence.models.weighed(NAME, size).trainable
+        if not (trained[layout.up].all() and trained[layout.down].all()):
+            raise Failure("a layer is frozen: its weights are not trained", cause="frozen-weight")
     larger.check_mlp(evidence)
 
 
 @check(
     "mlp.gelu",
     NAME,
-    3,
+    2,
     hints=(
         "Which activation does GPT-2 use, and where?",
         "Feed -1, 0 and 1 through your activation alone: GELU gives -0.159, 0 and 0.841.",
@@ -238,3 +241,20 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter and the input."""
     gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "mlp.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

@@ -11,13 +11,24 @@ from grader.checks import imports
 from grader.checks.api import Failure, NotRun, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import LARGE, UNIT, Case, cases, worst
-from grader.checks.gpt2 import assembly, common, dropout, gradients, larger, long, sizes, usable
+from grader.checks.gpt2 import (
+    assembly,
+    common,
+    dropout,
+    gradients,
+    larger,
+    long,
+    sizes,
+    usable,
+    ways,
+)
 from grader.checks.models import block_size_of
 from grader.oracle.layouts import Misfit
 from grader.oracle.layouts.box import ABSENT, CLOSE
 from grader.oracle.norms import SMALL_EPS
 
 NAME = "GPT2"
+FROZEN = "frozen-weight"
 SEQUENCES = cases(sizes.MODEL, times=(2, 7), regimes=(UNIT, LARGE))
 
 
@@ -100,7 +111,7 @@ def test_tokens(evidence: Evidence) -> None:
 @check(
     "gpt2.positions",
     NAME,
-    2,
+    1.5,
     hints=(
         "How does the model know where a token stands?",
         "Feed the same token at every position of a long sequence: are the logits all different?",
@@ -148,7 +159,7 @@ def test_positions(evidence: Evidence) -> None:
 @check(
     "gpt2.layers",
     NAME,
-    2,
+    1.5,
     hints=(
         "How many sets of weights do num_layers blocks have?",
         "Count model.parameters() for num_layers = 1, 2 and 3.",
@@ -194,11 +205,13 @@ def test_layers(evidence: Evidence) -> None:
 )
 def test_final_norm(evidence: Evidence) -> None:
     """A LayerNorm of its own stands between the last block and the head."""
-    for _, layout in assembly.meets(evidence, "final_norm"):
+    for size, layout in assembly.meets(evidence, "final_norm"):
         if layout.norm_cause:
             raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
         if (layout.norm.weight == ABSENT).any():
             raise Failure("the final norm has no learnable weight", cause="layernorm-no-affine")
+        if not evidence.models.weighed(NAME, size).trainable[layout.norm.weight].all():
+            raise Failure("the final norm is frozen: its weight is not trained", cause=FROZEN)
         if layout.norm.eps > SMALL_EPS:
             raise Failure(
                 "expected a small eps such as 1e-5 in the final norm, measured "
@@ -223,7 +236,7 @@ def test_logits(evidence: Evidence) -> None:
         if (layout.head_bias >= 0).any():
             evidence.advise("head-bias", "The head has a bias; GPT-2's has none. Both are right.")
         if not evidence.models.weighed(NAME, size).trainable[layout.head].all():
-            raise Failure("the head is frozen: its weights are not trained")
+            raise Failure("the head is frozen: its weights are not trained", cause=FROZEN)
 
 
 @check(
@@ -370,3 +383,20 @@ def test_deterministic(evidence: Evidence, case: Case) -> None:
 def test_gradients(evidence: Evidence, case: Case) -> None:
     """Gradients reach every parameter."""
     gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "gpt2.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

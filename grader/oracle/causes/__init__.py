@@ -34,6 +34,7 @@ from grader.oracle.causes.training_loss import TRAINING_LOSS
 from grader.oracle.causes.training_optimizer import TRAINING_OPTIMIZER
 from grader.oracle.causes.training_schedule import TRAINING_SCHEDULE
 from grader.oracle.causes.training_step import TRAINING_STEP
+from grader.oracle.causes.ways import WAYS
 
 CAUSES: dict[str, Cause] = {
     cause.slug: cause
@@ -46,6 +47,7 @@ CAUSES: dict[str, Cause] = {
         MODEL,
         ANYWHERE,
         CRASHES,
+        WAYS,
         GENERATION,
         GENERATION_DRAWS,
         GENERATION_KEPT,

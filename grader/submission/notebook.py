@@ -91,13 +91,15 @@ def _code_cells(notebook: dict[str, Any]) -> list[str]:
 
 
 def _without_broken(cells: list[_Cell], names: Collection[str], notes: list[str]) -> list[_Cell]:
-    """The cells, those emptied that are no Python, if the others have all that some cell has."""
+    """The cells, those that are no Python as comments, if no other misses what they define."""
     trees = [parsed("\n".join(cell.lines)) for cell in cells]
     defined = {name for tree in trees if tree is not None for name in _defined(tree)}
     kept = []
     for number, (cell, tree) in enumerate(zip(cells, trees, strict=True), 1):
         wanted = set(re.findall(r"^(?:class|def)\s+(\w+)", "\n".join(cell.lines), re.MULTILINE))
-        if tree is None and not wanted - defined:
+        others = "\n".join(line for other in cells if other is not cell for line in other.lines)
+        missed = [n for n in wanted - defined if n in names or re.search(rf"\b{n}\b", others)]
+        if tree is None and not missed:
             notes.append(f"code cell {number} was left out, which is no Python")
             cell = _Cell([f"# {line}" for line in cell.lines])
         kept.append(cell)

@@ -128,9 +128,7 @@ def taken(
     for name, own in wanted.given.items():
         if own not in where:
             there = ", ".join(classes.found) or "no class"
-            raise UnusableInput(
-                f"{path}: to take {own} for {name} it must be there; found {there}."
-            )
+            raise UnusableInput(f"{path}: expected {own} (for {name}), found {there}.")
     found = {
         name: Taken(name, own, main if own in definitions(trees[main]) else where[own])
         for name, own in wanted.given.items()

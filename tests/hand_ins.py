@@ -1,0 +1,399 @@
+"""Hand-ins as they arrive, built around one right text: where it lies, how it is packed, named,
+encoded, split and called.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tests.bank import ROOT
+
+RIGHT = (ROOT / "solutions" / "gpt2.py").read_text(encoding="utf-8")
+STUB = (ROOT / "exercises" / "gpt2.py").read_text(encoding="utf-8")
+_STARTS = [RIGHT.index(f"class {n}") for n in ("CausalSelf", "MLP", "TransformerB", "GPT2")]
+HEAD = RIGHT[: _STARTS[0]]
+ATTENTION, MLP, BLOCK, MODEL = (
+    RIGHT[start:end] for start, end in zip(_STARTS, [*_STARTS[1:], None], strict=True)
+)
+Content = str | bytes
+Build = Callable[[Path], Path]
+
+
+def file(name: str, content: Content = RIGHT) -> Build:
+    """One file."""
+    return lambda where: _write(where / name, content)
+
+
+def folder(files: Mapping[str, Content]) -> Build:
+    """A folder with these files."""
+
+    def build(where: Path) -> Path:
+        for name, content in files.items():
+            _write(where / "ada" / name, content)
+        return where / "ada"
+
+    return build
+
+
+def packed(name: str, files: Mapping[str, Content]) -> Build:
+    """An archive of these files, of the kind that its name says."""
+    return lambda where: _write(where / name, _archive(name, files))
+
+
+def _archive(name: str, files: Mapping[str, Content]) -> bytes:
+    target = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(target, "w") as archive:
+            for place, content in files.items():
+                archive.writestr(place, content)
+        return target.getvalue()
+    with tarfile.open(fileobj=target, mode="w" if name.endswith(".tar") else "w:gz") as tar:
+        for place, content in files.items():
+            entry = tarfile.TarInfo(place)
+            entry.size = len(_bytes(content))
+            tar.addfile(entry, io.BytesIO(_bytes(content)))
+    return target.getvalue()
+
+
+def notebook(*cells: str | tuple[str, str], language: str = "python") -> str:
+    """A notebook of code cells; a pair is (kind, text) of another cell."""
+    told = [cell if isinstance(cell, tuple) else ("code", cell) for cell in cells]
+    return json.dumps(
+        {
+            "cells": [
+                {"cell_type": kind, "metadata": {}, "source": text.splitlines(keepends=True)}
+                for kind, text in told
+            ],
+            "metadata": {"language_info": {"name": language}},
+            "nbformat": 4,
+        }
+    )
+
+
+def renamed(**names: str) -> str:
+    """The right text with classes of other names."""
+    text = RIGHT
+    for name, own in names.items():
+        text = re.sub(rf"\b{name}\b", own, text)
+    return text
+
+
+def _write(path: Path, content: Content) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_bytes(content))
+    return path
+
+
+def _bytes(content: Content) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+PIECES: Sequence[str] = (HEAD, ATTENTION, MLP, BLOCK, MODEL)
+NOTEBOOK = notebook(*PIECES)
+_MAC = {"__MACOSX/ada/._gpt2.py": b"\0\5"}
+_SPLIT = {
+    "attention.py": HEAD + ATTENTION,
+    "mlp.py": HEAD + MLP,
+    "block.py": f"{HEAD}from attention import CausalSelfAttention\nfrom mlp import MLP\n\n{BLOCK}",
+}
+_MAIN = f"{HEAD}from block import TransformerBlock\n\n{MODEL}"
+_RELATIVE = {
+    name: re.sub(r"^from (?=\w+ import [CMT][aLr])", "from .", text, flags=re.MULTILINE)
+    for name, text in {**_SPLIT, "__init__.py": _MAIN}.items()
+}
+_TRAIN = "from gpt2 import GPT2\nmodel = GPT2(10, 8, 2, 1, 4)\nprint(model)\n"
+_OTHER = RIGHT.replace("self.", "self.my_")
+
+# What is to be read of each: the right text, so that its four classes are there.
+FOUND: dict[str, Build] = {
+    "as asked": file("gpt2.py"),
+    "another name": file("my_solution.py"),
+    "saved again": file("gpt2 (1).py"),
+    "in capitals": file("GPT2.PY"),
+    "windows hides endings": file("gpt2.py.txt"),
+    "as a text": file("answer.txt"),
+    "folder": folder({"gpt2.py": RIGHT}),
+    "folder, final": folder({"gpt2_final_v3.py": RIGHT, "train.py": _TRAIN}),
+    "folder, copy": folder({"Copy of gpt2.py": RIGHT}),
+    "folder, in src": folder({"src/gpt2.py": RIGHT, "README.md": "mine"}),
+    "folder, deep": folder({"a/b/c/gpt2.py": RIGHT}),
+    "folder, other name": folder({"my_solution.py": RIGHT}),
+    "folder, other name among others": folder(
+        {"model.py": RIGHT, "train.py": "import torch\n\nclass Trainer:\n    pass\n"}
+    ),
+    "folder, endings hidden": folder({"gpt2.py.txt": RIGHT}),
+    "folder, unparsable beside": folder({"gpt2.py": RIGHT, "ideas.py": "what if (\n"}),
+    "folder, tests": folder(
+        {"gpt2.py": RIGHT, "tests/test_gpt2.py": "import pytest\n", "setup.py": "import numpy\n"}
+    ),
+    "folder, virtualenv": folder(
+        {"gpt2.py": RIGHT, "venv/lib/gpt2.py": "x", "env/lib/site-packages/gpt2.py": "x"}
+    ),
+    "folder, the stub is still there": folder({"gpt2.py": STUB, "src/gpt2.py": RIGHT}),
+    "folder, the same twice": folder({"a/gpt2.py": RIGHT, "b/gpt2.py": RIGHT + "\n"}),
+    "folder, older ones deeper": folder({"gpt2.py": RIGHT, "old/gpt2.py": _OTHER}),
+    "folder, name of the exercise for a script": folder({"gpt2.py": "x = 1\n", "model.py": RIGHT}),
+    "folder, notebook": folder({"work.ipynb": NOTEBOOK, "README.md": "mine"}),
+    "folder, notebook and its export": folder({"gpt2.ipynb": notebook("x = 1"), "gpt2.py": RIGHT}),
+    "folder, zip in it": folder({"gpt2.zip": _archive("gpt2.zip", {"gpt2.py": RIGHT})}),
+    "package": folder({"gpt2/__init__.py": RIGHT}),
+    "package, relative imports": folder({f"gpt2/{name}": text for name, text in _RELATIVE.items()}),
+    "files that import one another": folder({**_SPLIT, "gpt2.py": _MAIN}),
+    "files that import one another, none named": folder({**_SPLIT, "model.py": _MAIN}),
+    "files of a package above": folder(
+        {
+            **{f"layers/{name}": text for name, text in _RELATIVE.items() if name[0] != "_"},
+            "models/gpt2.py": f"{HEAD}from ..layers.block import TransformerBlock\n\n{MODEL}",
+        }
+    ),
+    "imports from the top of a repository": folder(
+        {
+            "src/blocks.py": HEAD + ATTENTION + MLP + BLOCK,
+            "src/gpt2.py": f"{HEAD}from src.blocks import TransformerBlock\n\n{MODEL}",
+        }
+    ),
+    "zip": packed("ada.zip", {"gpt2.py": RIGHT}),
+    "zip of a folder, from a Mac": packed("ada.zip", {"ada/gpt2.py": RIGHT, **_MAC}),
+    "zip in a zip": packed("ada.zip", {"ada/hw.zip": _archive("hw.zip", {"gpt2.py": RIGHT})}),
+    "zip of a notebook": packed("ada.zip", {"ada/GPT2.ipynb": NOTEBOOK}),
+    "zip with a broken one in it": packed("ada.zip", {"gpt2.py": RIGHT, "data.zip": b"no zip"}),
+    "tar": packed("ada.tar", {"ada/gpt2.py": RIGHT}),
+    "tar.gz": packed("ada.tar.gz", {"ada/gpt2.py": RIGHT}),
+    "tgz, other name": packed("ada.tgz", {"ada/answer.py": RIGHT}),
+    "notebook": file("gpt2.ipynb", NOTEBOOK),
+    "notebook as .py": file("gpt2.py", NOTEBOOK),
+    "notebook, magics and prose": file(
+        "gpt2.ipynb",
+        notebook(
+            ("markdown", "# Mine"),
+            "%matplotlib inline\n!pip install -q torch \\\n  numpy\n?print\n",
+            "%%bash\nls -l 'it is\n",
+            f"%%time\n{HEAD}",
+            *PIECES[1:],
+            "GPT2??",
+        ),
+    ),
+    "notebook, runs": file(
+        "gpt2.ipynb",
+        notebook(
+            *PIECES,
+            "text = open('input.txt').read()\nmodel = GPT2(65, 8, 2, 1, 4)\n",
+            "for step in range(10**9):\n    model(step)\n",
+            "import matplotlib.pyplot as plt\nplt.plot([1])",
+        ),
+    ),
+    "notebook, a cell that is no Python": file("gpt2.ipynb", notebook(*PIECES, "def try(:")),
+    "notebook, written with a magic": file("gpt2.ipynb", notebook(f"%%writefile gpt2.py\n{RIGHT}")),
+    "notebook, one after the other": file(
+        "gpt2.ipynb", notebook(*PIECES[:2], MLP.replace("4 *", "3 *"), *PIECES[2:])
+    ),
+    "byte order mark": file("gpt2.py", b"\xef\xbb\xbf" + RIGHT.encode()),
+    "UTF-16": file("gpt2.py", RIGHT.encode("utf-16")),
+    "UTF-16 without a mark": file("gpt2.py", RIGHT.encode("utf-16-le")),
+    "Latin-1, declared": file(
+        "gpt2.py", f"# -*- coding: latin-1 -*-\n# für später\n{RIGHT}".encode("latin-1")
+    ),
+    "ends of lines of Windows": file("gpt2.py", RIGHT.replace("\n", "\r\n")),
+    "ends of lines of old Macs": file("gpt2.py", RIGHT.replace("\n", "\r")),
+    "tabs": file("gpt2.py", RIGHT.replace("    ", "\t")),
+    "fences": file("gpt2.py", f"Here it is:\n\n```python\n{RIGHT}```\nDone!\n"),
+    "fences, in Markdown": file("answer.md", f"# Mine\n\n```python\n{RIGHT}```\n"),
+    "prompts": file(
+        "gpt2.py",
+        "\n".join(
+            f"{'...' if line.startswith(' ') else '>>>'} {line}" for line in RIGHT.split("\n")
+        ),
+    ),
+}
+
+# What is not to be guessed, or not to be read: the words that say so.
+REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
+    "two of equal right": (
+        folder({"a/gpt2.py": RIGHT, "b/gpt2.py": _OTHER}),
+        ("a/gpt2.py", "b/gpt2.py"),
+    ),
+    "two attempts": (
+        folder({"gpt2.py": RIGHT, "gpt2 (1).py": _OTHER}),
+        ("gpt2.py", "gpt2 (1).py"),
+    ),
+    "two of other names": (
+        folder({"mine.py": RIGHT, "better.py": _OTHER}),
+        ("better.py", "mine.py"),
+    ),
+    "two in a tar": (
+        packed("ada.tgz", {"one.py": RIGHT, "two.py": _OTHER}),
+        ("ada.tgz", "one.py", "two.py"),
+    ),
+    "nothing": (folder({"Thumbs.db": b"\0"}), ("found no Python file",)),
+    "prose": (file("answer.txt", "I did not manage."), ("not a Python file",)),
+    "a picture": (file("answer.png", b"\x89PNG"), ("not a Python file",)),
+    "a broken archive alone": (
+        folder({"hw.zip": b"no zip"}),
+        ("found no Python file", "hw.zip: not a zip archive"),
+    ),
+    "a broken tar": (file("ada.tar.gz", b"no tar"), ("not a tar archive",)),
+    "a tar that leaves its folder": (
+        packed("ada.tar", {"../gpt2.py": RIGHT}),
+        ("lies outside",),
+    ),
+}
+
+# What is said where the text itself cannot be read.
+UNREAD: dict[str, tuple[Build, str]] = {
+    "another language": (
+        file("gpt2.ipynb", notebook("x <- 1", language="R")),
+        "its language is R",
+    ),
+    "no notebook": (file("gpt2.ipynb", "{"), "not a notebook that can be read"),
+    "Latin-1, not declared": (
+        file("gpt2.py", f"import torch\n# für später\n{RIGHT}".encode("latin-1")),
+        "line 2: a byte that is not UTF-8",
+    ),
+    "an encoding that is none": (
+        file("gpt2.py", f"# coding: klingon\n{RIGHT}"),
+        "declares the encoding klingon",
+    ),
+}
+
+_ROLES = {"CausalSelfAttention": "Attention", "MLP": "FeedForward", "TransformerBlock": "Block"}
+_CONFIG = """
+import math
+from dataclasses import dataclass
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+{config}
+
+class {attention}(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.qkv = nn.Linear({c}n_embd, 3 * {c}n_embd, bias={c}bias)
+        self.proj = nn.Linear({c}n_embd, {c}n_embd)
+        self.drop = nn.Dropout({c}dropout)
+        size = {c}block_size
+        self.register_buffer("mask", torch.tril(torch.ones(size, size)) == 0)
+
+    def forward(self, x):
+        config = self.config
+        B, T, C = x.shape
+        heads = {c}n_head
+        q, k, v = (t.view(B, T, heads, -1).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
+        scores = q @ k.transpose(-2, -1) / math.sqrt(C // heads)
+        weights = scores.masked_fill(self.mask[:T, :T], float("-inf")).softmax(-1)
+        return self.proj((self.drop(weights) @ v).transpose(1, 2).reshape(B, T, C))
+
+
+class MLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear({c}n_embd, 4 * {c}n_embd), nn.GELU(),
+            nn.Linear(4 * {c}n_embd, {c}n_embd), nn.Dropout({c}dropout),
+        )
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm({c}n_embd), nn.LayerNorm({c}n_embd)
+        self.attn, self.mlp = {attention}(config), MLP(config)
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.wte = nn.Embedding({c}vocab_size, {c}n_embd)
+        self.wpe = nn.Embedding({c}block_size, {c}n_embd)
+        self.h = nn.ModuleList([Block(config) for _ in range({c}n_layer)])
+        self.ln_f = nn.LayerNorm({c}n_embd)
+        self.head = nn.Linear({c}n_embd, {c}vocab_size, bias=False)
+
+    def forward(self, idx):
+        x = self.wte(idx) + self.wpe(torch.arange(idx.shape[1]))
+        for block in self.h:
+            x = block(x)
+        return self.head(self.ln_f(x))
+"""
+_FIELDS = ("block_size", "vocab_size", "n_layer", "n_head", "n_embd", "dropout")
+_DATACLASS = "@dataclass\nclass GPTConfig:\n" + "".join(
+    f"    {name}: {'float = 0.1' if name == 'dropout' else 'int = 12'}\n" for name in _FIELDS
+)
+
+
+def _configured(config: str, c: str = "config.", attention: str = "SelfAttention") -> str:
+    """A GPT-2 whose classes take a config object; c: how its fields are read."""
+    return _CONFIG.format(config=config, c=c, attention=attention)
+
+
+_DICT = "CONFIG = {" + ", ".join(f'"{name}": 12' for name in (*_FIELDS, "bias")) + "}\n"
+_WITH_CONFIG = {
+    "CausalSelfAttention": "SelfAttention",
+    "MLP": "MLP",
+    "TransformerBlock": "Block",
+    "GPT2": "GPT",
+}
+_FOUR = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
+
+# Which classes are taken for which, those alone that are called or built otherwise.
+TAKEN: dict[str, tuple[str, dict[str, str]]] = {
+    "as asked": (RIGHT, {}),
+    "all renamed": (
+        renamed(**_ROLES, GPT2="GPT"),
+        {**_ROLES, "GPT2": "GPT"},
+    ),
+    "attention renamed": (
+        renamed(CausalSelfAttention="MultiHeadAttention"),
+        {"CausalSelfAttention": "MultiHeadAttention"},
+    ),
+    "names that say nothing": (
+        renamed(CausalSelfAttention="P", MLP="Q", TransformerBlock="R", GPT2="S"),
+        {"CausalSelfAttention": "P", "MLP": "Q", "TransformerBlock": "R", "GPT2": "S"},
+    ),
+    "misleading names": (
+        renamed(MLP="AttentionOutput", TransformerBlock="GPTLayer"),
+        {"MLP": "AttentionOutput", "TransformerBlock": "GPTLayer"},
+    ),
+    "arguments renamed": (
+        RIGHT.replace("embed_dim", "d_model").replace("num_heads", "n_head"),
+        {name: name for name in _FOUR},
+    ),
+    "config, dataclass": (
+        _configured(_DATACLASS + "    bias: bool = True\n"),
+        {
+            "CausalSelfAttention": "SelfAttention",
+            "MLP": "MLP",
+            "TransformerBlock": "Block",
+            "GPT2": "GPT",
+        },
+    ),
+    "config, a mapping": (
+        re.sub(r'config\["(\w+)', r'config["\1"]', _configured(_DICT, 'config["')),
+        {
+            "CausalSelfAttention": "SelfAttention",
+            "MLP": "MLP",
+            "TransformerBlock": "Block",
+            "GPT2": "GPT",
+        },
+    ),
+    "two that may be the attention": (
+        renamed(CausalSelfAttention="First")
+        + "\n\n"
+        + ATTENTION.replace("CausalSelfAttention", "Second"),
+        {"CausalSelfAttention": "First"},
+    ),
+}

@@ -27,6 +27,7 @@ from grader.submission.files import (
     read_file,
 )
 from grader.submission.notebook import as_python, is_notebook
+from grader.submission.syntax import readable
 from grader.submission.text import Text, parsed, plain
 
 # What is put to a name when it is saved or sent again: "gpt2 (1)", "gpt2-2", "gpt2_final_v3".
@@ -294,6 +295,8 @@ class _Collector:
     def _imported(self, name: str) -> Iterator[str]:
         """Names that files may have which a file imports."""
         tree = parsed(self.files[name])
+        if tree is None and (found := readable(name, self.files[name])) is not None:
+            tree = found.tree
         folders = PurePosixPath(name).parts[:-1]
         for level, module in imports(tree) if tree is not None else ():
             if level - 1 > len(folders):

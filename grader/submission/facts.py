@@ -112,13 +112,19 @@ def _unwritten(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _is_stub(node: ast.AST) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
-    """Whether a class or function does nothing but raise."""
+    """Whether a function, or every method of a class, ends with saying that it is not written."""
     if isinstance(node, ast.FunctionDef):
-        return all(_does_nothing(statement) for statement in node.body)
+        return _is_unwritten(node)
     if not isinstance(node, ast.ClassDef):
         return False
     methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-    return all(_does_nothing(s) for method in methods for s in method.body) and bool(methods)
+    return bool(methods) and all(map(_is_unwritten, methods))
+
+
+def _is_unwritten(function: ast.FunctionDef) -> bool:
+    last = function.body[-1]
+    raises = isinstance(last, ast.Raise) and "NotImplementedError" in ast.dump(last)
+    return raises or all(_does_nothing(statement) for statement in function.body)
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

@@ -134,7 +134,7 @@ class Module:
 
     def at_points(self, x: Values, thetas: Floats) -> list[Values]:
         """The outputs for one input, one for each row of thetas."""
-        together = max(1, _QUESTION_BYTES // thetas[0].nbytes)
+        together = max(1, _QUESTION_BYTES // max(1, thetas[0].nbytes))
         parts = (thetas[start : start + together] for start in range(0, len(thetas), together))
         return [output for part in parts for output in self._outputs([x], part, "", False, [0])]
 

@@ -58,7 +58,7 @@ def test_signature(evidence: Evidence) -> None:
 @check(
     "gpt2.shape",
     NAME,
-    1,
+    0.5,
     hints=(
         "What shape do logits have, and for which positions are they wanted?",
         "Print logits.shape for T = 1 and for T = block_size.",
@@ -74,7 +74,7 @@ def test_shape(evidence: Evidence, case: Case) -> None:
 @check(
     "gpt2.usable",
     NAME,
-    10,
+    10.5,
     hints=(
         "Could this model learn to predict the next token, and how would you find out?",
         "Feed one token repeated, change the last token, halve one block's weights: what changes?",

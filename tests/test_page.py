@@ -163,7 +163,7 @@ def test_what_it_shows(browser: webdriver.Chrome, pages: dict[str, Path], report
     first = report.problems[0][0]
     assert first.counterexample
     for part in (
-        *("FAIL", "76 of 100", "CausalSelfAttention: mask-none", first.check.requirement),
+        *("FAIL", "75 of 100", "CausalSelfAttention: mask-none", first.check.requirement),
         *(first.message, first.counterexample.code.splitlines()[-1], report.isolation_level),
         f"grader grade {WRONG} --exercise gpt2 --seed 3",
     ):

@@ -81,13 +81,13 @@ def test_gradings_are_recorded_with_their_texts(folder: Path, tmp_path: Path) ->
             terminal.wait("30 of 30 minutes left", "TODO", "Next: open gpt2.py")
     (folder / "gpt2.py").write_bytes(WRONG.read_bytes())
     with grader("grade", folder=folder, state=tmp_path) as terminal:
-        terminal.wait("76 of 100")
+        terminal.wait("75 of 100")
     kinds = [entry["kind"] for entry in entries(folder)]
     assert kinds == ["start", "text", "grading", "grading", "text", "grading"]
     texts = {e["sha256"]: e["files"]["gpt2.py"] for e in entries(folder) if e["kind"] == "text"}
     assert sorted(texts.values()) == sorted([before.decode(), WRONG.read_text(encoding="utf-8")])
     *_, last = entries(folder)
-    assert last["score"] == 76
+    assert last["score"] == 75
     assert last["parts"]["CausalSelfAttention"] == [27, 40]
     assert texts[last["sha256"]] == (folder / "gpt2.py").read_text(encoding="utf-8")
 
@@ -188,7 +188,7 @@ def test_a_record_that_cannot_be_written_costs_no_report(folder: Path, judge: Gr
     report = judge(WRONG)
     (folder / SESSION_FILE).unlink()
     said: list[str] = []
-    assert session.record(report, said.append).score == 76
+    assert session.record(report, said.append).score == 75
     assert "could not be recorded" in said[0]
 
 

@@ -44,7 +44,7 @@ def test_shows_what_a_save_changed_and_then_the_whole(
 ) -> None:
     file.write_text(no_mask(reference), encoding="utf-8")
     shown = watcher.wait("mask-none", "quit")
-    assert shown.index("since the last save: -24 points") < shown.index("FAIL  76 of 100")
+    assert shown.index("since the last save: -25 points") < shown.index("FAIL  75 of 100")
     assert "now fails   attention.causal" in shown
     file.write_text(reference, encoding="utf-8")
     shown = watcher.wait("since the last save: +13 points", "quit")
@@ -64,7 +64,7 @@ def test_keys(watcher: Terminal, file: Path, reference: str) -> None:
     watcher.command.send("a")
     watcher.wait("gpt2.gradients", "mlp.width", "quit")
     watcher.command.send("r")
-    watcher.wait("nothing changed by this save", "FAIL  76 of 100", "quit")
+    watcher.wait("nothing changed by this save", "FAIL  75 of 100", "quit")
     watcher.command.send("q")
     assert watcher.end() == 0
 

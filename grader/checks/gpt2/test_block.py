@@ -136,7 +136,7 @@ def _note_eps(evidence: Evidence, eps: float, outside: bool) -> None:
 @check(
     "block.residuals",
     NAME,
-    8,
+    9,
     hints=(
         "What is left of x if both sublayers give zero?",
         "Set all weights of attention and MLP to zero: the block must give x back.",
@@ -152,7 +152,7 @@ def test_residuals(evidence: Evidence) -> None:
 @check(
     "block.order",
     NAME,
-    1,
+    0.5,
     hints=(
         "What does the MLP read: the block's input, or what attention made of it?",
         "Write down the four operations of a block in the order in which you do them.",
@@ -167,7 +167,7 @@ def test_order(evidence: Evidence) -> None:
 @check(
     "block.parts",
     NAME,
-    1,
+    0.5,
     hints=(
         "Do the parts inside the block know what the block was told?",
         "Print the block's parts and their sizes for another num_heads.",

@@ -140,7 +140,7 @@ def test_gelu(evidence: Evidence) -> None:
 @check(
     "mlp.nonlinear",
     NAME,
-    3,
+    3.5,
     hints=(
         "What can two linear layers do that one cannot?",
         "Is the output for 2x twice that for x, but for the biases?",
@@ -195,7 +195,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
 @check(
     "mlp.dropout",
     NAME,
-    1,
+    0.5,
     hints=(
         "What does dropout_p do in your class, in train and in eval mode?",
         "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",

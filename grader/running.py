@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis.errors import Flaky
@@ -108,7 +109,9 @@ class _Recorder:
         name = _name(item)
         raised = call.excinfo.value if call.excinfo else None
         if name in self.checks and (call.when == "call" or raised is not None):
-            self.results[name] = _result(self.checks[name], raised, call.duration)
+            printed = clean(self.evidence.subject.take_printed())
+            result = _result(self.checks[name], raised, call.duration)
+            self.results[name] = replace(result, printed=printed)
             self.progress(self.results[name])
         return (yield)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grader.remote.faults import CandidateError, Fault, WorkerLost
+from grader.remote.printed import Printed
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Worker
 from grader.submission import Submission
@@ -26,7 +27,7 @@ class Loading:
 
     fault: why it cannot be imported whole, if it cannot; failed: classes and functions that could
     not be defined, and why; missing: packages that are not installed; slow: whether an import
-    takes long.
+    takes long; printed: what was printed until the first worker had imported it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Loading:
         self.fault: Fault | None = None
         self.failed: dict[str, Fault] = {}
         self.slow = False
+        self.printed = Printed()
         self._only: dict[str, list[int]] | None = None
         self.missing: list[str] = []
         self._changes = 0
@@ -67,6 +69,8 @@ class Loading:
         """
         while True:
             worker = Worker(self._server)
+            if not self._settled:
+                worker.printed = self.printed
             try:
                 found = self._load(worker)
             except (WorkerLost, CandidateError) as fault:

@@ -16,6 +16,7 @@ from grader.remote.exchange import Held, Merges, Packer
 from grader.remote.faults import CandidateError, GraderFault, WorkerLost
 from grader.remote.loading import Loading
 from grader.remote.module import Answer, AnyModule, Module
+from grader.remote.printed import Printed
 from grader.remote.start import Server
 from grader.remote.worker import Patience, Values, Worker
 from grader.submission import Submission
@@ -63,6 +64,7 @@ class Subject:
         # Classes that are told, where they are built, that float64 is float32 ("float32"), or only
         # that a device which is not here is the CPU ("devices"): see grader.worker.pretend.
         self.told: dict[str, str] = {}
+        self._printed = Printed()
         self._count = 0
         self._left = self._allowed = timeout  # seconds of waiting for answers to this check
         self._used_before = 0.0  # of the worker's processor, as it was read last
@@ -77,6 +79,11 @@ class Subject:
         self._left = self._allowed = share * self.timeout
         if time.monotonic() - self._read_at > _STALE_SECONDS:
             self._read_processor()
+
+    def take_printed(self) -> str:
+        """What it has printed since this was asked last; at first, when it was imported, too."""
+        texts = self.loading.printed.take(), self._printed.take()
+        return "\n".join(text for text in texts if text)
 
     def has_hung(self, name: str) -> bool:
         """Whether a class has been late with an answer, and gets little time since."""
@@ -362,4 +369,5 @@ class Subject:
     def _loaded_worker(self) -> Worker:
         """A worker that has imported the submission. Raises WorkerLost or CandidateError."""
         worker, self._found = self.loading.worker()
+        worker.printed = self._printed  # from here on: each worker imports it anew
         return worker

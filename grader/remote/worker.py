@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from grader import wire
 from grader.remote import loops
 from grader.remote.faults import CandidateError, Fault, GraderFault, WorkerLost
+from grader.remote.printed import Printed
 from grader.remote.start import Server
 from grader.vocabulary import Status
 
@@ -76,13 +77,15 @@ class Patience(wire.Deadline):
 class Worker:
     """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`.
 
-    folder, files: where the submission is said to be, and its texts.
+    folder, files: where the submission is said to be, and its texts; printed: what it has printed,
+    as it came.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.folder = ""
         self.files: Mapping[str, bytes] = {}
+        self.printed = Printed()
         self._handle, self._connection = server.fork()
         self.alive = True
 
@@ -108,6 +111,7 @@ class Worker:
             raise self._died() from None
         except wire.WireError as error:
             raise self._lost("protocol", f"the worker's answer made no sense: {error}") from None
+        self.printed.add(answer.header.pop("aside", None))
         try:
             self.raise_reported(answer.header)
         except (CandidateError, WorkerLost) as fault:

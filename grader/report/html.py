@@ -20,6 +20,7 @@ from grader.session import Session, lines
 _FAINT = 1e-9  # of a leak map: what rounding leaves
 _CELL = 26  # pixels of a leak map's square
 _MARGIN = 30
+_PRINTED = 200  # lines
 _PLOT = (300, 90)  # pixels of the plot of one part
 
 
@@ -52,6 +53,7 @@ def page(report: Report) -> str:
     template = templates().get_template("report.html.jinja")
     return template.render(
         report=report,
+        printed=report.printed(_PRINTED),
         verdict="todo" if report.untouched else report.verdict,
         parts=[
             {"name": name, "score": total(r), "top": sum(x.check.points for x in r), "results": r}

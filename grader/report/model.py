@@ -29,6 +29,7 @@ class CheckResult:
     proven: bool = False  # whether it was shown that this bug, and nothing else, gives that
     follows: str = ""  # the slug of the diagnosis of which a failure is a consequence
     call: str = ""  # what crashed, with its arguments and shapes
+    printed: str = ""  # what the submission printed meanwhile
 
     @property
     def id(self) -> str:
@@ -59,6 +60,7 @@ class CheckResult:
             "message": self.message,
             "traceback": self.traceback,
             **({"call": self.call} if self.call else {}),
+            **({"printed": self.printed} if self.printed else {}),
             "counterexample": None
             if found is None
             else {"code": found.code, "expected": found.expected, "found": found.found},
@@ -201,6 +203,20 @@ class Report:
                 key = (result.status, result.message, result.traceback)
                 groups.setdefault(key, []).append(result)
         return tuple(map(tuple, groups.values()))
+
+    def printed(self, limit: int) -> list[tuple[str, str]]:
+        """Ids of checks, those that failed first, and lines that were printed in them: each of
+        these once, and `limit` of them at most.
+        """
+        known: set[str] = set()
+        shown = []
+        for result in sorted(self.results, key=lambda r: not r.failed):
+            fresh = [line for line in result.printed.splitlines() if line not in known]
+            fresh = fresh[: limit - len(known)]
+            known.update(fresh)
+            if fresh:
+                shown.append((result.check.id, "\n".join(fresh)))
+        return shown
 
     @property
     def followers(self) -> tuple[CheckResult, ...]:

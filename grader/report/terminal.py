@@ -17,6 +17,8 @@ _STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
 _BAR = 20  # characters
 _FAINT = 1e-9  # of a leak map: what rounding leaves
 
+_PRINTED = 20  # lines; the page and the JSON have more
+
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
@@ -32,6 +34,9 @@ def show(report: Report, console: Console) -> None:
             console.print(_undiagnosed(part))
     for alike in report.problems:
         _show_problem(alike, console)
+    for id, text in report.printed(_PRINTED):
+        head = Text.assemble("the submission printed ", (f"in {id}", "dim"))
+        console.print(Group(head, _indented(_quoted(text, console))))
     if report.followers:
         console.print(_followers(report.followers))
     if report.waiting and not report.untouched:

@@ -43,6 +43,7 @@ from grader.worker.missing import MissingPackages
 from grader.worker.models import Model, WeighedModel
 from grader.worker.pretend import DEVICES, SINGLE, pretending
 from grader.worker.pretrained import Checkpoints
+from grader.worker.printed import Printed
 from grader.worker.reach import Reach
 from grader.worker.replay import Replay
 from grader.worker.training import Training
@@ -98,13 +99,17 @@ class Answerer:
         }
 
     def serve(self) -> None:
-        """Answer until the parent hangs up."""
+        """Answer until the parent hangs up, and say what was printed meanwhile."""
+        printed = Printed()
         while True:
             try:
                 question = wire.receive(self.connection, None)
             except wire.ClosedError:
                 return
             answer = self.answer(question)
+            text = printed.take()
+            if text:
+                answer.header["aside"] = text
             try:
                 wire.send(self.connection, answer)
             except wire.WireError as error:

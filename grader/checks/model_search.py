@@ -59,8 +59,12 @@ class ModelSearch:
         blocks: Sequence[PartFunction],
         inside: Sequence[Indices],
         only_right: bool,
+        in_order: bool = False,
     ) -> ModelLayout:
-        """The layout of a GPT2 over these blocks, whose parameters lie `inside`."""
+        """The layout of a GPT2 over these blocks, whose parameters lie `inside`.
+
+        in_order: the rows of positions are, where many are the ways that blocks can be seen.
+        """
         taken = np.concatenate(inside)
         rest = []
         for parameter in module.used:
@@ -77,6 +81,7 @@ class ModelSearch:
             ModelSizes(**{key: size[key] for key in _OF_MODEL}),
             self._rng(),
             only_right,
+            in_order,
         )
         return replace(layout, inside=tuple(inside))
 
@@ -94,7 +99,8 @@ class ModelSearch:
             for inside in ways:
                 blocks = [matching.part_at(fresh, at) for at in inside]
                 with suppress(Misfit):
-                    return self._find_over(module, size, blocks, inside, only_right=True)
+                    right = {"only_right": True, "in_order": True}
+                    return self._find_over(module, size, blocks, inside, **right)
         raise Misfit("no TransformerBlock is registered in the model")
 
     def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:

@@ -254,6 +254,11 @@ def check_model(evidence: Evidence) -> None:
     for size in sizes.LARGE[name]:
         if long.attention_fails(evidence, size):
             return  # which is not the model's fault
+        # Many layers may go by another order, and many tokens be in several tables; few of both
+        # show whether the rest is right, and a model in one piece is soon read.
+        few = size | {k: min(size[k], sizes.MODEL[0][k]) for k in ("num_layers", "vocab_size")}
+        if few != size and not evidence.models.module(name, few).own("TransformerBlock"):
+            _AtSize(evidence, name, few).expect_found(evidence.layouts.right_model)
         large = _AtSize(evidence, name, size)
         layout = None
         with suppress(Misfit), _long_enough(name, size):
@@ -261,9 +266,6 @@ def check_model(evidence: Evidence) -> None:
         if layout and large.gives(layout.compute):
             continue
         cause = _why_not(evidence, large)
-        # Many layers may go by another order, and many tokens be in several tables; few of both
-        # show whether the rest is right.
-        few = size | {k: min(size[k], sizes.MODEL[0][k]) for k in ("num_layers", "vocab_size")}
         if cause or layout or few == size:
             large.fail(cause, layout.compute if layout else None)
         _AtSize(evidence, name, few).expect_found(evidence.layouts.right_model)

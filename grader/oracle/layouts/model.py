@@ -123,10 +123,12 @@ def find_model(
     sizes: ModelSizes,
     rng: np.random.Generator,
     only_right: bool = False,
+    in_order: bool = False,
 ) -> ModelLayout:
     """The layout of a GPT2: the right form if it fits, else (or only_right) the deviation.
 
     blocks: what each block does; block_norm: the last norm inside them, if it is known.
+    in_order: rows of positions in another order than theirs are not looked for.
     rest: the places of each parameter that belongs to no block, in the parameter's shape.
     Raises Misfit when nothing fits.
     """
@@ -146,7 +148,7 @@ def find_model(
     layouts = list(_layouts(rest, remembered, block_norm, sizes))
     right = (layout for layout in layouts if layout.positions is not None)
     found = next(filter(fits, right), None)
-    if found is None:
+    if found is None and not in_order:
         reordered = [t for i in rest for t in _by_effect(box, theta, idx[:1], i.squeeze(), sizes)]
         others = (replace(v, positions=t) for t in reordered for v in layouts)
         found = next(filter(fits, others), None)

@@ -135,20 +135,23 @@ class Layouts:
         own = own_parts(module, path)
         if own is not None:
             return {"attention": module.below(own[0]), "mlp": module.below(own[1])}
-        ends = self._inline_ends(size)
         places = module.below(path)
-        if places.size != self.models.module("TransformerBlock", size).initial.size:
-            raise NotRun("the blocks inside are not TransformerBlocks of the model's sizes")
-        return {branch: places[indices] for branch, indices in ends.items()}
+        for options in ({}, {"dropout_p": 0.5}):  # there may be biases only where there is dropout
+            block = self.models.module("TransformerBlock", size, **options)
+            if places.size == block.initial.size:
+                ends = self._inline_ends(block, size)
+                return {branch: places[indices] for branch, indices in ends.items()}
+        raise NotRun("the blocks inside are not TransformerBlocks of the model's sizes")
 
-    def _inline_ends(self, size: Size) -> dict[str, Indices]:
+    def _inline_ends(self, block: Module, size: Size) -> dict[str, Indices]:
         """The same for a block in one piece, found out once for each size."""
-        if str(size) not in self._ends:
+        key = f"{size} {block.initial.size}"
+        if key not in self._ends:
             rng = self.rng()
-            box = self.models.module("TransformerBlock", size).at("")
+            box = block.at("")
             x = rng.normal(0.0, 1.0, (2, 2, size["embed_dim"]))
-            self._ends[str(size)] = branch_ends(box, box.draw(rng), x)
-        return self._ends[str(size)]
+            self._ends[key] = branch_ends(box, box.draw(rng), x)
+        return self._ends[key]
 
     def _find(self, name: str, size: Size, find: Callable[[bool], _Found]) -> _Found:
         """What `find` gives or raises as Misfit, found out once."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
@@ -40,6 +41,7 @@ class Weighing(TorchFunctionMode):
         self._replace = replace
         self._known: list[Any] = []  # keeps every followed tensor alive, so that ids stay its own
         self._data: set[int] = set()
+        self._lookups: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # indices and table
         self._sources: dict[int, tuple[str, ...]] = {}
         self._names: dict[int, str] = {}
         self._uses: dict[tuple[str, ...], int] = {}
@@ -61,6 +63,9 @@ class Weighing(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        shrunk = self._shrunk_lookup(func, args)
+        if shrunk is not None:
+            return self.follow(shrunk)
         given = (args, kwargs or {})
         leaves = [item for item in pytree.tree_leaves(given) if isinstance(item, torch.Tensor)]
         sources = sorted({s for leaf in leaves for s in self._sources.get(id(leaf), ())})
@@ -68,9 +73,28 @@ class Weighing(TorchFunctionMode):
         if meets_data and sources:
             given = pytree.tree_map(self._weight, given)
         result = func(*given[0], **given[1])
+        if meets_data and func is F.embedding and isinstance(result, torch.Tensor):
+            self._lookups[id(result)] = args[0], args[1] if len(args) > 1 else leaves[-1]
         if meets_data or sources:
             self._note(func, leaves, result, meets_data, tuple(sources))
         return result
+
+    def _shrunk_lookup(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """What a lookup gives in a table that is born large and used a constant times smaller.
+
+        The table with that constant is then the weight. None for anything else.
+        """
+        if getattr(func, "__name__", "") not in ("mul", "__mul__", "__rmul__") or len(args) != 2:
+            return None
+        for looked_up, factor in (args, args[::-1]):
+            known = self._lookups.get(id(looked_up))
+            if known is not None and isinstance(factor, float) and 0.0 < factor < 1.0:
+                indices, table = known
+                smaller = table * factor
+                self._known.append(smaller)
+                self._sources[id(smaller)] = self._sources[id(table)]
+                return F.embedding(indices, self._weight(smaller))
+        return None
 
     def _note(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -89,6 +89,24 @@ class Layouts:
             return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=narrow)
 
         return self._find("GPT2", size, find)
+
+    def right_with(self, name: str, size: Size, dropout_p: float) -> bool:
+        """Whether what is right (else that is not asked) without dropout is so, too, with it."""
+        searches: dict[str, Callable[[Size], Any]] = {
+            "CausalSelfAttention": self.attention,
+            "MLP": self.mlp,
+            "TransformerBlock": self.block,
+            "GPT2": self.model,
+        }
+        dropping = cast(Size, {"dropout_p": dropout_p})
+
+        def right(wanted: Size) -> bool:
+            try:
+                return computed.sound(searches[name](wanted))
+            except Misfit:
+                return False
+
+        return not right(size) or right(size | dropping)
 
     def right_model(self, size: Size) -> ModelLayout:
         """The same, where it would take too long to look for bugs in it. Raises Misfit."""

@@ -170,6 +170,11 @@ def check_inert(evidence: Evidence, name: str, case: Case) -> None:
     if rare.theta.size == theta.size:
         _expect_plain(rare, plain, _NEVER, CLOSE)
     other = evidence.models.module(name, case.size, dropout_p=0.5)
+    if other.initial.size != theta.size and not evidence.layouts.right_with(name, case.size, 0.5):
+        raise Failure(
+            "with dropout_p = 0.5 it has other parameters than without dropout, and is not GPT-2's "
+            "in eval mode"
+        )
     if other.initial.size == theta.size and not common.same(plain, other.call(x, theta)):
         raise Failure(
             "in eval mode the output depends on dropout_p",

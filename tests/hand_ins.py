@@ -324,7 +324,7 @@ class GPT(nn.Module):
         self.head = nn.Linear({c}n_embd, {c}vocab_size, bias=False)
 
     def forward(self, idx):
-        x = self.wte(idx) + self.wpe(torch.arange(idx.shape[1]))
+        x = self.wte(idx) + self.wpe(torch.arange(idx.shape[1], device=idx.device))
         for block in self.h:
             x = block(x)
         return self.head(self.ln_f(x))

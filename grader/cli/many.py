@@ -50,7 +50,7 @@ def batch(
     scheduler: str | None,
     accept_weak_isolation: bool,
 ) -> None:
-    """Grade every file, folder and zip archive in FOLDER, and write one table of all.
+    """Grade every file, folder and archive in FOLDER, and write one table of all.
 
     Each is graded with the same seed and locked in. Interrupted and started again, it goes on
     where it was. Exit codes: 0 all are graded, 2 the input was unusable, 3 the grader itself

@@ -52,7 +52,7 @@ def grade(
     untrusted: bool,
     accept_weak_isolation: bool,
 ) -> None:
-    """Grade PATH, a file or a folder with gpt2.py (default: exercises/, or the session's folder).
+    """Grade PATH, a file, folder or archive (default: exercises/, or the session's folder).
 
     Exit codes: 0 everything passed, 1 something did not, 2 the input was unusable, 3 the grader
     itself failed.

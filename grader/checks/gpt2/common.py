@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError, Module
 from grader.remote.expected import shape_cause
 from grader.remote.worker import Values
+from grader.submission import Taken
 
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
@@ -35,20 +36,15 @@ def check_signature(evidence: Evidence, name: str) -> None:
             f"grade with --map {name}=THAT.",
             cause="wrong-signature",
         )
-    for item in submission.taken:
-        if item.name == name and not item.as_asked:
-            raise Failure(
-                f"expected {name}({_arguments(sizes.BY_CLASS[name][0])}, dropout_p), found "
-                f"{item.own}{found[name]}: {item.words}. That alone costs no other points.",
-                cause="wrong-signature",
-                proven=True,
-            )
     if found[name].startswith("not a class"):
         raise Failure(
             f"expected {name} to be a class, found {found[name]}", cause="wrong-signature"
         )
     size = sizes.BY_CLASS[name][0]
     evidence.models.settle(name)
+    for item in submission.taken:
+        if item.name == name and not item.as_asked:
+            _fail_as_taken(evidence, item, size, found[name])
     try:
         by_name = evidence.subject.build(name, kwargs={**size, "dropout_p": 0.0})
         default = evidence.subject.build(name, kwargs=size)
@@ -93,6 +89,23 @@ def expect_written(evidence: Evidence, name: str) -> None:
     except CandidateError as fault:
         if fault.status in ("todo", "not-run"):
             raise
+
+
+def _fail_as_taken(evidence: Evidence, item: Taken, size: Size, signature: str) -> NoReturn:
+    """For a class of another name, or with other arguments: if it is built, no more is lost."""
+    told = f"expected {item.name}({_arguments(size)}, dropout_p), found {item.own}{signature}"
+    try:
+        evidence.subject.build(item.name, kwargs=size)
+    except CandidateError as fault:
+        if fault.status != "error":
+            raise
+        message = f"{told}: {item.words}, and cannot be built with these: {fault.message}"
+        raise Failure(message, cause="wrong-signature") from None
+    raise Failure(
+        f"{told}: {item.words}. That alone costs no other points.",
+        cause="wrong-signature",
+        proven=True,
+    )
 
 
 def _built_by_name(evidence: Evidence, name: str, size: Size) -> bool:

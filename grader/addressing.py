@@ -26,6 +26,7 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
             r,
             message=names.told(r.message),
             traceback=names.told(r.traceback),
+            printed=names.told(r.printed),
             counterexample=r.counterexample
             and replace(r.counterexample, code=names.code(r.counterexample.code)),
         )

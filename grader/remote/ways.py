@@ -57,11 +57,13 @@ class Learnt:
     """A new instance as born, and after some steps.
 
     names: of its parameters before and after its first call. outside: how many tensors it learns
-    that are no parameters. largest: of the gradients of each parameter.
+    that are no parameters. largest: of the gradients of each parameter. longest: the length of the
+    longest axis of all tensors that it holds.
     """
 
     names: tuple[tuple[str, ...], tuple[str, ...]]
     outside: int
+    longest: int
     born: Floats
     output: Values
     largest: Floats
@@ -126,7 +128,12 @@ def learn(module: Module, x: Values, weights: Values, steps: Sequence[Values], s
     header, values = module.ask("learn", [x, weights, *steps], seed=seed)
     outside = header.get("outside")
     listed = [header.get("born"), header.get("called")]
-    if not isinstance(outside, int) or not all(isinstance(each, list) for each in listed):
+    longest = header.get("longest")
+    if (
+        not isinstance(longest, int)
+        or not isinstance(outside, int)
+        or not all(isinstance(each, list) for each in listed)
+    ):
         raise module.broken("what was learnt")
     names = [tuple(str(name)[:_REMARK] for name in each or ()) for each in listed]
     if len(values) != 5 or any(values[number].ndim != 1 for number in (0, 2, 3)):
@@ -134,4 +141,17 @@ def learn(module: Module, x: Values, weights: Values, steps: Sequence[Values], s
     before, output, largest, after, trained_output = values
     if before.shape != after.shape or len(largest) != len(names[1]):
         raise module.broken("what was learnt")
-    return Learnt((names[0], names[1]), outside, before, output, largest, after, trained_output)
+    return Learnt(
+        (names[0], names[1]), outside, longest, before, output, largest, after, trained_output
+    )
+
+
+def count(module: Module, widths: Sequence[int]) -> list[int]:
+    """How many numbers the model's class would train, built with each of these as embed_dim."""
+    header, values = module.ask("count", name=module.name, widths=list(widths))
+    counts = header.get("counts")
+    if values or not isinstance(counts, list) or len(counts) != len(widths):
+        raise module.broken("not a count for each width")
+    if not all(isinstance(each, int) for each in counts):
+        raise module.broken("a count that is no number")
+    return [int(each) for each in counts]

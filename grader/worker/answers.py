@@ -95,7 +95,7 @@ class Answerer:
             **Checkpoints(objects, self.classes).questions,
             **Classifying(self.models, objects).questions,
             **Replay().questions,
-            **Ways(self.models, self._own_files).questions,
+            **Ways(self.models, self._class, self._own_files).questions,
         }
 
     def serve(self) -> None:
@@ -139,6 +139,11 @@ class Answerer:
         # A submission may raise SystemExit or KeyboardInterrupt: these too are its own errors.
         except BaseException as error:
             return wire.Message({"error": describe.exception(error, self._own_files())})
+
+    def _class(self, name: str) -> Callable[..., Any]:
+        """The class of that name, with the brief's names and arguments."""
+        found: Callable[..., Any] = self.adapted.get(name, self.classes[name])
+        return found
 
     def _own_files(self) -> Collection[str]:
         """Names of the submission's files."""

@@ -39,13 +39,18 @@ class Ways:
     """Answers about the models of one worker, used in ways of which the parent says which."""
 
     def __init__(
-        self, models: Mapping[int, Model], own_files: Callable[[], Collection[str]]
+        self,
+        models: Mapping[int, Model],
+        classes: Callable[[str], Callable[..., Any]],
+        own_files: Callable[[], Collection[str]],
     ) -> None:
         self._models = models
+        self._classes = classes
         self._own_files = own_files
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "ways": self.ways,
             "learn": self.learn,
+            "count": self.count,
         }
 
     def ways(
@@ -80,7 +85,8 @@ class Ways:
         Arrays: one input, weights of its output in the loss, and an input for each step. Back come
         its parameters and output as born, the largest gradient of each parameter over all steps,
         its parameters and output afterwards; and names of its parameters before and after its
-        first call, and how many tensors it learns that are none of them.
+        first call, how many tensors it learns that are none of them, and the length of the longest
+        axis of all tensors that it holds.
         """
         target = self._models[model]
         x, weights, *steps = map(tensors.decode, arrays)
@@ -102,7 +108,20 @@ class Ways:
         if problem is not None:
             return wire.Message({"unsendable": problem})
         names = {"born": named, "called": [name for name, _ in known]}
-        return wire.Message({**names, "outside": outside}, tuple(map(tensors.encode, found)))
+        told = {**names, "outside": outside, "longest": _longest(module)}
+        return wire.Message(told, tuple(map(tensors.encode, found)))
+
+    def count(
+        self, arrays: tuple[wire.Array, ...], model: int, name: str, widths: list[int]
+    ) -> wire.Message:
+        """How many numbers a class would train, built in float32 with each of these widths."""
+        counts = []
+        for width in widths:
+            torch.set_default_dtype(torch.float32)
+            with self._models[model].as_told():
+                built = self._classes(name)(width)
+            counts.append(sum(p.numel() for p in built.parameters() if p.requires_grad))
+        return wire.Message({"counts": counts})
 
 
 class _Used:
@@ -237,6 +256,13 @@ def _train(
                 parameter.sub_(_RATE * slope.sign())
                 parameter.grad = None
     return largest, outside
+
+
+def _longest(module: nn.Module) -> int:
+    """The length of the longest axis of all tensors that it holds."""
+    held = [*module.parameters(), *module.buffers()]
+    held += [v for m in module.modules() for v in vars(m).values() if isinstance(v, torch.Tensor)]
+    return max((length for tensor in held for length in tensor.shape), default=0)
 
 
 def _leaves(output: torch.Tensor) -> set[int]:

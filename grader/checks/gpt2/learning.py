@@ -13,9 +13,11 @@ from grader.oracle.layouts.box import CLOSE, difference
 from grader.remote import CandidateError
 from grader.remote.description import Parameter
 from grader.remote.module import Floats
-from grader.remote.ways import Learnt, Way, learn, use
+from grader.remote.ways import Learnt, Way, count, learn, use
 from grader.remote.worker import Values
 
+# A constant is longer than what small sizes make, and short enough for its square to be tried.
+_LONG, _LONGEST = 256, 4096
 _STEPS = 4  # steps from birth: what a layer of zeros holds up learns from the second on
 _FELT = 1e-6  # a gradient that is there, and not rounding
 
@@ -46,7 +48,46 @@ class Lesson:
             _check_exact(self.evidence, self)
             _expect_alive(self.experiment, self.learnt, self.weights)
         _check_sums(self.experiment, self.weights)
+        self._check_constants()
         dropping.check_dropping(self.evidence, self.experiment, self.weights, self.rng)
+
+    def _check_width(self) -> None:
+        """Beyond 2,048 hidden units there are as many weights as small sizes promise."""
+        wide = 4 * int(self.rng.integers(130, 160))
+        *small, at_wide = count(self.experiment.module, (4, 8, 12, 16, wide))
+        first, second, third, fourth = small
+        bend = third - 2 * second + first
+        if fourth != 3 * third - 3 * second + first or not bend:
+            return  # it is no polynomial of degree two
+        n = wide // 4 - 1
+        expected = first + n * (second - first) + n * (n - 1) // 2 * bend
+        if at_wide != expected:
+            raise Failure(
+                f"with embed_dim={wide} it has {at_wide} weights; as they grow at small sizes, "
+                f"{expected} are expected: its width is bounded",
+                cause="width-const",
+            )
+
+    def _check_constants(self) -> None:
+        """A tensor that is far longer than any size has a constant of its own: go beyond it."""
+        name, size = self.experiment.module.name, self.experiment.case.size
+        longest = self.learnt.longest
+        if name == "MLP":
+            self._check_width()
+        if not _LONG < longest <= _LONGEST or name in ("MLP", "TransformerBlock"):
+            return
+        beyond = {**size, "embed_dim": 2, "num_heads": 1, "block_size": longest + 1}
+        shape = (1, longest + 1)
+        x = np.zeros(shape, np.int64) if name == "GPT2" else np.zeros((*shape, 2))
+        try:
+            self.evidence.models.module(name, beyond).call(x)
+        except CandidateError as fault:
+            if fault.status != "error":
+                raise
+            raise Failure(
+                f"fails with T = block_size = {longest + 1}: {fault.message}",
+                cause="position-table-too-small" if name == "GPT2" else "block-size-mask-fixed",
+            ) from None
 
 
 def _check_exact(evidence: Evidence, lesson: Lesson) -> None:

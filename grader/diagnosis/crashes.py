@@ -58,12 +58,6 @@ def _by_calls(evidence: Evidence, part: str, seen: str) -> str:
     return _by_size(evidence, part) or seen
 
 
-def overflows(evidence: Evidence, part: str) -> bool:
-    """Whether a class, some of whose outputs are not finite, is finite for small numbers."""
-    sizes_of_part = sizes.BY_CLASS[part]
-    return all(_runs(evidence, part, size, (size.get("block_size", 5),)) for size in sizes_of_part)
-
-
 def _by_size(evidence: Evidence, part: str) -> str:
     """Told from which numbers of heads and which lengths work; "" if nothing is."""
     long, short, single = (

@@ -21,7 +21,7 @@ from grader.remote.worker import Values
 
 ATTENTION = "CausalSelfAttention"
 _SIZES = tuple(size for size in sizes.ATTENTION if size["num_heads"] > 1)
-_QUIET = 1e-3  # of weights and inputs: no exponential of such numbers overflows
+_QUIET, _LOUD = 1e-3, 1e3  # what is done to weights for which no exponential overflows
 _fresh = count(500_000)  # a seed of its own makes a model of its own, that was never called
 _INFINITY = r"(?:float\(\s*['\"]-?inf\w*['\"]\s*\)|(?:torch|math|np)\.inf)"
 _TIMES_INFINITY = re.compile(rf"\*\s*\(?\s*-?\s*{_INFINITY}|{_INFINITY}\s*\)?\s*\*")
@@ -66,11 +66,13 @@ def _observed(evidence: Evidence, part: str) -> tuple[str, str]:
         return "state-kept-between-calls", (
             "The first call of a model is NaN in other places than the second, with the same input."
         )
-    quiet = x if x.dtype == np.int64 else x * _QUIET
-    (small,) = module.outputs([quiet], theta * _QUIET, any_values=True)
+    (small,) = module.outputs([x], theta * _QUIET, any_values=True)
     alone, together = module.outputs([x[:, :1], x], theta, any_values=True)
-    if np.isfinite(small).all():
-        return "overflow", "Small weights and inputs give finite outputs, larger ones do not."
+    if np.isfinite(together).all() and np.isfinite(small).all():
+        (large,) = module.outputs([x], theta * _LOUD, any_values=True)
+        if np.isfinite(large).all():
+            return "not-finite", ""
+        return "overflow", "Usual weights give finite outputs, large ones do not."
     where = _where(together)
     if part == ATTENTION:
         if where == "position 0":

@@ -20,10 +20,14 @@ USUAL: tuple[Eps, ...] = tuple((eps, outside) for outside in (False, True) for e
 # A distance that only a norm computed in float32 leaves: no eps would be closer.
 _FLOAT32 = 1e-6
 _FOUND = 1e-9
+_FITS = 1e-3  # above it something else is wrong
 
 
 def closest_eps(distance: Callable[[Eps], float]) -> Eps:
-    """The eps for which `distance` is smallest: a usual one, or else one searched for."""
+    """The eps for which `distance` is smallest: a usual one, or else one searched for.
+
+    The first of the usual ones if none explains what is seen, which then says nothing of eps.
+    """
     best, closest = USUAL[0], float("inf")
     for eps in USUAL:
         found = distance(eps)
@@ -37,7 +41,7 @@ def closest_eps(distance: Callable[[Eps], float]) -> Eps:
     while distance(best) > _FOUND and step > 1.0 + 1e-7:
         near = [(best[0] * step**power, best[1]) for power in (-3, -2, -1, -0.5, 0.5, 1, 2, 3)]
         best, step = min([best, *near], key=distance), step**0.6
-    return best
+    return best if distance(best) < _FITS else USUAL[0]
 
 
 def rms_norm(x: Floats, norm: Norm) -> Floats:

@@ -97,14 +97,15 @@ class Subject:
         self._used_before = self._worker.processor_seconds() if self._worker else 0.0
         self._read_at = time.monotonic()
 
-    def enter(self, group: str, more: bool = False) -> None:
+    def enter(self, group: str, more: bool = False, fresh: bool = False) -> None:
         """From now on questions go to the worker of this group of checks.
 
-        more: another group follows, for which a worker is made ready meanwhile.
+        more: another group follows, for which a worker is made ready meanwhile; fresh: the worker
+        has to be new, even if it is slow to load.
         """
         self._more = more
         if group != self._group:
-            if not self.loading.slow:
+            if fresh or not self.loading.slow:
                 self._close()
             self._group = group
 

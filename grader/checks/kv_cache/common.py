@@ -160,7 +160,11 @@ def chain(idx: Integers, cuts: Sequence[int], name: str = "a") -> list[Piece]:
 
 
 def asked(
-    evidence: Evidence, ask: Callable[[], _Given], what: str, counterexample: Counterexample
+    evidence: Evidence,
+    ask: Callable[[], _Given],
+    what: str,
+    counterexample: Counterexample,
+    control: bool = True,
 ) -> _Given:
     """What the submission answers; an error on the way is told with what was asked of it."""
     try:
@@ -170,7 +174,7 @@ def asked(
             raised = fault.message.removeprefix("it raised ")
             shown = replace(counterexample, found=raised) if fault.status == "error" else None
             cause = cause_of(fault)
-            if cause == "crashes" and remembers(evidence):
+            if control and cause == "crashes" and remembers(evidence):
                 cause = "cache-in-module"
             raise Failure(f"{what}: {fault.message}", shown or counterexample, cause) from None
         raise
@@ -179,7 +183,7 @@ def asked(
 def remembers(evidence: Evidence) -> bool:
     """Whether, in a new process, a text without a cache gets its logits once, and not twice."""
     if "remembers" not in evidence.measured:
-        evidence.subject.enter("alone")
+        evidence.subject.enter("alone", fresh=True)
         size = SIZES[0]
         idx = np.arange(3)[None] % size["vocab_size"]
         first = None
@@ -206,10 +210,12 @@ def asked_to_read(
 ) -> _Given:
     """The same where all of a text is read: one that is as long as may be is not to be refused."""
     try:
-        return asked(evidence, ask, what, counterexample)
+        return asked(evidence, ask, what, counterexample, control=False)
     except Failure as failure:
         if failure.cause == "crashes" and _refused_when_full(made, text, failure.message):
-            raise Failure(failure.message, counterexample, "limit-too-low") from None
+            raise Failure(failure.message, failure.counterexample, "limit-too-low") from None
+        if failure.cause == "crashes" and remembers(evidence):
+            raise Failure(failure.message, failure.counterexample, "cache-in-module") from None
         raise
 
 

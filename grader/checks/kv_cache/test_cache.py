@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from grader.checks.api import Failure, check
 from grader.checks.evidence import Evidence
-from grader.checks.kv_cache.common import ZERO, Text, asked, model, same, texts
+from grader.checks.kv_cache.common import (
+    ZERO,
+    Text,
+    asked,
+    model,
+    remembers,
+    same,
+    texts,
+)
 from grader.oracle.model import Integers
 from grader.remote import CandidateError
 from grader.remote.cached import CachedModel, Piece
@@ -134,12 +142,14 @@ def _read_alike(
     """
     shown = text.counterexample(ZERO, "an error", *lines)
     try:
-        found = asked(evidence, lambda: made.steps(pieces, theta), what, shown)
+        found = asked(evidence, lambda: made.steps(pieces, theta), what, shown, control=False)
     except Failure as failure:
         works = failure.cause == "crashes" and all(
             _right_alone(made, piece, before) for piece in pieces
         )
         cause = _spoilt_by(made, text) if works else failure.cause
+        if cause == "crashes" and remembers(evidence):
+            cause = "cache-in-module"
         raise Failure(failure.message, failure.counterexample, cause) from None
     for piece, logits in zip(pieces, found, strict=True):
         if not same(logits, _alone(made, piece, before)):

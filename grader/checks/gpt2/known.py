@@ -54,6 +54,14 @@ def _oracle(evidence: Evidence, name: str, size: Size) -> Oracle:
     return lambda theta, x: computed(weighed.weigh(theta), x)
 
 
+def is_whole(whole: Oracle | None, experiment: Experiment) -> bool:
+    """Whether the model gives what GPT-2 does from end to end, where that is known."""
+    if whole is None:
+        return False
+    found = experiment.module.call(experiment.x, experiment.theta)
+    return difference(found, whole(experiment.theta, experiment.x)) <= CLOSE
+
+
 def whole_block(layout: BlockLayout) -> Oracle | None:
     """GPT-2's block in terms of its weights, if those of both parts are known, and the GELU."""
     gelu = layout.mlp.gelu if layout.mlp else None

@@ -16,6 +16,7 @@ from grader.checks.gpt2 import (
     common,
     dropout,
     gradients,
+    known,
     larger,
     long,
     sizes,
@@ -328,6 +329,8 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     if not layout.is_gpt2:
         raise NotRun("the model is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)
+    if known.is_whole(known.whole_model(evidence, layout, case.size), experiment):
+        return
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, "GPT-2's over the same blocks", evidence)
     assembly.compare_whole(evidence, layout, experiment)

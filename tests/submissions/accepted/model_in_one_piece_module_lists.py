@@ -1,0 +1,79 @@
+# verdict: pass
+# style: all layers written into GPT2, lists of one kind of module each
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+class CausalSelfAttention(nn.Module):
+    def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
+        super().__init__()
+        self.H = num_heads
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
+        self.out = nn.Linear(embed_dim, embed_dim)
+        self.drop = nn.Dropout(dropout_p)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q, k, v = (z.view(B, T, self.H, -1).transpose(1, 2) for z in self.qkv(x).chunk(3, -1))
+        s = q @ k.transpose(-1, -2) / math.sqrt(C // self.H)
+        s = s.masked_fill(torch.ones(T, T, dtype=torch.bool, device=x.device).triu(1), -math.inf)
+        y = self.drop(s.softmax(-1)) @ v
+        return self.out(y.transpose(1, 2).reshape(B, T, C))
+
+
+class MLP(nn.Module):
+    def __init__(self, embed_dim, dropout_p=0.0):
+        super().__init__()
+        self.up = nn.Linear(embed_dim, 4 * embed_dim)
+        self.down = nn.Linear(4 * embed_dim, embed_dim)
+        self.drop = nn.Dropout(dropout_p)
+
+    def forward(self, x):
+        return self.drop(self.down(F.gelu(self.up(x))))
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0):
+        super().__init__()
+        self.n1 = nn.LayerNorm(embed_dim)
+        self.attn = CausalSelfAttention(embed_dim, num_heads, block_size, dropout_p)
+        self.n2 = nn.LayerNorm(embed_dim)
+        self.mlp = MLP(embed_dim, dropout_p)
+
+    def forward(self, x):
+        x = x + self.attn(self.n1(x))
+        return x + self.mlp(self.n2(x))
+
+
+class GPT2(nn.Module):
+    def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, dropout_p=0.0):
+        super().__init__()
+        self.H, self.L = num_heads, num_layers
+        self.tok = nn.Embedding(vocab_size, embed_dim)
+        self.pos = nn.Embedding(block_size, embed_dim)
+        self.drop = nn.Dropout(dropout_p)
+        mk = lambda f: nn.ModuleList(f() for _ in range(num_layers))
+        self.n1 = mk(lambda: nn.LayerNorm(embed_dim))
+        self.qkv = mk(lambda: nn.Linear(embed_dim, 3 * embed_dim))
+        self.out = mk(lambda: nn.Linear(embed_dim, embed_dim))
+        self.n2 = mk(lambda: nn.LayerNorm(embed_dim))
+        self.up = mk(lambda: nn.Linear(embed_dim, 4 * embed_dim))
+        self.down = mk(lambda: nn.Linear(4 * embed_dim, embed_dim))
+        self.norm = nn.LayerNorm(embed_dim)
+        self.head = nn.Linear(embed_dim, vocab_size, bias=False)
+
+    def forward(self, idx):
+        B, T = idx.shape
+        x = self.drop(self.tok(idx) + self.pos(torch.arange(T, device=idx.device)))
+        C = x.shape[-1]
+        for i in range(self.L):
+            q, k, v = (z.view(B, T, self.H, -1).transpose(1, 2) for z in self.qkv[i](self.n1[i](x)).chunk(3, -1))
+            s = q @ k.transpose(-1, -2) / math.sqrt(C // self.H)
+            s = s.masked_fill(torch.ones(T, T, dtype=torch.bool, device=x.device).triu(1), -math.inf)
+            y = self.drop(s.softmax(-1)) @ v
+            x = x + self.out[i](y.transpose(1, 2).reshape(B, T, C))
+            x = x + self.drop(self.down[i](F.gelu(self.up[i](self.n2[i](x)))))
+        return self.head(self.norm(x))

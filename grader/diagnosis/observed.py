@@ -51,7 +51,10 @@ _OF_WEIGHTS = frozenset(
     )
 )
 # The one is all that the other says, and more.
-_IMPLIES = {"position-table-of-vocab-size": "position-table-too-small"}
+_IMPLIES = {
+    "position-table-of-vocab-size": ("position-table-too-small", "index-out-of-range"),
+    "not-finite": ("state-kept-between-calls",),  # NaN is another number each time
+}
 UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval"))
 # Requirements that a wrong number, as any deviation gives it, does not touch: what fails there
 # beside a deviation that is shown by equality has a cause of its own.
@@ -64,8 +67,8 @@ _ORDER = (
     # All else that is seen of weights that are not there is wrong.
     "not-registered-until-called",
     "not-registered",
-    *sorted(CRASH_SLUGS),
     "returns-tuple",
+    *sorted(CRASH_SLUGS),
     "blocks-not-registered",
     "wrong-dtype",
     "output-transposed",
@@ -104,8 +107,8 @@ def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
         cause = _refined(result)
         if cause:
             found.setdefault(cause, result)
-    for specific, general in _IMPLIES.items():
-        if specific in found:
+    for specific, implied in _IMPLIES.items():
+        for general in implied if specific in found else ():
             found.pop(general, None)
     ranked = sorted(found.items(), key=lambda item: _rank(item[0]))
     if ranked and ranked[0][0] in _ORDER:

@@ -62,7 +62,9 @@ class Classifier:
         """
         arrays = [array for pair in pairs for array in pair]
         seeds = list(seeds) or [0] * len(pairs)
-        _, values = self.module.ask("classify", arrays, train=train, seeds=seeds, rows=0)
+        _, values = self.module.ask(
+            "classify", arrays, train=train, seeds=seeds, rows=0, same=False
+        )
         if len(values) != len(pairs) + len(arrays):
             raise self.module.broken("not one output for each input")
         outputs, after = values[: len(pairs)], values[len(pairs) :]
@@ -73,10 +75,17 @@ class Classifier:
             self._expect(output, len(idx))
         return outputs
 
-    def at_points(self, thetas: Sequence[Floats], pair: Pair) -> list[Floats]:
-        """Class logits in eval mode for one pair, with one set of parameters after another."""
+    def at_points(
+        self, thetas: Sequence[Floats], pair: Pair, *, same: bool = False
+    ) -> list[Floats]:
+        """Class logits in eval mode for one pair, with one set of parameters after another.
+
+        same: every call gets the very same tensors.
+        """
         arrays = [*thetas, *pair]
-        _, values = self.module.ask("classify", arrays, train=False, seeds=[0], rows=len(thetas))
+        _, values = self.module.ask(
+            "classify", arrays, train=False, seeds=[0], rows=len(thetas), same=same
+        )
         if len(values) != len(thetas) + 2:
             raise self.module.broken("not one output for each set of parameters")
         for output in values[: len(thetas)]:

@@ -184,13 +184,15 @@ def batches(
 
 def differentiate(
     subject: Subject, name: str, logits: Values, targets: Values, options: Mapping[str, int]
-) -> tuple[Any, Values | None]:
-    """What a loss gives, and its gradient with regard to the logits, if there is one."""
+) -> tuple[Any, Values | None, bool]:
+    """What a loss gives, its gradient with regard to the logits, if there is one, and whether the
+    targets are as they were.
+    """
     answer, values = subject.ask(
         name, "differentiate", [logits, targets], function=name, options=dict(options)
     )
     gradient = values[-1] if answer.get("gradient") is True and values else None
-    return _value(subject, name, answer, values), gradient
+    return _value(subject, name, answer, values), gradient, answer.get("kept") is True
 
 
 def call_each(subject: Subject, name: str, given: Sequence[Mapping[str, float]]) -> list[Any]:

@@ -55,12 +55,18 @@ class Classifying:
         return wire.Message({})
 
     def classify(
-        self, arrays: tuple[wire.Array, ...], model: int, train: bool, seeds: list[int], rows: int
+        self,
+        arrays: tuple[wire.Array, ...],
+        model: int,
+        train: bool,
+        seeds: list[int],
+        rows: int,
+        same: bool,
     ) -> wire.Message:
         """Class logits for pairs of idx and lengths, and the pairs as they are afterwards.
 
         seeds: one for each pair; rows: how many arrays in front are values of all parameters, for
-        each of which the only pair is asked.
+        each of which the only pair is asked; same: with the very same tensors.
         """
         target = self.models[model]
         module: Callable[..., Any] = target.use("", train)
@@ -70,7 +76,7 @@ class Classifying:
             for theta, pair in itertools.product(arrays[:rows] or [None], range(0, len(pairs), 2)):
                 if theta is not None:
                     target.set(_numbers(theta))
-                    pairs = [tensors.decode(array) for array in arrays[rows:]]
+                    pairs = pairs if same else [tensors.decode(array) for array in arrays[rows:]]
                 torch.default_generator.manual_seed(seeds[pair // 2])
                 outputs.append(module(*pairs[pair : pair + 2]))
         problem = tensors.unsendable([*outputs, *pairs])
@@ -121,7 +127,8 @@ class Classifying:
         stale: where it is not 0, the gradient that all have from before.
         """
         target = self.models[model]
-        target.use("", True)
+        target.use("", False)
+        target.module.train()  # even if it has never been in another mode
         for parameter in target.parameters:
             parameter.grad = None
             if stale and parameter.requires_grad:

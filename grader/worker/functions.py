@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -84,7 +84,8 @@ class Functions:
         models = [item for item in everything if isinstance(item, nn.Module)]
         modes = [[m.training for m in model.modules()] for model in models]
         flags = [_flags(model) for model in models]
-        inputs = {n: item for n, item in named.items() if type(item) is torch.Tensor}
+        sent = {n: named[n] for n, item in given if "object" not in item}
+        inputs = {n: item for name, value in sent.items() for n, item in _inputs(name, value)}
         torch.default_generator.manual_seed(seed)
         before = torch.default_generator.get_state()
         recorder = trace.Recorder(_parts([target, *models]))
@@ -123,6 +124,15 @@ class Functions:
             model = ScriptedModel([arrays[index] for index in script["arrays"]], script["decay"])
             return model.train(script["train"])
         return exchange.made(item, arrays, self.objects)
+
+
+def _inputs(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in what a function is given, by name: "batches.0.1" in a list of pairs."""
+    if type(value) is torch.Tensor:
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from _inputs(f"{name}.{place}", item)
 
 
 def _flags(model: nn.Module) -> list[tuple[int, bool]]:

@@ -230,12 +230,14 @@ class Training:
     ) -> wire.Message:
         """What a loss gives for logits and targets, and its gradient with regard to the logits."""
         logits, targets = map(tensors.decode, arrays)
-        value = self.functions[function](logits.requires_grad_(True), targets, **options)
+        given = targets.clone()
+        value = self.functions[function](logits.requires_grad_(True), given, **options)
         gradient: list[wire.Array] = []
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.requires_grad:
             (found,) = torch.autograd.grad(value.sum(), logits, allow_unused=True)
             gradient = [] if found is None else [tensors.encode(found)]
-        return _told(value, {"gradient": bool(gradient)}, gradient)
+        kept = torch.equal(given, targets)
+        return _told(value, {"gradient": bool(gradient), "kept": kept}, gradient)
 
     def call_each(
         self, arrays: tuple[wire.Array, ...], function: str, given: list[dict[str, Any]]

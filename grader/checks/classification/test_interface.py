@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.checks import imports
 from grader.checks.api import Failure, check
-from grader.checks.classification.common import LONG, NAME, OTHER, SMALL, Rig, rigs
+from grader.checks.classification.common import LONG, NAME, OTHER, SCALE, SMALL, Rig, rigs
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2.common import UNCHANGED
 from grader.checks.policy import advise_on_devices, check_policy
@@ -116,6 +116,20 @@ def test_shape(evidence: Evidence) -> None:
     single.classifier.logits([single.pair(np.random.default_rng(0), 3, 4)])
 
 
+def _expect_new_states(rig: Rig, other: Rig, rng: np.random.Generator) -> None:
+    """Fail unless the same tensors give other class logits once the weights are others."""
+    pair = rig.pair(rng, 3, 6)  # seen by neither of the two
+    thetas = [rig.module.random(rng, SCALE) for _ in range(2)]
+    (wanted,) = other.classifier.at_points(thetas[1:], pair)
+    found = rig.classifier.at_points(thetas, pair, same=True)[1]
+    if difference(found, wanted) > UNCHANGED:
+        raise Failure(
+            "once the weights are others, the same tensors give the class logits of the weights "
+            "before: something is kept by idx",
+            cause="state-kept-between-calls",
+        )
+
+
 @check(
     "classification.deterministic",
     PART,
@@ -153,3 +167,4 @@ def test_deterministic(evidence: Evidence) -> None:
             "with nothing to drop, the class logits in train mode are others than in eval mode",
             cause="another-in-train-mode",
         )
+    _expect_new_states(plain, rig, rng)

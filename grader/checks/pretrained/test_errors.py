@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from grader.checks.evidence import Evidence
 from grader.checks.pretrained.common import MODEL, NAME, arrived, fresh
 from grader.checks.pretrained.unfit import CASE, Bad, misshapen, missing, surplus
 from grader.remote import CandidateError, Module
+from grader.remote.function import call
 from grader.remote.module import Floats
 from grader.remote.pretrained import Loading, load
 
@@ -165,6 +166,27 @@ def test_untouched(evidence: Evidence) -> None:
             )
     if not refused:
         raise Failure("no variables were refused, whatever was wrong", cause="missing-accepted")
+    _expect_frozen(evidence, bads)
+
+
+def _expect_frozen(evidence: Evidence, bads: Sequence[Bad]) -> None:
+    """Fail unless what was frozen is so after an error, too."""
+    module = fresh(evidence, CASE.size)
+    call(evidence.subject, "requires_grad_", {}, args=[False], on=module.itself)
+    for bad in (bads[0], bads[-1]):
+        try:
+            refused = load(evidence.subject, NAME, module, bad.variables).refused
+        except CandidateError as fault:
+            if fault.status != "error":
+                raise
+            refused = fault.message
+        after = evidence.subject.adopt(module.itself, MODEL, module.dtype.name)
+        thawed = [parameter.name for parameter in after.parameters if parameter.trainable]
+        if refused is not None and thawed:
+            raise Failure(
+                f"{thawed[0]} was frozen, and is trained after an error ({refused})",
+                cause="frozen-weights-thawed",
+            )
 
 
 def _expect_settings(evidence: Evidence, loading: Loading, bad: Bad) -> None:
@@ -182,10 +204,17 @@ def _expect_settings(evidence: Evidence, loading: Loading, bad: Bad) -> None:
             "all(module.training for module in model.modules())",
             "mode-not-kept",
         ),
+        (
+            loading.ties_kept,
+            "what was one parameter in two places of the model is two",
+            "len(list(model.parameters())) == number",
+            "weights-untied",
+        ),
     ):
         if not kept:
             lines = (
                 "model.train()",
+                "number = len(list(model.parameters()))",
                 bad.line,
                 "try:",
                 "    load_openai_weights(model, variables)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ from grader.oracle.training import (
 from grader.oracle.training_forms import CLIPS, GRADIENTS
 from grader.remote.function import call
 from grader.remote.training import State, Student
+from grader.remote.worker import Values
 
 NAME = "train_step"
 # Relative: float32 in a loss, and torch's 1e-6 beside a norm, included. Bugs are off by 1e-2.
@@ -72,6 +73,7 @@ class Outcome:
     returned: Any = None
     state: State | None = None
     mode_kept: bool = True
+    after: Mapping[str, Values] = field(default_factory=dict)  # what it was given, by name
 
     @property
     def moved(self) -> Floats:
@@ -121,12 +123,34 @@ def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome
     outcome = Outcome(case, student, _LEARNING_RATE, max_norm, shares, flat(stale))
     outcome.returned, outcome.mode_kept = returned.value, returned.mode_kept
     outcome.state = student.state()
+    outcome.after = returned.after
     for after, before in zip(outcome.state.trained, model.trained, strict=True):
         if after.shape != before.shape or not np.isfinite(after).all():
             raise Failure("after the step, parameters have other shapes, or are not finite")
     if not np.array_equal(outcome.state.frozen, model.places):
         raise Failure("a parameter with requires_grad=False has moved", cause="frozen-trained")
     return outcome
+
+
+def expect_left(outcome: Outcome) -> None:
+    """Fail unless the micro-batches and the model's requires_grad are as they were."""
+    state = outcome.state
+    assert state is not None
+    for place, pair in enumerate(outcome.case.micro_batches()):
+        for which, tokens in enumerate(pair):
+            after = outcome.after.get(f"micro_batches.{place}.{which}")
+            if after is None or not np.array_equal(after, tokens):
+                what = ("inputs", "targets")[which]
+                raise Failure(
+                    f"the {what} of a micro-batch, which are the caller's, are overwritten",
+                    cause="mutates-input",
+                )
+    if state.learning != [True] * len(state.trained) + [False]:
+        raise Failure(
+            "after the step, parameters' requires_grad is not as it was: some that were frozen are "
+            "trained now, or some that were trained are frozen",
+            cause="requires-grad-not-kept",
+        )
 
 
 def near(found: Floats, expected: Floats) -> bool:

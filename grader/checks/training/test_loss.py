@@ -27,6 +27,9 @@ _TOLERANCE = 3e-6
 _NO_TOKEN = 50  # from here on, in any vocabulary drawn
 
 
+_OVERWRITES = "training.loss overwrites targets"
+
+
 @dataclass(frozen=True)
 class Case:
     """What Hypothesis draws. ignored: how many targets do not count; index: by which value, None
@@ -85,9 +88,11 @@ def _ask(evidence: Evidence, case: Case) -> tuple[float, Values | None, Floats, 
     """The loss, checked to be a scalar, its gradient, and what it was asked for."""
     logits, targets = case.drawn()
     sent = logits.astype(case.dtype)
-    value, gradient = differentiate(evidence.subject, NAME, sent, targets, case.options)
+    value, gradient, kept = differentiate(evidence.subject, NAME, sent, targets, case.options)
     if value is None:
         raise Failure("expected a loss, found None", cause="not-implemented")
+    if not kept:
+        evidence.named.setdefault(_OVERWRITES, "mutates-input")
     if not isinstance(value, np.ndarray) or value.shape != ():
         raise Failure(
             f"expected a scalar, a tensor of shape (), found {words(value)}",
@@ -201,6 +206,11 @@ def test_loss_ignore(evidence: Evidence, case: Case) -> None:
     """Targets that equal ignore_index count neither in the sum nor in what it is divided by."""
     _compare_ignoring(evidence, case)
     _compare_ignoring(evidence, _ABOVE)
+    if _OVERWRITES in evidence.named:
+        raise Failure(
+            "the loss overwrites the targets, which are the caller's",
+            cause=evidence.named[_OVERWRITES],
+        )
 
 
 def _compare_ignoring(evidence: Evidence, case: Case) -> None:

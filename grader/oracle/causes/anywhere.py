@@ -208,7 +208,7 @@ ANYWHERE: tuple[Cause, ...] = (
     ),
     Cause(
         slug="mutates-input",
-        names="The forward changes the tensor that it is given.",
+        names="A tensor that is given is changed in place.",
         asks="The brief asks for an output; the caller's tensor must stay as it is.",
         look="Look for +=, for an assignment into x[…], and for methods that end in an underscore.",
         code=r"[+\-*/]=|\] =|_\(",

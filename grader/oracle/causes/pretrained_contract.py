@@ -103,7 +103,7 @@ PRETRAINED_CONTRACT: tuple[Cause, ...] = (
             "and after.",
             "Copy into the parameters that are there, or tie the head again afterwards.",
         ),
-        ("pretrained.trains",),
+        ("pretrained.trains", "pretrained.untouched"),
     ),
     Cause(
         "frozen-weights-thawed",
@@ -116,7 +116,7 @@ PRETRAINED_CONTRACT: tuple[Cause, ...] = (
             "Freeze the model, load, and print requires_grad of all parameters.",
             "Copy into the parameters that are there, or give new ones the old requires_grad.",
         ),
-        ("pretrained.trains",),
+        ("pretrained.trains", "pretrained.untouched"),
     ),
     Cause(
         "right-variables-refused",

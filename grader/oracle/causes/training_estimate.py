@@ -139,7 +139,7 @@ TRAINING_ESTIMATE: tuple[Cause, ...] = (
             "and after.",
             "torch.no_grad() is enough: leave requires_grad alone.",
         ),
-        ("training.estimate_leaves",),
+        ("training.estimate_leaves", "training.step"),
     ),
     Cause(
         "parameters-changed",

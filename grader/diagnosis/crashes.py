@@ -49,13 +49,26 @@ def _by_calls(evidence: Evidence, part: str, seen: str) -> str:
         _runs(evidence, part, size, times) for times in ((longest, 2), (2, longest))
     ):
         return "state-kept-between-calls"
-    if part == "MLP" or all(
+    if part == "MLP":
+        return seen
+    if all(
         _runs(evidence, part, each, (time,))
         for each in sizes.BY_CLASS[part]
         for time in (1, 2, each["block_size"])
     ):
-        return seen
+        return _by_length(evidence, part) or seen
     return _by_size(evidence, part) or seen
+
+
+def _by_length(evidence: Evidence, part: str) -> str:
+    """The slug for a class that runs at small sizes, at a large one only for short sequences."""
+    real = sizes.REAL.get(part)
+    if real is None:
+        return ""
+    short, long = (_runs(evidence, part, real, (time,)) for time in (5, real["block_size"]))
+    if long or not short:
+        return ""
+    return "position-table-too-small" if part == "GPT2" else "block-size-mask-fixed"
 
 
 def _by_size(evidence: Evidence, part: str) -> str:

@@ -90,7 +90,7 @@ def _of_part(
             nan = _with_nan(evidence, part, seen_of_part)
             exact = nan or _SEARCHES[part](evidence)
     if not exact and part in _SEARCHES:
-        unregistered = _unregistered(evidence, part, seen_of_part)
+        unregistered = _unregistered(evidence, part, seen_of_part, failing)
         if unregistered:
             return unregistered
     diagnoses = [
@@ -126,7 +126,10 @@ def _with_nan(
 
 
 def _unregistered(
-    evidence: Evidence, part: str, seen_of_part: Sequence[tuple[str, CheckResult]]
+    evidence: Evidence,
+    part: str,
+    seen_of_part: Sequence[tuple[str, CheckResult]],
+    failing: Sequence[CheckResult],
 ) -> list[Diagnosis]:
     """Weights that are no parameters, which explains more than anything that is seen of them."""
     if any(seen in CRASH_SLUGS for seen, _ in seen_of_part):
@@ -134,8 +137,8 @@ def _unregistered(
     words = registered.missing(evidence, part)
     if not words:
         return []
-    known = [seen for seen, _ in seen_of_part if seen == "blocks-not-registered"]
-    cause = known[0] if known else "weights-not-registered"
+    of_blocks = any(result.cause == "blocks-not-registered" for result in failing)
+    cause = "blocks-not-registered" if of_blocks else "weights-not-registered"
     explanation = f"{CAUSES[cause].explanation} Observed: {words}"
     return [Diagnosis(part, cause, explanation, "likely")]
 

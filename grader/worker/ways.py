@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from grader import wire
 from grader.worker import describe, tensors
@@ -120,6 +121,8 @@ class Ways:
             torch.set_default_dtype(torch.float32)
             with self._models[model].as_told():
                 built = self._classes(name)(width)
+                if any(map(is_lazy, built.parameters())):
+                    built(torch.zeros(1, 1, width))  # which says what shapes they have
             counts.append(sum(p.numel() for p in built.parameters() if p.requires_grad))
         return wire.Message({"counts": counts})
 

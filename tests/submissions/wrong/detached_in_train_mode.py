@@ -1,7 +1,7 @@
 # verdict: fail
 # style: outputs are detached in train mode
 # part: CausalSelfAttention
-# cause: detach-breaks-gradients
+# cause: no-grad-in-forward
 """GPT-2 from scratch: the reference solution.
 
 Shapes are written with these letters:

@@ -27,6 +27,7 @@ from grader.oracle.layouts.guess import (
     declared_attention,
     guess_attention,
     shared_by_heads,
+    shared_by_slices,
 )
 from grader.remote import CandidateError
 
@@ -83,7 +84,8 @@ def _one_for_all_heads(evidence: Evidence) -> tuple[str, ...]:
     fitting = []
     for size in _SIZES:
         parameters = [p.indices for p in evidence.models.weighed(NAME, size).parameters]
-        places = shared_by_heads(parameters, size["embed_dim"], size["num_heads"])
+        shape = parameters, size["embed_dim"], size["num_heads"]
+        places = itertools.chain(shared_by_heads(*shape), shared_by_slices(*shape))
         known = draws(evidence, NAME, size)
         found = next(_fitting(places, (GPT2_ATTENTION, *_OTHER_SCALES), known), None)
         if found is None:

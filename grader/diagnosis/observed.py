@@ -103,7 +103,7 @@ def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
     What is observed of the function that is computed is one thing, however it shows.
     """
     found: dict[str, CheckResult] = {}
-    for result in results:
+    for result in _first_to_ask(results):
         cause = _refined(result)
         if cause:
             found.setdefault(cause, result)
@@ -115,6 +115,12 @@ def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:
         return ranked[:1]
     functional = [item for item in ranked if item[0] not in STRUCTURAL]
     return [item for item in ranked if item[0] in STRUCTURAL] + functional[:1]
+
+
+def _first_to_ask(results: Sequence[CheckResult]) -> Sequence[CheckResult]:
+    """The results whose causes count: what fails in plain use explains how it fails in others."""
+    plain = [result for result in results if not result.check.id.endswith(".ways")]
+    return plain if any(map(_refined, plain)) else results
 
 
 def stands_beside(cause: str, result: CheckResult) -> bool:

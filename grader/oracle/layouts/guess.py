@@ -14,7 +14,7 @@ import numpy as np
 
 from grader.oracle import model
 from grader.oracle.layouts.attention import find_units
-from grader.oracle.layouts.box import Box, Floats, Indices, Misfit
+from grader.oracle.layouts.box import ABSENT, Box, Floats, Indices, Misfit
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class AttentionGuess:
     def weights(self, theta: Floats) -> model.Attention:
         """The weights that these parameter values stand for."""
         none = np.zeros(self.query.shape[:2])
+        theta = np.append(theta, 0.0)  # which a place of ABSENT is
         return model.Attention(
             theta[self.query],
             theta[self.key],
@@ -132,6 +133,32 @@ def shared_by_heads(
                     ends = _by_head(matrix, heads, interleaved).transpose(2, 0, 1)
                     causes = ("projections-shared-by-heads",)
                     yield AttentionGuess(query, key, value, ends, causes)
+
+
+def shared_by_slices(
+    parameters: Sequence[Indices], size: int, heads: int
+) -> Iterator[AttentionGuess]:
+    """Guesses for one projection from head_dim to head_dim that each head uses on its own slice."""
+    width = size // heads
+    weights = [p for p in parameters if p.ndim > 1]
+    small = [p for p in weights if p.shape == (width, width)]
+    large = [p for p in weights if p.shape == (size, size)]
+    if len(small) != 3 or len(large) != 1:
+        return
+    for turned, roles in itertools.product((False, True), itertools.permutations(small)):
+        query, key, value = (_on_slices(role.T if turned else role, heads) for role in roles)
+        for matrix in (large[0], large[0].T):
+            out = _by_head(matrix, heads, False).transpose(2, 0, 1)
+            yield AttentionGuess(query, key, value, out, ("projections-shared-by-heads",))
+
+
+def _on_slices(role: Indices, heads: int) -> Indices:
+    """(D, D) as (H, D, C), each head's on the channels of its own."""
+    width = len(role)
+    wide = np.full((heads, width, heads * width), ABSENT)
+    for head in range(heads):
+        wide[head, :, head * width : (head + 1) * width] = role
+    return wide
 
 
 def _rows(parameter: Indices, size: int, stride: int) -> list[Indices]:

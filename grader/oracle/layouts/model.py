@@ -234,7 +234,7 @@ def _by_effect(
     for table in _tables(parameter, sizes.embed_dim):
         if len(table) >= sizes.block_size:
             change = box.sweep(theta, idx, table[:, 0]) - box.call(theta, idx)
-            felt = (np.abs(change) > NOTHING).any((1, 3))  # (rows, T)
+            felt = np.abs(change).max((1, 3), initial=0.0) > NOTHING  # (rows, T)
             rows = np.flatnonzero(felt.any(1))
             first = felt[rows].argmax(1)
             if np.array_equal(np.sort(first), np.arange(sizes.block_size)):

@@ -52,25 +52,38 @@ class Classifier:
         self.module = module
         self.num_classes = num_classes
         self._subject = subject
+        self._widen = False  # once its class logits were narrower than its weights
+        self.overwrites = False  # once it has changed what it was given
 
     def logits(
-        self, pairs: Sequence[Pair], *, train: bool = False, seeds: Sequence[int] = ()
+        self,
+        pairs: Sequence[Pair],
+        *,
+        train: bool = False,
+        seeds: Sequence[int] = (),
+        strict: bool = False,
     ) -> list[Floats]:
         """Class logits (B, num_classes) for each pair, checked to be such.
 
-        seeds: one for each pair. Raises CandidateError, also for pairs that were changed.
+        seeds: one for each pair. Raises CandidateError; strict: also for pairs that were changed,
+        and for logits of another dtype than the weights', which are worked round otherwise.
         """
         arrays = [array for pair in pairs for array in pair]
         seeds = list(seeds) or [0] * len(pairs)
         _, values = self.module.ask(
-            "classify", arrays, train=train, seeds=seeds, rows=0, same=False
+            "classify", arrays, train=train, seeds=seeds, rows=0, same=False, widen=self._widen
         )
         if len(values) != len(pairs) + len(arrays):
             raise self.module.broken("not one output for each input")
         outputs, after = values[: len(pairs)], values[len(pairs) :]
         for before, now in zip(arrays, after, strict=True):
             if not np.array_equal(before, now):
-                raise CandidateError("fail", "the forward changed its input", cause="mutates-input")
+                self.overwrites = True
+                if strict:
+                    message = "the forward changed its input"
+                    raise CandidateError("fail", message, cause="mutates-input")
+        if not strict and self._narrow(outputs):
+            return self.logits(pairs, train=train, seeds=seeds)
         for output, (idx, _) in zip(outputs, pairs, strict=True):
             self._expect(output, len(idx))
         return outputs
@@ -84,10 +97,18 @@ class Classifier:
         """
         arrays = [*thetas, *pair]
         _, values = self.module.ask(
-            "classify", arrays, train=False, seeds=[0], rows=len(thetas), same=same
+            "classify",
+            arrays,
+            train=False,
+            seeds=[0],
+            rows=len(thetas),
+            same=same,
+            widen=self._widen,
         )
         if len(values) != len(thetas) + 2:
             raise self.module.broken("not one output for each set of parameters")
+        if self._narrow(values[: len(thetas)]):
+            return self.at_points(thetas, pair, same=same)
         for output in values[: len(thetas)]:
             self._expect(output, len(pair[0]))
         return values[: len(thetas)]
@@ -97,13 +118,15 @@ class Classifier:
     ) -> tuple[Floats, list[Floats | None]]:
         """Class logits, and autograd's gradient of sum(logits * weights) for each parameter."""
         header, values = self.module.ask(
-            "classify_gradient", [*pair, weights], train=train, seed=seed
+            "classify_gradient", [*pair, weights], train=train, seed=seed, widen=self._widen
         )
         present = header.get("present")
         if not isinstance(present, list) or len(present) != len(self.module.parameters):
             raise self.module.broken("the list of gradients")
         if sum(flag is True for flag in present) != len(values) - 1:
             raise self.module.broken("the number of gradients")
+        if self._narrow(values[:1]):
+            return self.gradient(pair, weights, train=train, seed=seed)
         self._expect(values[0], len(pair[0]))
         remaining = iter(values[1:])
         gradients = [next(remaining) if flag is True else None for flag in present]
@@ -148,6 +171,13 @@ class Classifier:
         dtype = self.module.dtype.name
         name = "finetune_step"
         return call(self._subject, name, given, seed, args=args, dtype=dtype, watch=watch)
+
+    def _narrow(self, outputs: Sequence[Values]) -> bool:
+        """Whether to ask once more, in a way that keeps class logits as wide as the weights."""
+        if self._widen or self.module.dtype != np.float64:
+            return False
+        self._widen = any(output.dtype in (np.float32, np.float16) for output in outputs)
+        return self._widen
 
     def _expect(self, output: Values, batch: int) -> None:
         """Raise CandidateError unless these are class logits for so many sequences."""

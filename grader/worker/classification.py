@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from grader import wire
 from grader.worker import tensors
@@ -17,6 +19,27 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": torch.optim.SGD,
     "AdamW": torch.optim.AdamW,
 }
+
+
+_NARROW = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class Widened(TorchFunctionMode):
+    """Converts to float64 where the submission converts to a narrower float: for class logits that
+    are converted on their way out, and of which all else is to be judged.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """What torch calls in place of `func`."""
+        if func in (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16):
+            return args[0].double()
+        return func(*map(_wide, args), **{key: _wide(v) for key, v in (kwargs or {}).items()})
+
+
+def _wide(value: Any) -> Any:
+    return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
 
 
 class Classifying:
@@ -62,17 +85,19 @@ class Classifying:
         seeds: list[int],
         rows: int,
         same: bool,
+        widen: bool,
     ) -> wire.Message:
         """Class logits for pairs of idx and lengths, and the pairs as they are afterwards.
 
         seeds: one for each pair; rows: how many arrays in front are values of all parameters, for
-        each of which the only pair is asked; same: with the very same tensors.
+        each of which the only pair is asked, same: with the very same tensors; widen: see
+        `Widened`.
         """
         target = self.models[model]
         module: Callable[..., Any] = target.use("", train)
         pairs = [tensors.decode(array) for array in arrays[rows:]]
         outputs = []
-        with torch.set_grad_enabled(train):
+        with torch.set_grad_enabled(train), Widened() if widen else nullcontext():
             for theta, pair in itertools.product(arrays[:rows] or [None], range(0, len(pairs), 2)):
                 if theta is not None:
                     target.set(_numbers(theta))
@@ -85,7 +110,7 @@ class Classifying:
         return wire.Message({}, tuple(map(tensors.encode, [*outputs, *pairs])))
 
     def gradient(
-        self, arrays: tuple[wire.Array, ...], model: int, train: bool, seed: int
+        self, arrays: tuple[wire.Array, ...], model: int, train: bool, seed: int, widen: bool
     ) -> wire.Message:
         """What autograd says of sum(class logits * weights), for idx, lengths and weights.
 
@@ -97,7 +122,8 @@ class Classifying:
         torch.default_generator.manual_seed(seed)
         for parameter in target.parameters:
             parameter.grad = None
-        output = module(idx, lengths)
+        with Widened() if widen else nullcontext():
+            output = module(idx, lengths)
         problem = tensors.unsendable([output])
         if problem is not None:
             return wire.Message({"unsendable": problem})

@@ -179,20 +179,42 @@ def expect_small_steps(evidence: Evidence) -> None:
         )
 
 
-def _small(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Gradients of about a thousandth, and not below it."""
-    drawn = np.asarray(rng.normal(0.0, 1e-3, shape))
-    return np.asarray(drawn + np.copysign(1e-3, drawn))
+def expect_eps_beside_the_root(evidence: Evidence) -> None:
+    """Fail if smaller gradients yet move them as they do with eps under the root."""
+    setting, draw = Setting(_RATE, 0.0), 6
+    rng = np.random.default_rng(draw + 1)
+    given = [[_small(rng, shape, 1e-5) for shape in SHAPES.values()] for _ in range(_STEPS)]
+    start, *_, last = _run(evidence, setting, draw, given)
+    name, own = "pos_emb", [step[list(SHAPES).index("pos_emb")] for step in given]
+    before, found = (each[list(SHAPES).index(name)] for each in (start, last))
+    beside, *under = (
+        _stepped(setting, before, own, *both) for both in ((1e-8, 0.0), (0.0, 1e-8), (1e-8, 1e-8))
+    )
+    # Another eps beside the root is as good: only what is just so is called wrong.
+    if not _near(found, beside) and any(_near(found, each, 1e-4) for each in under):
+        raise Failure(
+            f"with gradients of about 0.00001, {name} goes as with an eps of 1e-8 under the root: "
+            "in AdamW it stands beside it",
+            _example(evidence, setting, draw, name, _code(draw + 1, 1e-5), beside, found),
+            "adamw-eps-too-large",
+            proven=True,
+        )
 
 
-def _code(draw: int) -> list[str]:
+def _small(rng: np.random.Generator, shape: tuple[int, ...], size: float = 1e-3) -> Floats:
+    """Gradients of about this size, and not below it."""
+    drawn = np.asarray(rng.normal(0.0, size, shape))
+    return np.asarray(drawn + np.copysign(size, drawn))
+
+
+def _code(draw: int, size: float = 1e-3) -> list[str]:
     """Lines that make the steps with them."""
     return [
         f"rng = np.random.default_rng({draw})",
         f"for _ in range({_STEPS}):",
         "    for each in p.values():",
-        "        g = rng.normal(0.0, 1e-3, each.shape)",
-        "        each.grad = torch.tensor(g + np.copysign(1e-3, g))",
+        f"        g = rng.normal(0.0, {size}, each.shape)",
+        f"        each.grad = torch.tensor(g + np.copysign({size}, g))",
         "    optimizer.step()",
     ]
 

@@ -10,7 +10,12 @@ from grader.checks.api import Counterexample, Failure, check
 from grader.checks.evidence import Evidence
 from grader.checks.experiment import show
 from grader.checks.training.common import model_code, trainee
-from grader.checks.training.named import expect_decay, expect_small_steps, expect_stepped
+from grader.checks.training.named import (
+    expect_decay,
+    expect_eps_beside_the_root,
+    expect_small_steps,
+    expect_stepped,
+)
 from grader.checks.training.optimizers import MATRICES, Setting, decays, wrong_steps
 from grader.oracle.training import Adam, Floats, Trainee, adamw, cut, flat
 from grader.remote import CandidateError
@@ -139,6 +144,7 @@ def test_adamw(evidence: Evidence) -> None:
         left = here if left is None else left & here
     if failed is None:
         expect_small_steps(evidence)
+        expect_eps_beside_the_root(evidence)
         return
     setting, draw, expected, found = failed
     cause = next(iter(sorted(left or ())), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import importlib
 import importlib.machinery
 import importlib.util
@@ -100,6 +101,7 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
         if self.only is None:
             super().exec_module(module)
             return
+        builtins.input = _nothing_typed
         relative = self._relative(module.__name__) or ""
         file = self._locate(relative)[0]
         for code, names in self._statements(file) if file is not None else ():
@@ -127,6 +129,11 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
         """Whether a module is a package (needed by `inspect` and `importlib.resources`)."""
         relative = self._relative(fullname)
         return relative is not None and self._locate(relative)[1]
+
+
+def _nothing_typed(prompt: object = "") -> str:
+    """What `input` gives where nobody is there to type: a value that depends on it is one, too."""
+    return ""
 
 
 def load(finder: SubmissionFinder, main: str) -> ModuleType:

@@ -262,6 +262,20 @@ def branch_varies(evidence: Evidence, size: Size, branch: str) -> bool:
     return _branch_varies(evidence, module, size, branch, "")
 
 
+def branch_shows(evidence: Evidence, size: Size, branch: str) -> bool:
+    """Whether one branch of the block is felt at all where the other one is silent: not if that
+    one's output takes the place of the stream.
+    """
+    module = evidence.models.module("TransformerBlock", size, dropout_p=0.5)
+    rng = np.random.default_rng(5)
+    theta = module.random(rng, 0.5)
+    x = rng.normal(0.0, 1.0, (2, 3, size["embed_dim"]))
+    _silence(evidence, module, size, branch, "", theta)
+    changed = theta.copy()
+    changed[evidence.layouts.branch_ends(module, size, "")[branch]] *= 2.0
+    return not common.same(module.call(x, theta), module.call(x, changed))
+
+
 def _branch_varies(evidence: Evidence, module: Module, size: Size, branch: str, path: str) -> bool:
     rng = np.random.default_rng(5)
     theta = module.random(rng, 0.5)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from hypothesis import given
 
@@ -183,13 +181,12 @@ def test_layers(evidence: Evidence) -> None:
                 f"num_layers={size['num_layers']}, found {len(blocks)}",
                 cause=assembly.why_so_many(evidence),
             )
-        names = [name for block in blocks for name in block.parameters]
-        if len(set(names)) != len(names):
+        shared = assembly.shared_parameters(module, size)
+        if shared:
             vectors = {p.name for p in module.parameters if len(p.shape) == 1}
-            only_norms = {name for name, uses in Counter(names).items() if uses > 1} <= vectors
             raise Failure(
                 "some of the blocks share their weights",
-                cause="norm-shared" if only_norms else "blocks-shared",
+                cause="norm-shared" if shared <= vectors else "blocks-shared",
             )
     assembly.meets(evidence, "layers")
 

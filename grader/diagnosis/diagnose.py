@@ -137,8 +137,9 @@ def _unregistered(
     words = registered.missing(evidence, part)
     if not words:
         return []
-    of_blocks = any(result.cause == "blocks-not-registered" for result in failing)
-    cause = "blocks-not-registered" if of_blocks else "weights-not-registered"
+    seen = {result.cause for result in failing}
+    told = ("blocks-not-registered", "not-registered-until-called")
+    cause = next((cause for cause in told if cause in seen), "not-registered")
     explanation = f"{CAUSES[cause].explanation} Observed: {words}"
     return [Diagnosis(part, cause, explanation, "likely")]
 

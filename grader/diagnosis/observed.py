@@ -21,7 +21,7 @@ _STRUCTURAL = (
     *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
     *("ignores-num-layers", "eps-too-large", "overflow", "not-finite"),
-    *("weights-not-registered", "position-table-of-vocab-size"),
+    *("not-registered", "position-table-of-vocab-size"),
     *(cause.slug for cause in WAYS),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)

@@ -29,7 +29,8 @@ _VIEWS = {
 class Trial:
     """A way of use, and what is to be said if it gives something else than `expected`.
 
-    lines: code that shows it. excused: whether a crash is not held against the class.
+    lines: code that shows it. cause: what that points to, and crash: what a crash does. excused:
+    whether a crash is not held against the class.
     """
 
     way: Way
@@ -37,6 +38,7 @@ class Trial:
     words: str
     lines: tuple[str, ...] = ()
     cause: str = ""
+    crash: str = ""
     excused: bool = False
     tolerance: float = CLOSE
 
@@ -66,7 +68,9 @@ def _crashed(experiment: Experiment, trial: Trial, fault: CandidateError) -> Non
     if fault.status not in ("error", "fail"):
         raise fault
     message = f"{trial.words} it fails: {fault.message}"
-    raise Failure(message, _shown(experiment, trial), trial.cause or fault.cause) from None
+    raise Failure(
+        message, _shown(experiment, trial), trial.crash or trial.cause or fault.cause
+    ) from None
 
 
 def _shown(experiment: Experiment, trial: Trial) -> Counterexample | None:
@@ -111,7 +115,7 @@ def views(experiment: Experiment, plain: Values, rng: np.random.Generator) -> It
             plain,
             "for an input that is a view of another tensor, such as batch[:, :-1],",
             ("y = model(x)", _VIEWS[view], "print((model(x) - y).abs().max().item())"),
-            "not-contiguous",
+            crash="not-contiguous",
             excused=not tokens,
         )
 

@@ -75,22 +75,6 @@ ANYWHERE: tuple[Cause, ...] = (
         checks=(".shape", ".causal", ".equals"),
     ),
     Cause(
-        slug="weights-not-registered",
-        names="Some of the weights are not among this module's parameters.",
-        asks="Only what is registered is trained, saved and moved: layers on self or in an "
-        "nn.ModuleList, tensors as nn.Parameter.",
-        look="Look for layers in a plain list or dict, for bare torch.randn tensors on self, and "
-        "for layers that are made in forward.",
-        code=r"\[|append|dict|randn|rand\(|Linear|ModuleList|Parameter",
-        hints=(
-            "What does an optimizer get from model.parameters()?",
-            "Print [name for name, p in module.named_parameters()]: is each of your layers there?",
-            "Use nn.ModuleList for lists of layers and nn.Parameter for tensors, and make all of "
-            "them in __init__.",
-        ),
-        checks=(".parts", ".projections", ".width", ".layers", ".equals"),
-    ),
-    Cause(
         slug="overflow",
         names="An exponential overflows: right for small numbers, NaN or infinite for large ones.",
         asks="The output is finite for any finite input; a trained GPT-2 has large scores, too.",

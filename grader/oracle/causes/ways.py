@@ -21,7 +21,7 @@ WAYS: tuple[Cause, ...] = (
     ),
     Cause(
         slug="not-registered",
-        names="Some of what is learnt is not among the module's parameters().",
+        names="Some of the weights are not among the module's parameters().",
         asks="The brief's classes are nn.Modules: what they learn is registered, so that an "
         "optimizer changes it, and state_dict() saves it.",
         look="Look for layers in a plain list or dict, or behind a lambda, and for tensors with "
@@ -33,7 +33,7 @@ WAYS: tuple[Cause, ...] = (
             "Put layers into nn.ModuleList, nn.ModuleDict or nn.Sequential, tensors into "
             "nn.Parameter.",
         ),
-        checks=(".ways", ".gradients"),
+        checks=(".parts", ".projections", ".width", ".layers", ".equals", ".ways", ".gradients"),
     ),
     Cause(
         slug="state-dict-incomplete",

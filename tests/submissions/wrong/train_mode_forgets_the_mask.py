@@ -1,6 +1,6 @@
 # verdict: fail
 # part: CausalSelfAttention
-# cause: differs-in-train-mode
+# cause: mask-not-in-training
 # style: with dropout attention is by hand, and without a mask
 import math
 

@@ -199,6 +199,9 @@ FOUND: dict[str, Build] = {
     "Latin-1, declared": file(
         "gpt2.py", f"# -*- coding: latin-1 -*-\n# für später\n{RIGHT}".encode("latin-1")
     ),
+    "Latin-1, not declared": file(
+        "gpt2.py", f"import torch\n# für später\n{RIGHT}".encode("latin-1")
+    ),
     "ends of lines of Windows": file("gpt2.py", RIGHT.replace("\n", "\r\n")),
     "ends of lines of old Macs": file("gpt2.py", RIGHT.replace("\n", "\r")),
     "tabs": file("gpt2.py", RIGHT.replace("    ", "\t")),
@@ -251,8 +254,8 @@ UNREAD: dict[str, tuple[Build, str]] = {
         "its language is R",
     ),
     "no notebook": (file("gpt2.ipynb", "{"), "not a notebook that can be read"),
-    "Latin-1, not declared": (
-        file("gpt2.py", f"import torch\n# für später\n{RIGHT}".encode("latin-1")),
+    "neither UTF-8 nor Python": (
+        file("gpt2.py", "%PDF-1.4\nfür später (".encode("latin-1")),
         "line 2: a byte that is not UTF-8",
     ),
     "an encoding that is none": (

@@ -60,7 +60,7 @@ def plain(raw: bytes) -> Text:
     try:
         text = decoded(raw)
     except ValueError as error:
-        return Text(raw, error=str(error))
+        return _from_an_old_editor(raw) or Text(raw, error=str(error))
     if parsed(text) is not None:
         return Text(text.encode())
     for change, note in (
@@ -72,6 +72,15 @@ def plain(raw: bytes) -> Text:
         if changed != text and (tree := parsed(changed)) is not None and tree.body:
             return Text(changed.encode(), notes=(note,))
     return Text(text.encode())
+
+
+def _from_an_old_editor(raw: bytes) -> Text | None:
+    """The text read as Latin-1, of which accents are bytes of their own, if that is Python."""
+    text = raw.decode("latin_1").replace("\r\n", "\n").replace("\r", "\n")
+    tree = None if "\0" in text else parsed(text)
+    if tree is None or not tree.body:
+        return None
+    return Text(text.encode(), notes=("it is not UTF-8, and was read as Latin-1",))
 
 
 def decoded(raw: bytes) -> str:

@@ -91,8 +91,8 @@ def test_reports_are_those_of_one_by_one(done: Path, folder: Path, judge: Grade)
 
 
 def test_what_cannot_be_read_says_so(done: Path) -> None:
-    assert "not a Python file" in report(done, "frank.txt")["checks"][0]["message"]
-    assert "a symbolic link" in report(done, "heidi.py")["checks"][0]["message"]
+    assert "not a Python file" in report(done, "frank.txt")["unreadable"]
+    assert "a symbolic link" in report(done, "heidi.py")["unreadable"]
 
 
 def test_look_alikes_are_told(done: Path) -> None:

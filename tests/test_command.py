@@ -107,7 +107,7 @@ def test_checks_run_under_plain_pytest() -> None:
     )
     assert done.returncode == 1
     assert "test_causal" in done.stdout
-    assert "2 failed" in done.stdout
+    assert "3 failed" in done.stdout
 
 
 def test_configuration_around_a_submission_takes_no_part(

@@ -307,8 +307,24 @@ def test_what_honest_code_does_is_not_told(action: str) -> None:
 
 @linux
 def test_violations_are_named_in_the_report(server: Server, write: Write, reference: str) -> None:
-    report = grade(
-        write(f"{reference}\nimport socket\nsocket.socket()\n"), Options(), server=server
+    at_work = reference.replace(
+        "hidden = self.activation", "__import__('socket').socket(); hidden = self.activation"
     )
-    assert {result.status for result in report.results} == {"violation"}
-    assert "the submission used the network (socket.__new__)" in report.results[0].message
+    assert at_work != reference
+    report = grade(write(at_work), Options(seed=0), server=server)
+    of_mlp = [result for result in report.results if result.check.part == "MLP"]
+    assert "violation" in {result.status for result in of_mlp}
+    told = " ".join(result.message for result in of_mlp)
+    assert "the submission used the network (socket.__new__)" in told
+
+
+@linux
+def test_an_attempt_at_import_is_told_and_costs_that_check(
+    server: Server, write: Write, reference: str
+) -> None:
+    report = grade(
+        write(f"{reference}\nimport socket\nsocket.socket()\n"), Options(seed=0), server=server
+    )
+    (failed,) = (result for result in report.results if result.failed)
+    assert failed.check.id == "gpt2.imports"
+    assert "used the network" in failed.message

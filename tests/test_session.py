@@ -88,7 +88,7 @@ def test_gradings_are_recorded_with_their_texts(folder: Path, tmp_path: Path) ->
     assert sorted(texts.values()) == sorted([before.decode(), WRONG.read_text(encoding="utf-8")])
     *_, last = entries(folder)
     assert last["score"] == 75
-    assert last["parts"]["CausalSelfAttention"] == [27, 40]
+    assert last["parts"]["CausalSelfAttention"] == [15, 40]
     assert texts[last["sha256"]] == (folder / "gpt2.py").read_text(encoding="utf-8")
 
 

@@ -158,8 +158,7 @@ def _submission(
 ) -> Submission:
     own = _as_judged(found.main, wanted.file, found.files)
     judged = {own if name == found.main else name: text for name, text in files.items()}
-    trees = {name: node for name, text in files.items() if (node := parsed(text)) is not None}
-    roles = taken(path, trees, found.main, wanted)
+    roles, classes = _roles_and_classes(path, found.main, files, wanted)
     starts = {name: (found.main, name) for name in wanted.names}
     starts |= {role.name: (role.file, role.own) for role in roles}
     known = facts(files, found.main, starts, imports, base, base_names)
@@ -175,7 +174,7 @@ def _submission(
         violations=known.violations,
         unwritten=known.unwritten,
         taken=roles,
-        classes=tuple(Classes.of(trees, found.main).found),
+        classes=classes,
         cells=found.text.cells,
         notes=tuple(_notes(path, root, found)),
         stubs=known.stubs,
@@ -184,6 +183,16 @@ def _submission(
         patched=known.patched,
         needed=known.needed,
     )
+
+
+def _roles_and_classes(
+    path: Path, main: str, files: Mapping[str, bytes], wanted: Names
+) -> tuple[tuple[Taken, ...], tuple[str, ...]]:
+    """What was taken for what, and the names of all classes. The trees are gone afterwards: one
+    takes many times its text.
+    """
+    trees = {name: node for name, text in files.items() if (node := parsed(text)) is not None}
+    return taken(path, trees, main, wanted), tuple(Classes.of(trees, main).found)
 
 
 def _as_judged(own: str, main: str, files: Collection[str]) -> str:

@@ -35,6 +35,8 @@ def why(evidence: Evidence, part: str, result: CheckResult) -> tuple[str, str]:
         return "wrong-signature", swapped
     if "in-place operation" in result.message:
         return "mutates-input", ""
+    if "backward through the graph a second time" in result.message:
+        return "state-kept-between-calls", ""  # of a call before, whose graph is gone
     if result.cause not in _OF_SIZES:
         return result.cause, ""
     return _by_calls(evidence, part, result.cause), ""

@@ -17,6 +17,7 @@ from grader.remote.ways import Way, use
 from grader.remote.worker import Values
 
 DEEPCOPY = "copy.deepcopy(model)"
+_KEPT = "state-kept-between-calls"
 _VIEWS = {
     "sliced": "x = torch.cat([x, x[:, :1]], dim=1)[:, :-1]",
     "transposed": "x = x.transpose(0, 1).contiguous().transpose(0, 1)",
@@ -106,7 +107,7 @@ def views(experiment: Experiment, plain: Values, rng: np.random.Generator) -> It
     tokens = x.dtype == np.int64
     views = ["sliced", "transposed", "every second", *([] if tokens else ["channels first"])]
     again = ("y = model(x)", "print((model(x) - y).abs().max().item())")
-    yield Trial(Way((x,), theta), plain, "when it is called again", again)  # or it is not the view
+    yield Trial(Way((x,), theta), plain, "when it is called again", again, _KEPT)
     for view in rng.permutation(views):
         yield Trial(
             Way((x,), theta, laid=str(view)),

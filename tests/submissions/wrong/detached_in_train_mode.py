@@ -1,7 +1,7 @@
 # verdict: fail
 # style: outputs are detached in train mode
 # part: CausalSelfAttention
-# cause: no-grad-in-forward
+# cause: detach-breaks-gradients
 """GPT-2 from scratch: the reference solution.
 
 Shapes are written with these letters:

@@ -38,7 +38,8 @@ def _expect_raw(experiment: Experiment, logits: np.ndarray) -> None:
 
 def _expect_positions(experiment: Experiment) -> None:
     """One token, wherever it stands, does not give the same everywhere."""
-    one = np.zeros_like(experiment.x)
+    last = _SIZE["vocab_size"] - 1  # not 0, which stands for padding in some models
+    one = np.full_like(experiment.x, last)
     logits = experiment.module.call(one, experiment.theta)
     if np.abs(logits - logits[:, :1]).max() > common.UNCHANGED:
         return
@@ -46,7 +47,7 @@ def _expect_positions(experiment: Experiment) -> None:
         "the same token gives the same logits at every position: the model cannot tell where a "
         "token stands",
         experiment.counterexample(
-            "y = model(torch.zeros_like(x))",
+            f"y = model(torch.full_like(x, {last}))",
             "print((y - y[:, :1]).abs().max())",
             expected="more than 0",
             found="0",

@@ -75,7 +75,11 @@ def plain(raw: bytes) -> Text:
 
 
 def _from_an_old_editor(raw: bytes) -> Text | None:
-    """The text read as Latin-1, of which accents are bytes of their own, if that is Python."""
+    """The text read as Latin-1, of which accents are bytes of their own, if that is Python and
+    declares no encoding.
+    """
+    if _COOKIE.search(b"\n".join(raw.splitlines()[:2])):
+        return None
     text = raw.decode("latin_1").replace("\r\n", "\n").replace("\r", "\n")
     tree = None if "\0" in text else parsed(text)
     if tree is None or not tree.body:

@@ -104,8 +104,14 @@ def test_files_that_are_no_python(desk: GradingProcess, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x = " + "(" * 50_000, "x = " + "-" * 50_000 + "1", "x = a" + ".a" * 40_000, "0;" * 49_000],
-    ids=["brackets", "signs", "attributes", "statements"],
+    [
+        "x = " + "(" * 50_000,
+        "x = " + "-" * 50_000 + "1",
+        "x = a" + ".a" * 40_000,
+        "0;" * 49_000,
+        "a;" * 49_000,
+    ],
+    ids=["brackets", "signs", "attributes", "statements", "names"],
 )
 def test_parser_bombs(desk: GradingProcess, tmp_path: Path, text: str) -> None:
     bomb = tmp_path / "gpt2.py"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -15,15 +15,14 @@ OPAQUE = frozenset({"globals", "eval", "exec"})
 ALL = "*"  # every name, as in `from layers import *`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One statement of a file.
 
     binds: names that it defines, imports or assigns; changes: names of things of which it sets a
     part (`X.a = …`, `X[0] = …`, `X.append(…)`, `setattr(X, …)`); loads: names that it looks up,
     now or when what it defines is called; uses: the same without annotations; outer: imports that
-    run with it; inner: those in functions; asked: attributes of a name, with ALL where it is used
-    in any other way.
+    run with it; inner: those in functions.
     """
 
     file: str
@@ -34,12 +33,16 @@ class Statement:
     uses: frozenset[str]
     outer: tuple[Importing, ...]
     inner: tuple[Importing, ...]
-    asked: Mapping[str, set[str]]
 
     @property
     def imports(self) -> tuple[Importing, ...]:
         """Those at any depth."""
         return self.outer + self.inner
+
+    @property
+    def asked(self) -> dict[str, set[str]]:
+        """Attributes of each name that it uses, with ALL where it is used in any other way."""
+        return _asked(self.node)
 
     @property
     def first_line(self) -> int:
@@ -53,22 +56,25 @@ def statements(file: str, tree: ast.Module) -> Iterator[Statement]:
     for node in _live(tree.body):
         outer = tuple(n for n in at_level(node) if isinstance(n, Importing))
         every = (n for n in ast.walk(node) if isinstance(n, Importing))
+        loads = frozenset(_looked_up(node, annotations=True))
+        uses = frozenset(_looked_up(node, annotations=False))
         yield Statement(
             file,
             node,
             frozenset(_bound(node)),
             frozenset(_changed(node)),
-            frozenset(_looked_up(node, annotations=True)),
-            frozenset(_looked_up(node, annotations=False)),
+            loads,
+            uses if uses != loads else loads,  # one set, not two: a file may have very many
             outer,
             tuple(n for n in every if n not in outer),
-            _asked(node),
         )
 
 
 def _live(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Without what is below `if __name__ == "__main__":` and `if TYPE_CHECKING:`."""
+    """Without what is below `if __name__ == "__main__":` and `if TYPE_CHECKING:`, and constants."""
     for node in body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
         if isinstance(node, ast.If) and _never_holds(node.test):
             yield from _live(node.orelse)
         else:

@@ -30,10 +30,15 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
     "source",
     required=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A folder in AG News' form (train.csv, test.csv, classes.txt), or one CSV file.",
+    help="A folder in AG News' form (train.csv, test.csv, classes.txt), or a CSV or JSONL file.",
 )
-@click.option("--text", help="Of one CSV file: the column of the texts.")
-@click.option("--label", help="Of one CSV file: the column of the classes.")
+@click.option(
+    "--text",
+    "columns",
+    multiple=True,
+    help="The column of the texts; more than once: they are put together.",
+)
+@click.option("--label", help="The column of the classes.")
 @click.option(
     "--test",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -60,7 +65,7 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
 @told
 def finetune(
     source: Path,
-    text: str | None,
+    columns: tuple[str, ...],
     label: str | None,
     test: Path | None,
     base: Path | None,
@@ -97,7 +102,9 @@ def finetune(
     chosen = choose(device)
     keep_memory()
     set_threads(threads)
-    data = read_labelled(source, text, label, test)
+    data = read_labelled(source, columns, label, test)
+    for note in data.notes:
+        click.echo(note, err=True)
     if begun is not None:
         kind = begun.tokens(code)
     elif recipe.tokens == "gpt2":
@@ -202,11 +209,12 @@ def classify(
     Example: lab classify runs/news "Shares rose after the merger."
     """
     from lab.classifier import judge
+    from lab.data.tables import decoded
     from lab.device import choose
     from lab.submission import Submission
 
     set_threads(threads)
-    asked = [*texts, *(file.read_text(encoding="utf-8").splitlines() if file else [])]
+    asked = [*texts, *(decoded(file)[0].splitlines() if file else [])]
     if not asked:
         raise LabError("no text is given: name some, or a file with --file")
     answers = judge(path, Submission(submission), choose(device)).ask(asked)

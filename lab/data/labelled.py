@@ -1,40 +1,52 @@
-"""Texts with labels: AG News as it is published, or any CSV with a header."""
+"""Texts with labels: AG News as it is published, or any table whose columns have names."""
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.data.tables import Table, decoded, read_columns, read_rows
 from lab.errors import LabError
 
 _HELD_OUT = 0.1  # of a single file, for measuring
 _TRAIN = ("train.csv", "train_5000.csv")
 _COLUMNS = 3  # class, title, description
+# AG News as Kaggle has it: with this header, and without the names of the classes.
+_KAGGLE = ["Class Index", "Title", "Description"]
+_AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
 
 Row = tuple[str, int]  # a text, and the number of its class
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows to learn from, rows to be measured on, and the names of the classes."""
+    """Rows to learn from, rows to be measured on, the names of the classes; and what to tell."""
 
     train: list[Row]
     test: list[Row]
     classes: list[str]
+    notes: tuple[str, ...] = ()
 
 
-def read_labelled(path: Path, text: str | None, label: str | None, test: Path | None) -> Labelled:
-    """The data of a folder in AG News' form, or of a CSV with these two columns."""
-    if path.is_dir():
+def read_labelled(
+    path: Path, text: Sequence[str], label: str | None, test: Path | None
+) -> Labelled:
+    """The data of a folder in AG News' form, or of a table with these columns.
+
+    text: the columns that are put together, with a space between two. Raises LabError.
+    """
+    if not text and label is None and path.is_dir():
         return _folder(path)
-    if text is None or label is None:
+    if not text or label is None:
         raise LabError(f"{path} is one file: name its columns with --text and --label")
-    rows = _named_columns(path, text, label)
+    if path.is_dir():
+        path, test = _train_file(path), path / "test.csv"
+    rows, notes = _named_columns(path, text, label)
     if test is not None:
-        train, held_out = rows, _named_columns(test, text, label)
+        held_out, more = _named_columns(test, text, label)
+        train, notes = rows, notes + more
     else:
         random.Random(0).shuffle(rows)
         split = len(rows) - int(len(rows) * _HELD_OUT)
@@ -50,62 +62,77 @@ def read_labelled(path: Path, text: str | None, label: str | None, test: Path | 
             [(words, numbers[name]) for words, name in train],
             [(words, numbers[name]) for words, name in held_out],
             classes,
+            notes,
         ),
     )
 
 
-def _folder(folder: Path) -> Labelled:
+def _train_file(folder: Path) -> Path:
+    """The file of a folder to learn from, beside which there is one to measure on."""
     names = [name for name in _TRAIN if (folder / name).is_file()]
-    for needed in ("test.csv", "classes.txt"):
-        if not names or not (folder / needed).is_file():
-            raise LabError(f"{folder} needs {' or '.join(_TRAIN)}, test.csv and classes.txt")
-    classes = (folder / "classes.txt").read_text(encoding="utf-8").split("\n")
-    classes = [name.strip() for name in classes if name.strip()]
-    train = _three_columns(folder / names[0], len(classes))
+    if not names or not (folder / "test.csv").is_file():
+        raise LabError(f"{folder} needs {' or '.join(_TRAIN)}, and test.csv")
+    return folder / names[0]
+
+
+def _folder(folder: Path) -> Labelled:
+    train_file, test_file, names = _train_file(folder), folder / "test.csv", folder / "classes.txt"
+    train, test = (
+        read_rows(file, lambda row: len(row) == _COLUMNS) for file in (train_file, test_file)
+    )
+    notes = train.notes + test.notes
+    if names.is_file():
+        text, more = decoded(names)
+        classes = [name.strip() for name in text.split("\n") if name.strip()]
+        notes += more
+    else:
+        classes = _unnamed(train)
     return _checked(
-        folder, Labelled(train, _three_columns(folder / "test.csv", len(classes)), classes)
+        folder,
+        Labelled(
+            _three_columns(train_file, train, len(classes)),
+            _three_columns(test_file, test, len(classes)),
+            classes,
+            notes,
+        ),
     )
 
 
-def _three_columns(path: Path, classes: int) -> list[Row]:
-    """Rows of class, title and description, without a header."""
+def _unnamed(table: Table) -> list[str]:
+    """Names of the classes where no file has them: known ones by their header, or numbers."""
+    numbers = [int(row[0]) for _, row in table.rows if row[0].strip().isdecimal()]
+    header = [cell.strip() for cell in table.rows[0][1]] if table.rows else []
+    if header == _KAGGLE and max(numbers, default=0) <= len(_AG_NEWS):
+        return _AG_NEWS
+    return [str(number) for number in range(1, max(numbers, default=0) + 1)]
+
+
+def _three_columns(path: Path, table: Table, classes: int) -> list[Row]:
+    """Rows of class, title and description; a first row whose class is no number is a header."""
     rows = []
-    for number, row in _rows(path):
+    for place, (line, row) in enumerate(table.rows):
         if len(row) != _COLUMNS:
             raise LabError(
-                f"{path}, line {number}: expected class, title, description; found {len(row)} "
-                "columns"
+                f"{path}, line {line}: expected class, title, description; found {len(row)} "
+                "columns (other tables: name their columns with --text and --label)"
             )
-        if not row[0].isdecimal() or not 1 <= int(row[0]) <= classes:
+        number = row[0].strip()
+        if place == 0 and not number.isdecimal() and len(table.rows) > 1:
+            continue
+        if not number.isdecimal() or not 1 <= int(number) <= classes:
             raise LabError(
-                f"{path}, line {number}: the class is a number from 1 to {classes}, not {row[0]!r}"
+                f"{path}, line {line}: the class is a number from 1 to {classes}, not {row[0]!r}"
             )
-        rows.append((f"{row[1]} {row[2]}".strip(), int(row[0]) - 1))
+        rows.append((f"{row[1]} {row[2]}".strip(), int(number) - 1))
     return rows
 
 
-def _named_columns(path: Path, text: str, label: str) -> list[tuple[str, str]]:
-    """Two columns of a CSV whose first line names them."""
-    rows = _rows(path)
-    header = rows[0][1] if rows else []
-    for column in (text, label):
-        if column not in header:
-            raise LabError(f"{path} has no column {column!r}; it has: {', '.join(header)}")
-    at, at_label = header.index(text), header.index(label)
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise LabError(f"{path}, line {number}: {len(row)} columns, expected {len(header)}")
-    return [(row[at], row[at_label]) for _, row in rows[1:]]
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """All rows that hold something, with the line each ends in."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            return [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabError(f"{path} cannot be read: {error}") from error
+def _named_columns(
+    path: Path, text: Sequence[str], label: str
+) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """Texts and labels of a table with these columns, and what to tell."""
+    table = read_columns(path, [*text, label])
+    return [(" ".join(filter(None, row[:-1])), row[-1]) for _, row in table.rows], table.notes
 
 
 def _checked(path: Path, data: Labelled) -> Labelled:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ from lab.model import build, dressed
 from lab.optimization import learning_rate_of, optimizer_of
 from lab.presets import Recipe
 from lab.progress import Shown
-from lab.run_folder import CLASSIFIER, Run, find
+from lab.run_folder import Run
 from lab.submission import Submission
 
 _MEASURED_AT_ONCE = 32  # rows
@@ -195,9 +194,8 @@ class Judge:
         ]
 
 
-def judge(path: Path, submission: Submission, device: torch.device) -> Judge:
+def judge(run: Run, submission: Submission, device: torch.device) -> Judge:
     """The classifier of a run. Raises LabError."""
-    run = find(path, CLASSIFIER)
     classes = len(run.facts["classes"])
     classifier = make(submission, run.recipe, run.facts["vocab_size"], classes, None)
     put_weights(classifier, read_weights(run.weights()), str(run.path))

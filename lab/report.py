@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from grader.files import write_whole
+from lab import code
+from lab.errors import LabError
 from lab.log import Entry, read
 from lab.run_folder import Run
 
@@ -35,6 +37,9 @@ def page(run: Run) -> str:
         .get_template("run.html.jinja")
         .render(
             run=run,
+            code=code.recorded(run),
+            whose=code.in_words(code.recorded(run)),
+            changed=_changed(run),
             recipe=asdict(run.recipe),
             best=best,
             measured=measured.replace("_", " "),
@@ -56,6 +61,14 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _changed(run: Run) -> str | None:
+    """How the code has changed since, if it is still there."""
+    try:
+        return code.difference(run, code.code_of(run, None), of_training=True)
+    except LabError as error:
+        return str(error)
 
 
 def _best(evals: list[Entry], measured: str) -> Entry | None:

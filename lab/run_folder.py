@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.files import write_whole
+from lab.code import facts_of, keep
 from lab.data.tokens import Tokens, read_tokens, write_tokens
 from lab.errors import LabError
 from lab.presets import Recipe
@@ -65,16 +66,26 @@ def check_free(path: Path) -> None:
         raise LabError(f"{path} holds a run already: go on with --resume, or name another folder")
 
 
-def create(path: Path, kind: str, recipe: Recipe, tokens: Tokens, facts: dict[str, Any]) -> Run:
-    """Make the folder of a new run. Raises LabError if there is one already."""
+def create(
+    path: Path,
+    kind: str,
+    recipe: Recipe,
+    tokens: Tokens,
+    code: Submission,
+    facts: dict[str, Any],
+) -> Run:
+    """Make the folder of a new run, with the code that it is made by. Raises LabError if there is
+    one already.
+    """
     check_free(path)
     config = path / "config.json"
-    everything = {**facts, "versions": _versions()}
+    everything = {"submission": facts_of(code), **facts, "versions": _versions()}
     text = {"format": FORMAT, "kind": kind, "recipe": asdict(recipe), **everything}
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / "log.jsonl").unlink(missing_ok=True)
         write_tokens(path, tokens)
+        keep(path, code)
         write_whole(config, json.dumps(text, indent=2) + "\n")
     except OSError as error:
         raise LabError(f"{path} cannot be written: {error}") from error

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from grader.worker.uncompiled import put_off
-from lab import attention, checkpoint, compiled, log
+from lab import attention, checkpoint, code, compiled, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
@@ -47,13 +47,15 @@ def begin(
     else:
         tokens = Characters.of(texts)
     dataset = _dataset(texts, tokens, recipe)
+    for name in ("get_batch", "train_step", "estimate_loss"):
+        submission.get("training", name)
+    submission.has("generation", "generate")
     compiled.pays(recipe.compile, device)  # or says why it cannot, as does the next
     small = build(submission, replace(recipe, num_layers=1), tokens.vocab_size)
     attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
     # A run that is gone on with computes as it did before.
     recipe = _settled(recipe, device, team)
     facts = {
-        "submission": str(submission.folder),
         "data": {"source": source, **dataset.facts()},
         "vocab_size": tokens.vocab_size,
         "device": in_words(device),
@@ -62,7 +64,7 @@ def begin(
     }
     run = Run(out, LANGUAGE_MODEL, recipe, facts)
     if team.leads:
-        run = create(out, LANGUAGE_MODEL, recipe, tokens, facts)
+        run = create(out, LANGUAGE_MODEL, recipe, tokens, submission, facts)
     return Job(submission, run, dataset, tokens, device, team)
 
 
@@ -86,8 +88,7 @@ def again(
         raise LabError(f"{out} was not trained here, so there is nothing to resume")
     tokens = run.tokens(submission)
     dataset = _dataset(read_texts(source or run.facts["data"]["source"]), tokens, recipe)
-    if dataset.key != run.facts["data"]["key"]:
-        raise LabError("this is not the text that the run began with; it cannot go on")
+    _check_same(run.facts["data"], dataset)
     return Job(submission, run, dataset, tokens, device, team)
 
 
@@ -117,10 +118,21 @@ def _dataset(texts: list[str], tokens: Tokens, recipe: Recipe) -> Dataset:
     return dataset
 
 
+def _check_same(began: dict[str, Any], dataset: Dataset) -> None:
+    """Raise LabError unless the tokens are those that a run began with."""
+    if dataset.key != began["key"] and dataset.ids != began.get("ids"):
+        raise LabError(
+            "this is not the text that the run began with, or tokenizer.py makes other tokens of "
+            "it by now; it cannot go on: train another run, or take back what has changed"
+        )
+
+
 def carry_out(job: Job, console: Console) -> bool:
     """Train, from the newest checkpoint if there is one; says whether the end was reached."""
     put_off()
     training = Training(job)
+    if changed := code.difference(job.run, job.submission, of_training=True):
+        console.print(changed, style="yellow", markup=False)
     if job.team.leads:
         checkpoint.room_for(job.run.path, training.model)
     resumed = training.restore()
@@ -149,6 +161,7 @@ def _introduce(training: Training, console: Console) -> None:
         f"in {job.recipe.precision}",
         markup=False,
     )
+    console.print(code.in_words(code.facts_of(job.submission)), markup=False)
     if compiled.pays(job.recipe.compile, job.device):
         console.print("the model is compiled first, which takes a while if it is done anew")
     if training.done:

@@ -1,69 +1,194 @@
-"""The submission: a folder whose files are the exercises. One's own code, imported as it is."""
+"""The submission: one's own files, imported as they are, and the worked solution's for the rest."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from grader.checks.catalogue import EXERCISES
+from grader.submission import MissingFile, UnusableInput
 from lab.errors import LabError
 
-FILES = (
-    "gpt2",
-    "generation",
-    "kv_cache",
-    "training",
-    "tokenizer",
-    "pretrained",
-    "classification",
-)
+SOLUTIONS = Path(__file__).parents[1] / "solutions"
+YOURS, SOLVED = "yours", "the worked solution's"
+# They reach into the model: the worked solution's fit no other model than its own.
+_INSEPARABLE = {"kv_cache": "gpt2", "pretrained": "gpt2"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that is run: where it is, whose, and the hash of its text."""
+
+    path: Path
+    whose: str
+    sha256: str
 
 
 class Submission:
-    """Functions and classes by file and name. A file is imported when it is first asked for."""
+    """Functions and classes by file and name. A file is imported when it is first asked for.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        if not self.folder.is_dir():
+    path: a folder whose files are the exercises, or the file of a GPT2 with the others beside it.
+    What is not there, or still a stub, is the worked solution's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        if not self.path.exists():
             raise LabError(
-                f"there is no folder {folder} with a submission; name one with --submission"
+                f"there is no file or folder {path} with a submission; name one with --submission"
             )
+        self.folder = self.path if self.path.is_dir() else self.path.parent
+        self._places: dict[str, Path | None] = {}
+        self._modules: dict[str, ModuleType] = {}  # all that came with it, helpers too
 
     def get(self, file: str, name: str) -> Any:
         """The function or class `name` of `file`.py. Raises LabError if there is none."""
         try:
             return getattr(self._module(file), name)
         except AttributeError:
-            raise LabError(f"{self.folder / file}.py has no {name}") from None
+            raise LabError(f"{self.place(file)} has no {name}") from None
 
     def has(self, file: str, name: str) -> bool:
         """Whether there is such a function or class."""
-        return (self.folder / f"{file}.py").is_file() and hasattr(self._module(file), name)
+        return self.place(file) is not None and hasattr(self._module(file), name)
+
+    def place(self, file: str) -> Path | None:
+        """Where `file`.py is taken from; None if nobody has written one that fits."""
+        if file not in self._places:
+            own = self._own(file) if self.folder != SOLUTIONS else None
+            self._places[file] = own or self._solved(file)
+        return self._places[file]
+
+    def whose(self, path: Path) -> str:
+        """YOURS or SOLVED."""
+        return SOLVED if path.parent == SOLUTIONS else YOURS
+
+    def names(self) -> list[str]:
+        """Under which names its files have been imported so far."""
+        return list(self._modules)
+
+    def sources(self) -> dict[str, Source]:
+        """What has been imported so far, by its name: "gpt2.py", and helpers of one's own."""
+        found = {}
+        for name, module in sorted(self._modules.items()):
+            path = Path(module.__file__ or "")
+            named = f"{name}.py" if name in EXERCISES else path.relative_to(self.folder).as_posix()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[named] = Source(path, self.whose(path), digest)
+        return found
+
+    def digest(self, file: str) -> str:
+        """A hash of a file's text, and of those of its helpers."""
+        self._module(file)
+        others = {f"{name}.py" for name in EXERCISES if name != file}
+        parts = [f"{k} {s.sha256}" for k, s in self.sources().items() if k not in others]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _own(self, file: str) -> Path | None:
+        """One's own, if there is more than a stub. Raises LabError for what cannot be read."""
+        exercise = EXERCISES[file]
+        path = self.path if file == "gpt2" else self.folder / exercise.file
+        if not path.exists():
+            return None
+        try:
+            read = exercise.read(path)
+        except MissingFile:
+            return None
+        except UnusableInput as error:
+            raise LabError(str(error)) from error
+        place = Path(read.folder) / read.main
+        if not place.is_file() or place.suffix != ".py":
+            raise LabError(
+                f"{path}: the lab imports Python files as they lie there; expected {exercise.file} "
+                f"or a folder with it, found {read.main}. Save its code as {exercise.file}"
+            )
+        written = read.error or set(exercise.names) - read.stubs - read.unwritten
+        return place.resolve() if written else None
+
+    def _solved(self, file: str) -> Path | None:
+        """The worked solution's, if it goes with what it builds on."""
+        base = _INSEPARABLE.get(file)
+        path = SOLUTIONS / f"{file}.py"
+        fits = base is None or self.place(base) == SOLUTIONS / f"{base}.py"
+        return path if fits and path.is_file() else None
 
     def _module(self, file: str) -> ModuleType:
-        path = self.folder / f"{file}.py"
-        if not path.is_file():
-            raise LabError(f"this needs {file}.py, which is not in {self.folder}")
-        loaded = sys.modules.get(file)
-        if loaded is not None and Path(loaded.__file__ or "").resolve() == path:
-            return loaded
-        # The files know each other by these names, so they are of one folder at a time.
-        for name in FILES:
-            module = sys.modules.get(name)
-            if module is not None and Path(module.__file__ or "").resolve().parent != self.folder:
-                del sys.modules[name]
-        if str(self.folder) in sys.path:
-            sys.path.remove(str(self.folder))
-        sys.path.insert(0, str(self.folder))
+        if file in self._modules:
+            return self._modules[file]
+        path = self.place(file)
+        if path is None:
+            raise LabError(f"this needs {file}.py, which is not written in {self.folder}")
+        self._come_forward()
+        before = set(sys.modules)
         try:
-            return importlib.import_module(file)
+            module = importlib.import_module(file)
         except ImportError as error:
             raise LabError(f"{path} cannot be imported: {error}") from error
         except SyntaxError as error:
             raise LabError(f"{path} is no Python: {error}") from error
+        for name in set(sys.modules) - before:
+            if name in EXERCISES or _lies_in(sys.modules[name], self.folder):
+                self._modules[name] = sys.modules[name]
+        return module
+
+    def _come_forward(self) -> None:
+        """Let the files that import each other be those of this submission."""
+        for finder in [f for f in sys.meta_path if isinstance(f, _Finder)]:
+            if finder.of is self:
+                return
+            finder.leave()
+        for name in EXERCISES:
+            sys.modules.pop(name, None)
+        sys.modules.update(self._modules)
+        _Finder(self).enter()
+
+
+class _Finder(MetaPathFinder):
+    """Finds the files of a submission by the names under which they know each other."""
+
+    def __init__(self, of: Submission) -> None:
+        self.of = of
+        model = of.place("gpt2")
+        beside_model = [model.parent] if model and of.whose(model) == YOURS else []
+        self._folders = [str(folder) for folder in dict.fromkeys([*beside_model, of.folder])]
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See MetaPathFinder."""
+        place = self.of.place(name) if name in EXERCISES else None
+        if place is None:
+            return None
+        # As a package, too, so that relative imports reach what lies beside it.
+        return spec_from_file_location(name, place, submodule_search_locations=[str(place.parent)])
+
+    def enter(self) -> None:
+        """Be asked first; and what is no exercise is looked for beside them."""
+        sys.meta_path.insert(0, self)
+        sys.path[:0] = self._folders
+
+    def leave(self) -> None:
+        """Take the submission's modules out of the way."""
+        sys.meta_path.remove(self)
+        sys.path[:] = [place for place in sys.path if place not in self._folders]
+        for name in self.of.names():
+            sys.modules.pop(name, None)
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    """Whether it is a file of the folder, and no installed package in it."""
+    path = Path(getattr(module, "__file__", None) or "/")
+    return folder in path.parents and "site-packages" not in path.parts
 
 
 def unwritten(error: NotImplementedError) -> str:

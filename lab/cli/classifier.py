@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
+from lab.cli.common import (
+    DEVICE,
+    MERGES,
+    SUBMISSION,
+    THREADS,
+    say_difference,
+    screen,
+    set_threads,
+    told,
+)
 from lab.environment import keep_memory
 from lab.errors import LabError
 from lab.presets import CHOICES, MODEL_FIELDS, PRESETS, Recipe, changed, preset
@@ -74,7 +83,7 @@ def finetune(
     out: Path,
     epochs: int,
     settings: tuple[str, ...],
-    submission: Path,
+    submission: Path | None,
     merges: Path | None,
     device: str,
     threads: int | None,
@@ -88,16 +97,19 @@ def finetune(
     from grader.worker.uncompiled import put_off
     from lab import classifier, log
     from lab.checkpoint import room_for
+    from lab.code import code_of, facts_of
+    from lab.code import in_words as whose
     from lab.data.labelled import read_labelled
     from lab.data.tokens import Characters, GPT2Tokens, find_merges
     from lab.device import choose, in_words
     from lab.progress import shown
     from lab.run_folder import CLASSIFIER, LANGUAGE_MODEL, create, find
     from lab.stop import INTERRUPTED, asked_to_stop
-    from lab.submission import Submission
 
-    code = Submission(submission)
     begun = find(base, LANGUAGE_MODEL) if base else None
+    code = code_of(begun, submission)
+    if begun is not None:
+        say_difference(begun, code)
     recipe = _recipe(begun, name, tokens, settings)
     chosen = choose(device)
     keep_memory()
@@ -113,18 +125,18 @@ def finetune(
         kind = Characters.of(text for text, _ in data.train)
     steps = epochs * math.ceil(len(data.train) / recipe.batch_size)
     recipe = replace(recipe, iterations=steps, decay_iterations=0)
+    code.get("training", "configure_optimizer")
 
     torch.manual_seed(recipe.seed)
     model = classifier.make(code, recipe, kind.vocab_size, len(data.classes), begun)
     facts = {
-        "submission": str(code.folder),
         "data": {"source": str(source), "rows": len(data.train), "measured_on": len(data.test)},
         "base": str(base) if base else "none",
         "classes": data.classes,
         "vocab_size": kind.vocab_size,
         "device": in_words(chosen),
     }
-    run = create(out, CLASSIFIER, recipe, kind, facts)
+    run = create(out, CLASSIFIER, recipe, kind, code, facts)
     task = classifier.Task(code, run, data, kind, chosen)
     room_for(out, model)
     put_off()
@@ -135,6 +147,7 @@ def finetune(
         f"{len(data.test):,}, on {in_words(chosen)}",
         markup=False,
     )
+    console.print(whose(facts_of(code)), markup=False)
     entries = log.Log(run.log)
     with asked_to_stop() as stopping, shown(console, steps) as bar:
         table = classifier.finetune(tuning, task, epochs, entries, bar, stopping)
@@ -200,7 +213,7 @@ def classify(
     path: Path,
     texts: tuple[str, ...],
     file: Path | None,
-    submission: Path,
+    submission: Path | None,
     device: str,
     threads: int | None,
 ) -> None:
@@ -209,14 +222,18 @@ def classify(
     Example: lab classify runs/news "Shares rose after the merger."
     """
     from lab.classifier import judge
+    from lab.code import code_of
     from lab.data.tables import decoded
     from lab.device import choose
-    from lab.submission import Submission
+    from lab.run_folder import CLASSIFIER, find
 
     set_threads(threads)
     asked = [*texts, *(decoded(file)[0].splitlines() if file else [])]
     if not asked:
         raise LabError("no text is given: name some, or a file with --file")
-    answers = judge(path, Submission(submission), choose(device)).ask(asked)
+    run = find(path, CLASSIFIER)
+    code = code_of(run, submission)
+    say_difference(run, code)
+    answers = judge(run, code, choose(device)).ask(asked)
     for text, (name, probability) in zip(asked, answers, strict=True):
         click.echo(f"{probability:.3f}  {name}  {text}")

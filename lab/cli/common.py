@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,11 +16,15 @@ from lab.errors import LabError
 UNUSABLE = 2
 _PLAIN_WIDTH = 100
 
+if TYPE_CHECKING:
+    from lab.run_folder import Run
+    from lab.submission import Submission
+
 SUBMISSION = click.option(
     "--submission",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=lambda: _default_submission(),
-    help="The folder with gpt2.py, training.py and so on (default: solutions/).",
+    type=click.Path(path_type=Path),
+    help="Your gpt2.py, or the folder with it, training.py and so on; what is not written there is "
+    "the worked solution's (default: the code that made the run, or else the worked solution).",
 )
 DEVICE = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"
@@ -31,11 +35,6 @@ MERGES = click.option(
     type=click.Path(path_type=Path, exists=True),
     help="A vocab.bpe or merges.txt, or a folder with one (default: GPT-2's own).",
 )
-
-
-def _default_submission() -> Path:
-    here = Path("solutions")
-    return here if here.is_dir() else Path(__file__).parents[2] / "solutions"
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
@@ -69,6 +68,14 @@ def screen(quiet: bool = False) -> Console:
     """Where things are shown: as wide as the terminal, or plain."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     return Console(highlight=False, width=width, quiet=quiet)
+
+
+def say_difference(run: Run, code: Submission) -> None:
+    """Warn of weights that other code has made."""
+    from lab.code import difference
+
+    if words := difference(run, code):
+        click.secho(f"{words}: its weights may mean another thing here", fg="yellow", err=True)
 
 
 def set_threads(threads: int | None) -> None:

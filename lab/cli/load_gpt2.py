@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @SUBMISSION
 @MERGES
 @told
-def load_gpt2(folder: Path, out: Path, submission: Path, merges: Path | None) -> None:
+def load_gpt2(folder: Path, out: Path, submission: Path | None, merges: Path | None) -> None:
     """Put the weights of a GPT-2 into the submission's model: a run to sample and fine-tune.
 
     FOLDER is a checkpoint as OpenAI published it (checkpoint, hparams.json, model.ckpt.*), or one
@@ -36,14 +36,14 @@ def load_gpt2(folder: Path, out: Path, submission: Path, merges: Path | None) ->
     Example: lab load-gpt2 models/124M --out runs/gpt2
     """
     from lab.checkpoint import NotWrittenError, write_weights
+    from lab.code import code_of
     from lab.data.tokens import Numbers
     from lab.model import build, count
     from lab.pretrained import read_folder
     from lab.run_folder import LANGUAGE_MODEL, check_free, create
-    from lab.submission import Submission
 
     check_free(out)
-    code = Submission(submission)
+    code = code_of(None, submission)
     load = code.get("pretrained", "load_openai_weights")
     checkpoint = read_folder(folder)
     vocab_size = checkpoint.sizes["vocab_size"]
@@ -55,11 +55,10 @@ def load_gpt2(folder: Path, out: Path, submission: Path, merges: Path | None) ->
     except ValueError as error:
         raise LabError(f"{folder} does not fit the submission's GPT2: {error}") from error
     facts = {
-        "submission": str(code.folder),
         "vocab_size": vocab_size,
         "loaded": f"{folder} ({checkpoint.form})",
     }
-    run = create(out, LANGUAGE_MODEL, recipe, tokens, facts)
+    run = create(out, LANGUAGE_MODEL, recipe, tokens, code, facts)
     try:
         write_weights(run.best, model, {"loaded": str(folder)})
     except NotWrittenError as error:

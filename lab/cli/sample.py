@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, set_threads, told
+from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, say_difference, set_threads, told
 from lab.errors import LabError
 from lab.presets import CHOICES
 
@@ -72,7 +72,7 @@ def sample(
     seed: int,
     no_cache: bool,
     precision: str,
-    submission: Path,
+    submission: Path | None,
     merges: Path | None,
     device: str,
     threads: int | None,
@@ -82,11 +82,14 @@ def sample(
     Example: lab sample runs/demo --prompt "The following"
     """
     from lab import device as devices
-    from lab.submission import Submission
+    from lab.code import code_of
+    from lab.run_folder import LANGUAGE_MODEL, find
     from lab.writing import How, writer
 
     set_threads(threads)
-    code = Submission(submission)
+    run = find(path, LANGUAGE_MODEL)
+    code = code_of(run, submission)
+    say_difference(run, code)
     chosen = devices.choose(device)
     dtype = devices.sampling_precision(precision, chosen)
     tokens = _tokens(merges, code)

@@ -51,7 +51,7 @@ def train(
     settings: tuple[str, ...],
     sdpa: bool,
     resume: bool,
-    submission: Path,
+    submission: Path | None,
     merges: Path | None,
     device: str,
     threads: int | None,
@@ -67,12 +67,13 @@ def train(
     recipe = changed(preset(name), settings)  # before anything slow: a slip is told at once
 
     from lab import start
+    from lab.code import code_of
     from lab.device import choose
     from lab.parallel import joined
+    from lab.run_folder import LANGUAGE_MODEL, find
     from lab.stop import INTERRUPTED
-    from lab.submission import Submission
 
-    code = Submission(submission)
+    code = code_of(find(out, LANGUAGE_MODEL) if resume else None, submission)
     chosen = choose(device)
     keep_memory()
     set_threads(threads or (start.threads_of(out) if resume else None))

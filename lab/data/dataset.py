@@ -18,22 +18,28 @@ from lab.data.places import cache
 from lab.data.tokens import Tokens
 from lab.errors import LabError
 
-_FORMAT = 1  # a new one when files of old caches would be read wrongly
+_FORMAT = 2  # a new one when files of old caches would be read wrongly
 _HELD_OUT = 0.1  # the last part of the text, for validation
+_IDS = "ids.sha256"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Two rows of tokens, int64 as the exercises take them, and where they came from."""
+    """Two rows of tokens, int64 as the exercises take them, and where they came from.
+
+    key: of the text, the tokenizer's code and its vocabulary; ids: a hash of the tokens.
+    """
 
     train: torch.Tensor
     validation: torch.Tensor
     key: str
+    ids: str = ""
 
     def facts(self) -> dict[str, Any]:
         """What config.json says of it."""
         return {
             "key": self.key,
+            "ids": self.ids,
             "train_tokens": len(self.train),
             "validation_tokens": len(self.validation),
         }
@@ -61,7 +67,8 @@ def prepare(texts: list[str], tokens: Tokens) -> Dataset:
             _write(place, texts, tokens)
         except OSError as error:
             raise LabError(f"the dataset cannot be written to {place}: {error}") from error
-    return Dataset(_mapped(place / "train.bin"), _mapped(place / "validation.bin"), key)
+    ids = (place / _IDS).read_text(encoding="ascii")
+    return Dataset(_mapped(place / "train.bin"), _mapped(place / "validation.bin"), key, ids)
 
 
 def _write(place: Path, texts: Iterable[str], tokens: Tokens) -> None:
@@ -73,6 +80,7 @@ def _write(place: Path, texts: Iterable[str], tokens: Tokens) -> None:
         split = len(ids) - int(len(ids) * _HELD_OUT)
         ids[:split].tofile(temporary / "train.bin")
         ids[split:].tofile(temporary / "validation.bin")
+        (temporary / _IDS).write_text(hashlib.sha256(ids.tobytes()).hexdigest(), encoding="ascii")
         temporary.rename(place)
     except OSError:
         if not place.is_dir():  # else another process was faster, with the very same

@@ -90,6 +90,7 @@ class GPT2Tokens:
         self._tokenizer = submission.get("tokenizer", "BPETokenizer")(
             parse_merges(merges), [END_OF_TEXT]
         )
+        self._code = submission.digest("tokenizer")
         self.vocab_size: int = self._tokenizer.vocab_size
         self.end: int | None = self.vocab_size - 1
 
@@ -103,7 +104,7 @@ class GPT2Tokens:
 
     def saved(self) -> dict[str, Any]:
         """See Tokens."""
-        return {"kind": self.kind, "merges": self._merges}
+        return {"kind": self.kind, "merges": self._merges, "code": self._code}
 
 
 class Numbers:

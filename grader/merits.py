@@ -16,6 +16,7 @@ from grader.checks.catalogue import Exercise
 from grader.checks.evidence import Evidence
 from grader.checks.gpt2 import sizes
 from grader.checks.models import example
+from grader.control import settled
 from grader.remote import CandidateError, Server, WorkerLost
 from grader.report.model import FOUL, CheckResult, total
 from grader.rubric import Rubric
@@ -86,13 +87,17 @@ class Merits:
         """One result for each check. Raises what `progress` raises, and KeyboardInterrupt."""
         exercise, rubric = self.case.exercise, self.case.rubric
         own = self._on(())
-        for result in run_checks(exercise, own, progress, rubric, self._is_useless):
+        found_first = run_checks(exercise, own, progress, rubric, self._is_useless)
+        for result in self._settled(found_first, exercise, own):
             self._parts.setdefault(result.check.part, Found((), own)).results += (result,)
         checks = list(exercise.checks().values())
         for part in dict.fromkeys(check.part for check in checks if check.part in STANDS_ON):
             self._again(part, progress)
         found = {r.check.id: r for part in self._parts.values() for r in part.results}
         return tuple(found[check.id] for check in checks)
+
+    def _settled(self, results: _Results, exercise: Exercise, evidence: Evidence) -> _Results:
+        return settled(results, exercise, evidence, self.case.server)
 
     def evidence(self, part: str) -> Evidence:
         """On what a part was judged."""
@@ -163,6 +168,7 @@ class Merits:
             )
             only = replace(case.exercise, modules=tuple(modules))
             results = run_checks(only, evidence, progress, case.rubric)
+            results = self._settled(results, only, evidence)
             again = Found(results, evidence, names if total(results) else ())
             if found is None or _is_better(again, found):
                 self._parts[part] = again

@@ -34,20 +34,24 @@ def run_checks(
     progress: Progress,
     rubric: Rubric = SHIPPED,
     skip: Skip = lambda part, so_far: False,
+    only: Sequence[str] | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the exercise's checks under pytest. Every check gets exactly one result.
 
-    skip: whether to leave out a part, given the results so far; its checks then get none.
+    skip: whether to leave out a part, given the results so far; its checks then get none; only:
+    names of the checks to run, as of `Exercise.checks`, where it is not all of them.
     KeyboardInterrupt goes through, and so does Stopped.
     """
     checks = rubric.applied(exercise.checks())
+    if only is not None:
+        checks = {name: check for name, check in checks.items() if name in only}
     recorder = _Recorder(evidence, checks, progress, skip)
     # Nothing from around the submission takes part: no ini file, no plugin, no environment.
     arguments = ["-c", str(FOLDER / "pytest.ini"), "--rootdir", str(FOLDER), "--confcutdir"]
     arguments += [str(FOLDER), "--assert=plain", "-p", "no:cacheprovider", "-p", "no:terminal"]
     # These collect garbage again and again to find out what has gone wrong in a __del__.
     arguments += ["-p", "no:unraisableexception", "-p", "no:threadexception"]
-    arguments += ["--capture=no", f"--seed={evidence.seed}", *exercise.paths]
+    arguments += ["--capture=no", f"--seed={evidence.seed}", *_paths(exercise, only)]
     with _pytest_alone():
         pytest.main(arguments, plugins=[recorder])
     if recorder.interrupted is not None:
@@ -58,6 +62,14 @@ def run_checks(
         for name, check in checks.items()
         if not recorder.skipped.get(check.part)
     )
+
+
+def _paths(exercise: Exercise, only: Sequence[str] | None) -> list[str]:
+    """What pytest is to run."""
+    if only is None:
+        return exercise.paths
+    folder = FOLDER / exercise.name
+    return [str(folder / name.replace("::", ".py::", 1)) for name in only]
 
 
 @contextmanager

@@ -161,6 +161,9 @@ def _shape(entry: object) -> tuple[str, tuple[int, ...]]:
     # bool is an int to isinstance; type() is not fooled.
     if not all(type(size) is int and 0 <= size <= PAYLOAD_LIMIT for size in shape):
         raise WireError("an array has a size that is not allowed")
+    # Of no bytes at all, too: what makes lists of it makes as many as the other axes say.
+    if math.prod(max(1, size) for size in shape) > PAYLOAD_LIMIT:
+        raise WireError("an array has a shape that is not allowed")
     return dtype, tuple(shape)
 
 

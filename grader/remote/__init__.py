@@ -14,9 +14,11 @@ from grader.remote.isolation import (
 from grader.remote.module import Module, View
 from grader.remote.start import Server, start
 from grader.remote.subject import Subject
+from grader.remote.worker import GRADERS_OWN
 from grader.worker.lockdown import Limits
 
 __all__ = [
+    "GRADERS_OWN",
     "NOT_FINITE",
     "CandidateError",
     "Fault",

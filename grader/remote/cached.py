@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from grader.remote.decoding import decoding
 from grader.remote.faults import CandidateError
 from grader.remote.function import call
 from grader.remote.module import Floats, Module
@@ -91,10 +92,8 @@ class CachedModel(Module):
                 named=named,
             )
         )
-        try:
+        with decoding(self._worker.broken, "the work of each step"):
             work = [Work(int(n), float(took), int(calls)) for n, took, calls in header["work"]]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise self._worker.broken("the work of each step") from error
         if len(values) != len(pieces) or len(work) != len(pieces):
             raise self._worker.broken(f"{len(values)} outputs for {len(pieces)} pieces")
         for output, piece in zip(values, pieces, strict=True):

@@ -11,6 +11,10 @@ import numpy as np
 
 from grader.remote.worker import Values
 
+MAX_ITEMS = 4000  # of tuples, lists and dicts, all together: a worker tells no more
+_MOST_INTEGERS = 1 << 21  # in lists of an answer, each of which takes 40 bytes
+_MOST_BYTES = 1 << 24  # in texts of an answer
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -111,32 +115,56 @@ class Packer:
         return self.add(np.frombuffer(data, np.uint8))
 
 
-def unpacked(item: Any, arrays: Sequence[Values]) -> Any:
-    """The value that a worker described: tensors as read-only arrays, objects as `Unknown`.
+class Unpacker:
+    """Makes the values that a worker described: tensors as read-only arrays, objects as `Unknown`.
 
-    Raises KeyError, TypeError, ValueError, IndexError or RecursionError for what makes no sense.
+    Each of the arrays that came counts once, so that a short answer cannot make long values.
     """
-    ((kind, what),) = item.items()
-    if kind == "value":
-        if what is not None and type(what) not in (bool, int):
-            raise ValueError("a plain value of another type")
-        return what
-    if kind == "float":
-        return float.fromhex(what)
-    if kind == "tensor":
-        return arrays[what]
-    if kind in ("text", "bytes"):
-        data = arrays[what].tobytes()
-        return data.decode("utf-8", "surrogatepass") if kind == "text" else data
-    if kind == "ints":
-        name, index = what
-        numbers = arrays[index].tolist()
-        return {"list": list, "tuple": tuple}[name](numbers)
-    if kind == "dict":
-        return {unpacked(key, arrays): unpacked(value, arrays) for key, value in what}
-    if kind == "object":
-        return Unknown(str(what)[:200])
-    return {"list": list, "tuple": tuple}[kind](unpacked(value, arrays) for value in what)
+
+    def __init__(self, arrays: Sequence[Values]) -> None:
+        self._left = dict(enumerate(arrays))
+        self._items = 0
+        self._size = 0
+
+    def unpack(self, item: Any) -> Any:
+        """One value. Raises some Exception for what makes no sense: see `decoding`."""
+        self._items += 1
+        if self._items > MAX_ITEMS:
+            raise ValueError("too many values")
+        ((kind, what),) = item.items()
+        if kind == "value":
+            if what is not None and type(what) not in (bool, int):
+                raise ValueError("a plain value of another type")
+            return what
+        if kind == "float":
+            return float.fromhex(what)
+        if kind == "tensor":
+            return self._left.pop(what)
+        if kind in ("text", "bytes"):
+            data = self._raw(what, np.uint8, _MOST_BYTES).tobytes()
+            return data.decode("utf-8", "surrogatepass") if kind == "text" else data
+        if kind == "ints":
+            name, index = what
+            numbers = self._raw(index, np.int64, _MOST_INTEGERS).tolist()
+            return {"list": list, "tuple": tuple}[name](numbers)
+        if kind == "dict":
+            return {self.unpack(key): self.unpack(value) for key, value in what}
+        if kind == "object":
+            return Unknown(str(what)[:200])
+        return {"list": list, "tuple": tuple}[kind](self.unpack(value) for value in what)
+
+    def _raw(self, index: int, dtype: type, most: int) -> Values:
+        """Numbers in a row, of which Python makes larger things."""
+        array = self._left.pop(index)
+        self._size += array.size
+        if array.ndim != 1 or array.dtype != dtype or self._size > most:
+            raise ValueError("not numbers in a row, or too many")
+        return array
+
+
+def unpacked(item: Any, arrays: Sequence[Values]) -> Any:
+    """The one value that a worker described. Raises some Exception for what makes no sense."""
+    return Unpacker(arrays).unpack(item)
 
 
 def words(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grader.remote import calls
+from grader.remote.decoding import decoding
 from grader.remote.exchange import (
     Generator,
     Held,
@@ -108,7 +109,7 @@ def call(
     except (CandidateError, WorkerLost) as fault:
         fault.call = calls.called(name, args, given)
         raise
-    try:
+    with decoding(subject.broken, f"what {name} did"):
         start = len(values) - len(answer["after"])
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
         facts = [
@@ -122,8 +123,6 @@ def call(
         held = subject.held(place) if place else None
         stranded = [str(function)[:100] for function in answer["stranded"]]
         return Returned(value, held, after, stranded, *facts)
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        raise subject.broken(f"what {name} did") from error
 
 
 def expect_tokens(output: Values, name: str) -> None:

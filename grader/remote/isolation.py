@@ -83,7 +83,9 @@ def measure(server: Server) -> Isolation:
 
 
 def _measure(server: Server, given: dict[str, Any]) -> Isolation:
-    weaknesses, mechanisms, worker = [], (), Worker(server)
+    weaknesses: list[str] = []
+    mechanisms: tuple[str, ...] = ()
+    worker = Worker(server)
     for name in probe.NAMES:
         try:
             header, _ = worker.ask("probe", deadline=wire.Deadline(_SECONDS), name=name, **given)
@@ -92,8 +94,9 @@ def _measure(server: Server, given: dict[str, Any]) -> Isolation:
                 raise
             worker = Worker(server)  # ended for trying, as it should be
             continue
-        mechanisms = tuple(header["mechanisms"])
-        if header["works"] is not False:
+        told = header.get("mechanisms")
+        mechanisms = tuple(map(str, told)) if isinstance(told, list) else ()
+        if header.get("works") is not False:
             weaknesses.append(name)
     worker.close()
     return Isolation("process" if weaknesses else "full", mechanisms, tuple(weaknesses))

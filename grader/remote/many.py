@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grader.remote.exchange import Held, Packer, unpacked
+from grader.remote.decoding import decoding
+from grader.remote.exchange import Held, Packer, Unpacker
 from grader.remote.subject import Subject
 from grader.remote.worker import Values
 
@@ -66,11 +67,10 @@ def hold(subject: Subject, name: str, value: object) -> Held:
 def _answers(
     subject: Subject, name: str, answer: dict[str, Any], arrays: Sequence[Values], count: int
 ) -> Answers:
-    try:
-        found = [unpacked(value, arrays) for value in answer["values"]]
+    with decoding(subject.broken, f"what {name} did"):
+        unpacker = Unpacker(arrays)
+        found = [unpacker.unpack(value) for value in answer["values"]]
         seconds = [float(value) for value in answer["seconds"]]
         if len(found) != count or len(seconds) != count or not all(map(math.isfinite, seconds)):
             raise ValueError("not one value for each item")
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError, OverflowError) as error:
-        raise subject.broken(f"what {name} did") from error
     return Answers(found, seconds)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grader import wire
+from grader.remote.decoding import decoding
 from grader.remote.description import Indices, Parameter, Part, read
 from grader.remote.exchange import Held
 from grader.remote.expected import ABSURD, sensible, shape_cause
@@ -43,10 +43,9 @@ class Module:
         self.told_single = False  # whether it takes its float64 numbers for float32
         self._ask = ask
         self._worker = worker
-        try:
+        with decoding(worker.broken, f"the description of {name}"):
             self.parameters, self.parts, values = read(values)
-        except (KeyError, TypeError, ValueError, OverflowError, wire.WireError) as error:
-            raise worker.broken(f"the description of {name}") from error
+        worker.expect_bearable(sum(value.size for value in values), name)
         flat = [value.astype(np.float64).ravel() for value in values]
         self.initial: Floats = np.concatenate(flat) if flat else np.zeros(0)
         self.trainable = np.zeros(self.initial.size, dtype=bool)

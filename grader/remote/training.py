@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from grader.remote.decoding import decoding
 from grader.remote.exchange import Held, unpacked
 from grader.remote.faults import CandidateError
 from grader.remote.subject import Subject
@@ -80,7 +81,7 @@ class Student:
         answer, values = self._subject.ask(
             self._asker, "trainee_state", (), [self.itself], place=self.itself.place
         )
-        try:
+        with decoding(self._subject.broken, "the state of a model"):
             present = [flag is True for flag in answer["present"]]
             remaining = iter(values[6:])
             gradients = [next(remaining) if flag else None for flag in present]
@@ -92,8 +93,6 @@ class Student:
             train = answer["train"] is True
             if len(values) != 6 + sum(present) or len(present) != 5:
                 raise ValueError("not all of its parameters")
-        except (KeyError, TypeError, ValueError, StopIteration) as error:
-            raise self._subject.broken("the state of a model") from error
         return State(values[:5], values[5], gradients, calls, train, learning)
 
 
@@ -228,7 +227,5 @@ def run(subject: Subject, model: Held, data: Values, **settings: Any) -> Run:
 
 
 def _value(subject: Subject, name: str, answer: dict[str, Any], values: list[Values]) -> Any:
-    try:
+    with decoding(subject.broken, f"what {name} did"):
         return unpacked(answer["value"], values)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        raise subject.broken(f"what {name} did") from error

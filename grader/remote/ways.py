@@ -117,8 +117,11 @@ def _read(module: Module, way: Way, entry: Any, rest: list[Values]) -> Used | Ca
     if entry.get("count") != count or len(rest) < count or not isinstance(remark, str):
         raise module.broken("the arrays of a way")
     output, *gradients = (rest.pop(0) for _ in range(count))
+    if output.dtype.kind != "f":
+        words = f"expected output of dtype {module.dtype}, found {output.dtype}"
+        return CandidateError("fail", words, cause="wrong-dtype")
     gradient, slopes = gradients or (np.zeros(0), np.zeros(0))
-    if gradients and gradient.shape != way.theta.shape:
+    if gradients and (gradient.shape != way.theta.shape or gradient.dtype.kind != "f"):
         raise module.broken("the gradient of a way")
     return Used(output, gradient, slopes, remark[:_REMARK])
 

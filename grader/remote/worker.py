@@ -36,7 +36,9 @@ def unpack(array: wire.Array) -> Values:
     return np.frombuffer(array.data, dtype=_NUMPY_DTYPES[array.dtype]).reshape(array.shape)
 
 
+GRADERS_OWN = "the grader's own code"  # begins what is told of a slip in the worker's
 _PATIENCE = 5.0
+_MOST_NUMBERS = 1 << 25  # in the models of one worker
 _TELLING_SECONDS = 0.5  # for a worker to tell where it is
 _REST_SECONDS = 0.05  # for more of that
 _MOST_TOLD = 1 << 16  # bytes of that
@@ -88,6 +90,7 @@ class Worker:
         self.printed = Printed()
         self._handle, self._connection = server.fork()
         self.alive = True
+        self._numbers = 0  # in all models that it has described
 
     def ask(
         self,
@@ -130,6 +133,15 @@ class Worker:
         self.alive = False
         self._connection.close()
         return self._server.end(self._handle, dying)
+
+    def expect_bearable(self, numbers: int, name: str) -> None:
+        """Raise CandidateError once the models of this worker have more numbers than the grader
+        has room for, which takes eight bytes for each.
+        """
+        self._numbers += numbers
+        if self._numbers > _MOST_NUMBERS:
+            words = f"{name} has {numbers:,} numbers in its parameters"
+            raise CandidateError("memory", f"{words}, and the grader has no room for more of it")
 
     def broken(self, what: str) -> WorkerLost:
         """End a worker whose answer does not fit its question."""
@@ -201,8 +213,8 @@ class Worker:
         if kind == "grader":  # a claim that excuses nothing: whoever runs there could make it
             raise CandidateError(
                 "error",
-                f"the grader's own code failed on this with {name}: {message}. If nothing is "
-                "wrong with the file, please report that",
+                f"{GRADERS_OWN} failed on this with {name}: {message}. If nothing is wrong with "
+                "the file, please report that",
                 cause="",
             )
         cause = "wrong-signature" if _ARGUMENTS.search(message) and not traceback else "crashes"

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from grader.checks.catalogue import EXERCISES
-from grader.checks.experiment import import_line
-from grader.report.model import Report
-from grader.report.text import clean
+from grader.catalogue import EXERCISES
+from grader.gpt2.experiment import import_line
+from grader.results import Report
 from grader.submission import Submission
 from grader.submission.taken import told
+from grader.text import clean
 
 
 def addressed(report: Report, judged: Submission, submission: Submission) -> Report:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from grader import everything
-from grader.checks.catalogue import EXERCISES
+from grader import results as model
+from grader.catalogue import EXERCISES
 from grader.errors import GraderError
 from grader.grading import Options
-from grader.remote import Limits, start
-from grader.report import model
 from grader.report.html import page
-from grader.report.model import CheckResult, Diagnosis
 from grader.report.plain import as_text
+from grader.results import CheckResult, Diagnosis
 from grader.rubric import SHIPPED, Rubric
 from grader.rubric import read as read_rubric
+from grader.sandbox.client import Limits, start
 from grader.vocabulary import IsolationLevel, Policy
 
 __all__ = ["GraderError", "Isolation", "Report", "assert_passes", "grade"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grader.checks.catalogue import Exercise
-from grader.checks.policy import IMPORT
-from grader.report.model import CheckResult
-from grader.report.text import clean
+from grader.catalogue import Exercise
+from grader.gpt2.policy import IMPORT
+from grader.results import CheckResult
+from grader.text import clean
 from grader.vocabulary import NOT_FROM_SCRATCH
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from grader.checks.catalogue import HANDOUT, Exercise
-from grader.checks.evidence import Evidence
-from grader.remote import GRADERS_OWN, Server
-from grader.report.model import CheckResult
+from grader.catalogue import HANDOUT, Exercise
+from grader.gpt2.evidence import Evidence
+from grader.results import CheckResult
 from grader.running import run_checks
+from grader.sandbox.client import GRADERS_OWN, Server
 from grader.submission import UnusableInput
 
 _WORDS = (

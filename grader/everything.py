@@ -14,11 +14,11 @@ from pathlib import Path
 
 from grader import grading
 from grader.addressing import addressed
-from grader.checks.catalogue import ALL, EXERCISES, Exercise
+from grader.catalogue import ALL, EXERCISES, Exercise
 from grader.grading import Options, all_alike, grade_submission
-from grader.remote import Server
-from grader.report.model import Report
+from grader.results import Report
 from grader.running import Progress
+from grader.sandbox.client import Server
 from grader.submission import MissingFile, Submission, UnusableInput, unusable
 
 _Task = tuple[Submission, Options]

@@ -11,8 +11,8 @@ from grader.errors import GraderError
 from grader.files import write_whole
 from grader.report import table
 from grader.report.junit import as_junit
-from grader.report.model import SCHEMA_VERSION
 from grader.report.platforms import NotCounted, as_classroom, as_gradescope
+from grader.results import SCHEMA_VERSION
 
 Json = dict[str, Any]
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.addressing import addressed
+from grader.catalogue import EXERCISES
 from grader.charges import charged
-from grader.checks.api import Check
-from grader.checks.catalogue import EXERCISES
-from grader.diagnosis import diagnose, marked, marks, replayed
+from grader.check import Check
+from grader.gpt2.diagnosis import diagnose, marked, marks, replayed
 from grader.kit import identity
 from grader.merits import Case, Merits
-from grader.remote import Server, isolation_of, require_full, start
-from grader.report.model import CheckResult, Diagnosis, Report
-from grader.report.text import clean
+from grader.results import CheckResult, Diagnosis, Report
 from grader.rubric import SHIPPED, Rubric
 from grader.running import Progress
+from grader.sandbox.client import Server, isolation_of, require_full, start
 from grader.submission import Submission
+from grader.text import clean
 from grader.vocabulary import Policy, Status
 
 SEEDS = 10_000  # one below this is drawn where none is given

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES, Exercise
+from grader.bugs import CAUSES
+from grader.catalogue import EXERCISES, Exercise
 from grader.errors import GraderError
 from grader.files import write_whole
-from grader.oracle.causes import CAUSES
 from grader.submission import read
 
 _FOLDER = "gpt2-interview-kit"

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from grader.checks.api import NotRun
-from grader.checks.catalogue import Exercise
-from grader.checks.evidence import Evidence
-from grader.checks.gpt2 import sizes
-from grader.checks.models import example
+from grader.catalogue import Exercise
+from grader.check import NotRun
 from grader.control import settled
-from grader.remote import CandidateError, Server, WorkerLost
-from grader.report.model import FOUL, CheckResult, total
+from grader.gpt2 import sizes
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.models import example
+from grader.results import FOUL, CheckResult, total
 from grader.rubric import Rubric
 from grader.running import Progress, run_checks
+from grader.sandbox.client import CandidateError, Server, WorkerLost
 from grader.submission import Submission
 
 # What a class is built of. The others do with the brief alone.

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomli
 
-from grader.checks.api import Check
+from grader.check import Check
 from grader.errors import GraderError
 
 _KEYS = ("total", "pass_mark", "optional", "points", "map")

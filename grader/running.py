@@ -10,15 +10,15 @@ from dataclasses import replace
 import pytest
 from hypothesis.errors import Flaky
 
-from grader.checks import conftest
-from grader.checks.api import Check, Counterexample, Failure, NotRun
-from grader.checks.catalogue import FOLDER, Exercise
-from grader.checks.evidence import Evidence
-from grader.oracle.causes import of_exception
-from grader.remote import Fault
-from grader.report.model import CheckResult
-from grader.report.text import clean, pasteable, shorten
+from grader.bugs import of_exception
+from grader.catalogue import FOLDER, Exercise
+from grader.check import Check, Counterexample, Failure, NotRun
+from grader.exercises import conftest
+from grader.gpt2.evidence import Evidence
+from grader.results import CheckResult
 from grader.rubric import SHIPPED, Rubric
+from grader.sandbox.client import Fault
+from grader.text import clean, pasteable, shorten
 
 Progress = Callable[[CheckResult], None]
 Skip = Callable[[str, Sequence[CheckResult]], bool]

@@ -13,11 +13,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from grader.checks.catalogue import ALL, EXERCISES, HANDOUT, chosen
+from grader.catalogue import ALL, EXERCISES, HANDOUT, chosen
 from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
-from grader.report.model import Clock, Report, total
-from grader.report.text import clean
+from grader.results import Clock, Report, total
+from grader.text import clean
 
 SCHEMA_VERSION = 1
 _MAX_BYTES = 64_000_000  # a thousand gradings of the largest submission there may be

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from grader.worker.uncompiled import put_off
+from grader.sandbox.worker.uncompiled import put_off
 from lab import attention, checkpoint, code, compiled, log
 from lab.data.dataset import Dataset, prepare
 from lab.data.texts import read_texts

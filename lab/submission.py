@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.submission import MissingFile, UnusableInput
 from lab.errors import LabError
 

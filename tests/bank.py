@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from tests.edits import written_out
 
 ROOT = Path(__file__).parents[1]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from grader.grading import Options, grade
-from grader.remote import Server, start
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import Server, start
 from tests.bank import ROOT
 
 Grade = Callable[..., Report]

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
-from grader.diagnosis.replay import Ran, agrees
-from grader.report.model import Report
+from grader.catalogue import EXERCISES
+from grader.gpt2.diagnosis.replay import Ran, agrees
+from grader.results import Report
 from tests.bank import ROOT, Known, base_of
 from tests.plain_python import PlainPython
 

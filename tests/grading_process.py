@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.grading import Options, grade
-from grader.remote import start
+from grader.sandbox.client import start
 from grader.submission import UnusableInput
 from tests.bank import ROOT
 

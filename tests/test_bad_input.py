@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.report.model import Report
+from grader.results import Report
 from tests.conftest import Grade
 
 Write = Callable[[str], Path]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
-from grader.remote import Server
-from grader.report.model import Report
+from grader.catalogue import EXERCISES
+from grader.results import Report
+from grader.sandbox.client import Server
 from tests.bank import Known, base_of, known, some
 from tests.conftest import Grade
 from tests.verdicts import until_it_fails

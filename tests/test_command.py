@@ -99,7 +99,7 @@ def test_help_has_an_example(command: Command, arguments: list[str]) -> None:
 
 def test_checks_run_under_plain_pytest() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "grader/checks", "--submission", str(UNMASKED)],
+        [sys.executable, "-m", "pytest", "grader/exercises", "--submission", str(UNMASKED)],
         cwd=ROOT,
         capture_output=True,
         text=True,

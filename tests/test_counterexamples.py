@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.checks.api import Counterexample
-from grader.checks.catalogue import EXERCISES
-from grader.diagnosis.replay import Ran, agrees
+from grader.catalogue import EXERCISES
+from grader.check import Counterexample
+from grader.gpt2.diagnosis.replay import Ran, agrees
 from grader.grading import Options, grade
-from grader.remote import Server
-from grader.report.text import pasteable
+from grader.sandbox.client import Server
+from grader.text import pasteable
 from tests.bank import FOLDER, Known, base_of, known, some
 from tests.conftest import Grade
 from tests.counterexamples import broken_words

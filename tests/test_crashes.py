@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grader.checks.gpt2 import arguments
-from grader.oracle.causes import CAUSES, CRASH_SLUGS, of_exception
-from grader.remote import calls, loops
+from grader.bugs import CAUSES, CRASH_SLUGS, of_exception
+from grader.exercises.gpt2 import arguments
+from grader.sandbox.client import calls, loops
 
 RAISED = {
     "AttributeError: cannot assign module before Module.__init__() call": "no-super-init",

@@ -21,9 +21,9 @@ from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
 from grader.files import write_whole
 from grader.grading import Options, all_alike
-from grader.remote import WeakIsolationError
 from grader.report import table
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import WeakIsolationError
 from grader.submission import Submission, read
 from tests.batches import report, stamps
 

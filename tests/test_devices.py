@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
-from grader.checks.evidence import Evidence
-from grader.remote import Server
-from grader.report.model import CheckResult
+from grader.catalogue import EXERCISES
+from grader.gpt2.evidence import Evidence
+from grader.results import CheckResult
 from grader.running import Stopped, run_checks
+from grader.sandbox.client import Server
 from tests.bank import ROOT
 
 # Where calls are watched.

@@ -7,10 +7,10 @@ import importlib
 import numpy as np
 import pytest
 
-from grader.checks.catalogue import EXERCISES
-from grader.oracle import attention_forms, block_forms, mlp_forms, model_deviations, norms
-from grader.oracle.causes import CAUSES, Cause
-from grader.report.model import Report
+from grader.bugs import CAUSES, Cause
+from grader.catalogue import EXERCISES
+from grader.gpt2 import attention_forms, block_forms, mlp_forms, model_deviations, norms
+from grader.results import Report
 from tests.bank import FOLDER, Known, known
 from tests.conftest import Grade
 
@@ -77,7 +77,7 @@ def test_a_fault_of_the_search_does_not_touch_the_verdict(
     def broken(*given: object) -> tuple[str, ...]:
         raise ZeroDivisionError("by design of this test")
 
-    searches = importlib.import_module("grader.diagnosis.diagnose")._SEARCHES
+    searches = importlib.import_module("grader.gpt2.diagnosis.diagnose")._SEARCHES
     monkeypatch.setitem(searches, "CausalSelfAttention", broken)
     report = judge(FOLDER / "wrong" / "mask_none_sdpa_not_causal.py")
     assert report.verdict == "fail"

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grader.checks.catalogue import EXERCISES
-from grader.oracle.causes import CAUSES
+from grader.bugs import CAUSES
+from grader.catalogue import EXERCISES
 from tests.bank import ROOT
 
 BLOCKS = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import ALL, EXERCISES
+from grader.catalogue import ALL, EXERCISES
 from grader.everything import grade
 from grader.grading import Options
-from grader.remote import Server
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import Server
 from grader.submission import UnusableInput
 from tests.bank import ROOT
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from tests.bank import ROOT
 from tests.conftest import Grade
 

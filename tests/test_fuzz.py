@@ -14,24 +14,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from grader import wire
-from grader.checks.catalogue import EXERCISES
-from grader.remote import (
-    Module,
-    Server,
-    Subject,
-    cached,
-    classification,
-    isolation,
-    many,
-    pretrained,
-    training,
-    ways,
-)
-from grader.remote.exchange import Held
-from grader.remote.faults import CandidateError, WorkerLost
-from grader.remote.function import call
-from grader.remote.worker import Worker, pack
+from grader.catalogue import EXERCISES
+from grader.exercises.classification import client as classification
+from grader.exercises.kv_cache import client as cached
+from grader.exercises.pretrained import client as pretrained
+from grader.exercises.training import client as training
+from grader.sandbox import wire
+from grader.sandbox.client import Module, Server, Subject, isolation, many, ways
+from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.faults import CandidateError, WorkerLost
+from grader.sandbox.client.function import call
+from grader.sandbox.client.worker import Worker, pack
 from tests.bank import ROOT
 
 FEW, MANY = 6_000, 200_000  # frames

@@ -11,8 +11,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
-from grader.oracle.causes import CAUSES
+from grader.bugs import CAUSES
+from grader.catalogue import EXERCISES
 from tests.bank import ROOT
 
 Command = Callable[..., CompletedProcess[str]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from tests import traces
 from tests.bank import Known, known, some
 from tests.grading_process import GradingProcess

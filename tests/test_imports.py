@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.report.model import Report
+from grader.results import Report
 from grader.submission import read
 from grader.submission.reach import Program
 from grader.submission.syntax import SyntaxProblem, parse, readable

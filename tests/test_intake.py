@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.grading import Options
-from grader.report.model import Report
+from grader.results import Report
 from grader.submission import Submission, UnusableInput
 from grader.submission.arguments import BRIEF
 from tests.conftest import Grade

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from grader.oracle.layouts import AttentionLayout, larger_attentions
-from grader.oracle.layouts.box import ABSENT, Indices
-from grader.oracle.layouts.larger import Shapes
+from grader.gpt2.layouts import AttentionLayout, larger_attentions
+from grader.gpt2.layouts.box import ABSENT, Indices
+from grader.gpt2.layouts.larger import Shapes
 
 SMALL = ((6, 2), (6, 3), (5, 1))  # embed_dim, num_heads
 LARGE = (240, 16)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from grader.grading import Options, grade
-from grader.remote import Server, WeakIsolationError, isolation_of, require_full, start
-from grader.remote.isolation import measure
-from grader.remote.spawn import SpawnServer
-from grader.worker import kernel, landlock, lockdown, namespaces, seccomp
+from grader.sandbox.client import Server, WeakIsolationError, isolation_of, require_full, start
+from grader.sandbox.client.isolation import measure
+from grader.sandbox.client.spawn import SpawnServer
+from grader.sandbox.worker import kernel, landlock, lockdown, namespaces, seccomp
 from tests.bank import ROOT
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux only")
@@ -42,7 +42,7 @@ def attempt(action: str) -> str:
 
 def _landlocked(allowed: Path) -> str:
     return (
-        "from grader.worker import landlock\n"
+        "from grader.sandbox.worker import landlock\n"
         f"landlock.restrict(landlock.prepare([{str(allowed)!r}], [], ['/dev/null']))"
     )
 
@@ -88,7 +88,7 @@ def test_landlock(tmp_path: Path, action: str, expected: str) -> None:
     assert in_a_child(attempt(action), names, _landlocked(folder)) == expected
 
 
-_FILTERED = "from grader.worker import seccomp\nseccomp.restrict()"
+_FILTERED = "from grader.sandbox.worker import seccomp\nseccomp.restrict()"
 
 
 @linux
@@ -118,7 +118,7 @@ def test_seccomp(action: str, expected: str) -> None:
 @linux
 def test_capabilities_are_dropped() -> None:
     held = "print([l for l in open('/proc/self/status') if l.startswith('CapEff')][0].split()[1])"
-    drop = "from grader.worker import kernel\nkernel.drop_capabilities()"
+    drop = "from grader.sandbox.worker import kernel\nkernel.drop_capabilities()"
     reading_only = 1 << 2
     assert int(in_a_child(held, drop), 16) & ~reading_only == 0
 
@@ -126,7 +126,7 @@ def test_capabilities_are_dropped() -> None:
 @linux
 def test_namespaces_hide_the_network_and_other_processes() -> None:
     code = "print(os.getpid(), open('/proc/net/dev').read().count(':'))"
-    enter = "from grader.worker import namespaces\nnamespaces.enter()"
+    enter = "from grader.sandbox.worker import namespaces\nnamespaces.enter()"
     found = in_a_child(code, enter)
     if "UnavailableError" in found:
         pytest.skip("this machine gives no namespaces")
@@ -173,7 +173,7 @@ class TestWithout:
     def test_a_worker_that_cannot_be_tested_is_at_level_none(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("grader.remote.isolation._SECONDS", 0.0)
+        monkeypatch.setattr("grader.sandbox.client.isolation._SECONDS", 0.0)
         with start() as server:
             assert measure(server).level == "none"
 
@@ -193,7 +193,7 @@ class TestWithout:
         assert (plan.found, plan.ruleset) == ((), None)
 
     def test_windows_has_no_resource_module(self) -> None:
-        hide = "sys.modules['resource'] = None\nfrom grader.worker import lockdown, spawned"
+        hide = "sys.modules['resource'] = None\nfrom grader.sandbox.worker import lockdown, spawned"
         assert in_a_child("print(lockdown.resource)", hide) == "None"
 
     @linux
@@ -224,13 +224,13 @@ class TestWithout:
 
 @linux
 def test_the_kit_is_out_of_reach() -> None:
-    paths = ("solutions/gpt2.py", "grader/oracle/model.py", "tests/bank.py")
+    paths = ("solutions/gpt2.py", "grader/gpt2/oracle.py", "tests/bank.py")
     others = ["/etc/passwd", "/proc/self/mem", "/proc/cpuinfo", os.path.realpath(json.__file__)]
     found = in_a_child(
         "print([reach().allows(path) for path in PATHS])",
         "sys.path[:] = [p for p in sys.path if p and p != os.getcwd()]",
         "sys.path.append(os.getcwd())",
-        "from grader.worker.reach import reach",
+        "from grader.sandbox.worker.reach import reach",
         "sys.path.pop()",
         f"PATHS = {[str(ROOT / path) for path in paths] + others}",
     )
@@ -244,8 +244,8 @@ def told(action):
     def tell(text):
         found.append(text)
         raise Ended
-    from grader.worker.audit import Watch, own_files
-    from grader.worker.reach import reach
+    from grader.sandbox.worker.audit import Watch, own_files
+    from grader.sandbox.worker.reach import reach
     Watch(reach(), own_files([]), tell).start()
     try:
         exec(action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.checks.matching import MAX_ASSIGNMENTS, assignments
+from grader.gpt2.search.matching import MAX_ASSIGNMENTS, assignments
 
 
 def test_nothing_is_searched_for_what_cannot_be_there() -> None:

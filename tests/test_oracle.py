@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from grader.oracle import model as oracle
+from grader.gpt2 import oracle
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:

@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 
 from grader.report import html, lookalikes, table
 from grader.report.lookalikes import Pair, Passage, Side
-from grader.report.model import Report
+from grader.results import Report
 from grader.session import Grading, Session
 from tests.bank import FOLDER, ROOT
 from tests.conftest import Grade

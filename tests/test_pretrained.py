@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from grader.oracle import checkpoint
-from grader.oracle.checkpoint_forms import forms
-from grader.oracle.layouts.box import CLOSE, difference
-from grader.oracle.model import GELUS, gelu_tanh
+from grader.exercises.pretrained import oracle as checkpoint
+from grader.exercises.pretrained.forms import forms
+from grader.gpt2.layouts.box import CLOSE, difference
+from grader.gpt2.oracle import GELUS, gelu_tanh
 from lab.bundle import read_checkpoint
 from tests.bank import ROOT
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.remote.printed import Printed
 from grader.report import html, terminal
+from grader.sandbox.client.printed import Printed
 from tests.bank import FOLDER
 from tests.conftest import Grade
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.grading import Options, all_alike
-from grader.report.model import CheckResult, Report
+from grader.results import CheckResult, Report
 from grader.rubric import SHIPPED, RubricError, as_shipped, read
 from grader.submission import read as read_submission
 from tests.bank import ROOT

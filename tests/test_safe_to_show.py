@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from grader.report import html, json_report, terminal
-from grader.report.model import Report
-from grader.report.text import MAX_TEXT, clean, csv_cell
+from grader.results import Report
 from grader.submission import MAX_FILE_BYTES, UnusableInput, read
+from grader.text import MAX_TEXT, clean, csv_cell
 from tests.bank import FOLDER
 from tests.conftest import Grade
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import seccomp, syscalls
-from grader.worker.kernel import ARCHITECTURES
+from grader.sandbox.worker import seccomp, syscalls
+from grader.sandbox.worker.kernel import ARCHITECTURES
 
 PID = 4321
 REFUSE = seccomp.ERRNO | errno.EPERM

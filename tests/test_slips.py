@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.report.model import Report, total
+from grader.results import Report, total
 from tests.bank import Known, known, some
 from tests.conftest import Grade
 

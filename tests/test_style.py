@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES, Exercise
+from grader.catalogue import EXERCISES, Exercise
 from tests.bank import ROOT
 
 CHECKS = [check for exercise in EXERCISES.values() for check in exercise.checks().values()]

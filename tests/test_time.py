@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from grader.checks.api import Failure
-from grader.checks.catalogue import EXERCISES
-from grader.checks.evidence import Evidence
-from grader.checks.gpt2 import larger, long
-from grader.remote import Server, WorkerLost
+from grader.catalogue import EXERCISES
+from grader.check import Failure
+from grader.exercises.gpt2 import larger, long
+from grader.gpt2.evidence import Evidence
+from grader.sandbox.client import Server, WorkerLost
 from tests.bank import FOLDER
 
 NAME = "CausalSelfAttention"

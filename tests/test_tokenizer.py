@@ -14,14 +14,14 @@ import regex
 import tiktoken
 from hypothesis import given, settings
 
-from grader.checks.tokenizer import texts
-from grader.checks.tokenizer.special import alike
-from grader.oracle.causes import CAUSES
-from grader.oracle.gpt2_merges import FILE, SHA256, gpt2_merges
-from grader.oracle.tokenizer import Trainer, gpt2_tokenizer, kind, pieces
-from grader.oracle.tokenizer_decoders import DECODERS
-from grader.oracle.tokenizer_forms import ENCODERS
-from grader.oracle.tokenizer_trainers import TRAINERS
+from grader.bugs import CAUSES
+from grader.exercises.tokenizer import texts
+from grader.exercises.tokenizer.decoders import DECODERS
+from grader.exercises.tokenizer.forms import ENCODERS
+from grader.exercises.tokenizer.gpt2_merges import FILE, SHA256, gpt2_merges
+from grader.exercises.tokenizer.oracle import Trainer, gpt2_tokenizer, kind, pieces
+from grader.exercises.tokenizer.special import alike
+from grader.exercises.tokenizer.trainers import TRAINERS
 from grader.submission import read
 from tests.bank import ROOT
 from tests.test_docs import blocks

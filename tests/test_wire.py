@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import wire
-from grader.remote.worker import pack, unpack
+from grader.sandbox import wire
+from grader.sandbox.client.worker import pack, unpack
 
 
 def read(data: bytes, seconds: float = 1.0) -> wire.Message:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from grader.checks.catalogue import EXERCISES
-from grader.checks.evidence import Evidence
+from grader.catalogue import EXERCISES
+from grader.gpt2.evidence import Evidence
 from grader.grading import Options, grade
-from grader.remote import Server
-from grader.report.model import CheckResult
+from grader.results import CheckResult
 from grader.running import Stopped, run_checks
+from grader.sandbox.client import Server
 from tests.bank import Known, base_of
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from grader.batch.process import Grader
 from grader.grading import Options
 from grader.kit import identity
-from grader.report.model import Report
+from grader.results import Report
 from grader.submission import Submission, UnusableInput
 
 _CONNECT_SECONDS = 5

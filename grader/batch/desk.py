@@ -15,14 +15,14 @@ from grader.addressing import addressed
 from grader.batch import crew, lookalikes
 from grader.batch.entries import Entry, entries
 from grader.batch.store import Store
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.errors import GraderError
 from grader.grading import Options, all_alike
 from grader.kit import identity
-from grader.remote import WeakIsolationError
 from grader.report import lookalikes as form
 from grader.report import table
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import WeakIsolationError
 from grader.submission import Submission, UnusableInput
 
 _TRIES = 2  # of what the grader itself failed at

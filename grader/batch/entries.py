@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.grading import Options
 from grader.submission import Submission, UnusableInput, unusable
 

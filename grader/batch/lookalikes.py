@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.checks.catalogue import HANDOUT
+from grader.catalogue import HANDOUT
 from grader.report.lookalikes import Pair, Passage, Side
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from grader.remote import Limits, Server, start
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import Limits, Server, start
 from grader.submission import Submission
 
 _ROOT = Path(__file__).resolve().parents[2]

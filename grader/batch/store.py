@@ -14,9 +14,9 @@ from grader.files import write_whole
 from grader.grading import SEEDS, Options
 from grader.kit import identity
 from grader.report import html, json_report
-from grader.report.model import Report
-from grader.report.text import clean
+from grader.results import Report
 from grader.submission import UnusableInput
+from grader.text import clean
 
 _MARK = "batch.json"  # what makes a folder one of results
 _REPORTS = "reports"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grader.grading import Options
-    from grader.report.model import Report
+    from grader.results import Report
     from grader.vocabulary import Policy
 
 PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
@@ -55,7 +55,7 @@ class How:
 
         several: whether the command can take all exercises at once.
         """
-        from grader.checks.catalogue import ALL, EXERCISES
+        from grader.catalogue import ALL, EXERCISES
         from grader.grading import Options
         from grader.rubric import SHIPPED, RubricError, read
 
@@ -78,7 +78,7 @@ class How:
 def _exercise_of(path: Path | None, with_session: bool) -> str:
     """The exercise whose file, or whose session, this is; else the first one."""
     from grader import session
-    from grader.checks.catalogue import EXERCISES
+    from grader.catalogue import EXERCISES
 
     if path is None:
         return "gpt2"
@@ -89,7 +89,7 @@ def _exercise_of(path: Path | None, with_session: bool) -> str:
 
 def _pairs(names: Sequence[str], exercise: str) -> list[tuple[str, str]]:
     """What was said with --map; ends the command if that is not of the exercise."""
-    from grader.checks.catalogue import chosen
+    from grader.catalogue import chosen
 
     known = [name for one in chosen(exercise) for name in one.names]
     pairs = []
@@ -157,7 +157,7 @@ def how_to_grade(command: Callable[..., None]) -> Callable[..., None]:
 
 def check_exercise(name: str) -> None:
     """End the command unless there is such an exercise, or all are meant."""
-    from grader.checks.catalogue import ALL, EXERCISES
+    from grader.catalogue import ALL, EXERCISES
 
     if name not in (*EXERCISES, ALL):
         unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}, {ALL}")
@@ -180,7 +180,7 @@ def on_record(path: Path, report: Report) -> Report:
 
 def warn(message: str) -> None:
     """Tell the user beside the output."""
-    from grader.report.text import clean
+    from grader.text import clean
 
     click.echo(f"grader: {clean(message)}", err=True)
 

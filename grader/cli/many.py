@@ -130,7 +130,7 @@ def list_(rubric: bool, exercise: str | None) -> None:
 
     Example: grader list --rubric > rubric.toml
     """
-    from grader.checks.catalogue import ALL, chosen
+    from grader.catalogue import ALL, chosen
     from grader.rubric import as_shipped
 
     exercise = exercise or ("gpt2" if rubric else ALL)

@@ -24,7 +24,7 @@ from grader.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from grader.report.model import CheckResult, Report
+    from grader.results import CheckResult, Report
 
 
 @click.command()
@@ -61,7 +61,7 @@ def grade(
     """
     # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
     # the fork server while the rest is imported.
-    from grader.remote import Limits, WeakIsolationError, start
+    from grader.sandbox.client import Limits, WeakIsolationError, start
 
     with start(Limits.allowing(how.timeout)) as server:
         from grader.everything import grade as run
@@ -136,7 +136,7 @@ def watch(
 
     Example: grader watch exercises/gpt2.py
     """
-    from grader.remote import Limits, start
+    from grader.sandbox.client import Limits, start
 
     with start(Limits.allowing(how.timeout)) as server:
         import secrets

@@ -7,8 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
-from grader.report.model import Report
+from grader.catalogue import EXERCISES
+from grader.results import Report
 from grader.vocabulary import UNPARSED
 
 PROGRAM = "grader"

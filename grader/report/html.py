@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from grader.files import write_whole
 from grader.report.advice import next_step, replay_command
-from grader.report.model import Report, total
 from grader.report.progress import axis_end, summary
-from grader.report.text import clean
+from grader.results import Report, total
 from grader.session import Session, lines
+from grader.text import clean
 
 _FAINT = 1e-9  # of a leak map: what rounding leaves
 _CELL = 26  # pixels of a leak map's square

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from grader.files import write_whole
-from grader.report.model import Report
+from grader.results import Report
 
 
 def write(report: Report, path: Path) -> None:

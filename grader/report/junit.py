@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from grader.report.platforms import looked_at
-from grader.report.text import clean
+from grader.text import clean
 
 _ERRORS = ("error", "timeout", "memory", "protocol", "violation", "internal")
 # XML 1.0 has no place for these, however they are written.

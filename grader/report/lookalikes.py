@@ -9,7 +9,7 @@ from typing import Any
 
 from grader.files import write_whole
 from grader.report.html import templates
-from grader.report.text import clean
+from grader.text import clean
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from grader.report.model import Report
 from grader.report.terminal import show
+from grader.results import Report
 
 _WIDTH = 100  # characters
 

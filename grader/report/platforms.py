@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from grader.report.text import clean, shorten
+from grader.text import clean, shorten
 
 Json = dict[str, Any]
 _WORDS = 2000  # characters of a message

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from grader.files import write_whole
 from grader.report.html import templates
 from grader.report.lookalikes import Pair
-from grader.report.text import clean, csv_cell, shorten
+from grader.text import clean, csv_cell, shorten
 
 _MESSAGE = 160  # characters of what a row says
 _TOP_CAUSES = 12

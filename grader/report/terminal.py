@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.report.advice import next_step, program
-from grader.report.model import WAITING, CheckResult, Diagnosis, Report, total
+from grader.results import WAITING, CheckResult, Diagnosis, Report, total
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
 _BAR = 20  # characters

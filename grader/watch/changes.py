@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader.report.model import CheckResult, Report
+from grader.results import CheckResult, Report
 
 
 @dataclass(frozen=True)

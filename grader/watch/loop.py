@@ -14,10 +14,10 @@ from grader import hints
 from grader.everything import grade
 from grader.grading import Options
 from grader.interrupts import noted
-from grader.remote import Server
 from grader.report.advice import hint_command, program
-from grader.report.model import CheckResult, Report
+from grader.results import CheckResult, Report
 from grader.running import Stopped
+from grader.sandbox.client import Server
 from grader.submission import UnusableInput
 from grader.watch import screen
 from grader.watch.events import QUIT, SAVED, Event, keys, watch_saves

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.report import terminal
-from grader.report.model import CheckResult, Report
+from grader.results import CheckResult, Report
 from grader.watch.changes import Changes, changes
 
 _KEYS = (("h", "hint"), ("r", "again"), ("a", "all checks"), ("q", "quit"))

@@ -94,7 +94,7 @@ def finetune(
     """
     import torch
 
-    from grader.worker.uncompiled import put_off
+    from grader.sandbox.worker.uncompiled import put_off
     from lab import classifier, log
     from lab.checkpoint import room_for
     from lab.code import code_of, facts_of

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from grader.exercises.tokenizer.gpt2_merges import byte_of_character, published
 from grader.files import write_whole
-from grader.oracle.gpt2_merges import byte_of_character, published
 from lab.errors import LabError
 from lab.submission import Submission
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from grader.grading import Options, grade
-from grader.remote import Limits, start
+from grader.sandbox.client import Limits, start
 from grader.submission import UnusableInput
 from tests.bank import ROOT, Known, known
 

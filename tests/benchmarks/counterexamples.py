@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
-from grader.remote import start
+from grader.catalogue import EXERCISES
+from grader.sandbox.client import start
 from tests.bank import known
 from tests.benchmarks.names import graded
 from tests.counterexamples import broken_words

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.hostile [MECHANISM …]
 
-The mechanisms are those to go without (see grader/worker/lockdown.py). Run it as root and as an
+The mechanisms are those to go without (see lockdown.py of the worker). Run it as root and as an
 ordinary user, and with `bubblewrap namespaces landlock seccomp capabilities` for level process.
 """
 

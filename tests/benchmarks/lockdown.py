@@ -11,10 +11,10 @@ import sys
 import time
 from statistics import median
 
-from grader import wire
 from grader.grading import Options, grade
-from grader.remote import Server, isolation_of, start
-from grader.remote.worker import Worker
+from grader.sandbox import wire
+from grader.sandbox.client import Server, isolation_of, start
+from grader.sandbox.client.worker import Worker
 from tests.bank import ROOT
 
 WALLS = ("bubblewrap", "namespaces", "landlock", "seccomp", "capabilities")

@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from grader.checks.api import NotRun
-from grader.checks.evidence import Evidence
-from grader.checks.experiment import REGIMES, Case
-from grader.checks.gpt2 import sizes
-from grader.checks.models import CLASSES
-from grader.oracle import model as oracle
-from grader.oracle.layouts import Misfit
-from grader.oracle.layouts.box import CLOSE, difference
-from grader.remote import CandidateError, Server, Subject, WorkerLost, start
+from grader.check import NotRun
+from grader.gpt2 import oracle, sizes
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.experiment import REGIMES, Case
+from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts.box import CLOSE, difference
+from grader.gpt2.models import CLASSES
+from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost, start
 from grader.submission import read
 from tests.bank import Known, known
 

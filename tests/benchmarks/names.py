@@ -14,10 +14,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from grader.checks.catalogue import EXERCISES
+from grader.catalogue import EXERCISES
 from grader.grading import Options, grade
-from grader.remote import Server, start
-from grader.report.model import Report
+from grader.results import Report
+from grader.sandbox.client import Server, start
 from tests.bank import Known, base_of, known
 
 

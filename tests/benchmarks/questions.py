@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from grader.checks.catalogue import EXERCISES, Exercise
-from grader.checks.evidence import Evidence
-from grader.remote import Server, start
-from grader.remote.worker import Worker
-from grader.report.model import CheckResult
+from grader.catalogue import EXERCISES, Exercise
+from grader.gpt2.evidence import Evidence
+from grader.results import CheckResult
 from grader.running import run_checks
+from grader.sandbox.client import Server, start
+from grader.sandbox.client.worker import Worker
 from tests.bank import base_of
 
 

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 
-from grader.remote import Server, start
+from grader.sandbox.client import Server, start
 from tests.bank import Known, known
 from tests.verdicts import until_it_fails, whole
 

@@ -1,0 +1,101 @@
+"""Which exercises there are, and which checks each one has, without running any."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Collection, Iterator, Mapping
+from operator import attrgetter
+from pathlib import Path
+
+from grader import exercises
+from grader.check import Check
+from grader.declaration import Declaration
+from grader.sandbox.client import Server, Subject
+from grader.submission import Submission, read
+
+ALL = "all"  # what is typed in place of an exercise's name
+FOLDER = Path(__file__).parent / "exercises"
+_PACKED = FOLDER.parent / "handout"  # where an installed kit carries them
+# What is handed to a candidate: the stubs and the brief.
+HANDOUT = _PACKED if _PACKED.is_dir() else FOLDER.parents[1] / "exercises"
+
+
+class Exercise(Declaration):
+    """An exercise that can be read and graded."""
+
+    def read(
+        self,
+        path: Path,
+        base_folder: Path | None = None,
+        given: Mapping[str, str] | None = None,
+        beside: bool = True,
+    ) -> Submission:
+        """What was handed in for this exercise. Raises UnusableInput.
+
+        base_folder: where the exercise that it builds on is, if not beside it; given: a name of
+        this exercise -> what the submission calls it; beside: whether a single file may import
+        what lies beside it.
+        """
+        others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
+        below = EXERCISES[self.base] if self.base else None
+        return read(
+            path,
+            self.file,
+            others,
+            below.file if below else None,
+            base_folder,
+            self.base_needed,
+            self.imports,
+            self.names,
+            {name: own for name, own in (given or {}).items() if name in self.names},
+            beside,
+            below.names if below else (),
+        )
+
+    def subject(
+        self,
+        submission: Submission,
+        server: Server,
+        timeout: float,
+        stand_ins: Collection[str] = (),
+    ) -> Subject:
+        """The submission as the checks ask it. stand_ins: classes that are the grader's own."""
+        file, names = None, tuple[str, ...]()
+        if self.base is not None:
+            file, names = EXERCISES[self.base].file, EXERCISES[self.base].names
+        return Subject(submission, server, self.names, timeout, file, names, stand_ins)
+
+    @property
+    def paths(self) -> list[str]:
+        """The check files, in the order in which they run."""
+        return [str(FOLDER / self.name / f"{module}.py") for module in self.modules]
+
+    def checks(self) -> dict[str, Check]:
+        """The checks by the names of their functions ("test_mlp::test_width"), in order."""
+        found = {}
+        for name in self.modules:
+            module = importlib.import_module(f"{exercises.__name__}.{self.name}.{name}")
+            for key, item in vars(module).items():
+                if key.startswith("test_") and hasattr(item, "check"):
+                    found[f"{name}::{key}"] = item.check
+        return found
+
+
+def chosen(name: str) -> list[Exercise]:
+    """The exercise of that name, or every one for ALL."""
+    return list(EXERCISES.values()) if name == ALL else [EXERCISES[name]]
+
+
+def _declared() -> Iterator[Declaration]:
+    for found in filter(attrgetter("ispkg"), pkgutil.iter_modules(exercises.__path__)):
+        module = importlib.import_module(f"{exercises.__name__}.{found.name}.declaration")
+        declaration: Declaration = module.EXERCISE
+        yield declaration
+
+
+# In the order of the path: each builds on what stands before.
+EXERCISES = {
+    declared.name: Exercise(**vars(declared))
+    for declared in sorted(_declared(), key=lambda declared: declared.order)
+}

@@ -1,0 +1,131 @@
+"""What a position of CausalSelfAttention sees, and what it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.check import Failure
+from grader.exercises.gpt2 import common
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.experiment import HUGE, Case, worst
+
+_NAME = "CausalSelfAttention"
+
+
+def check_no_leak(evidence: Evidence, case: Case) -> None:
+    """Fresh random vectors after a cut change nothing before it."""
+    experiment = evidence.experiment(_NAME, case)
+    cut = 1 + case.draw % (case.time - 1)
+    fresh = experiment.normal("fresh", experiment.x.shape)
+    changed = experiment.x.copy()
+    changed[:, cut:] = fresh[:, cut:]
+    before, after = experiment.module.outputs([experiment.x, changed], experiment.theta)
+    leak = np.abs(after - before)[:, :cut]
+    if not common.same(before[:, :cut], after[:, :cut]):
+        row, t, _ = worst(leak)
+        raise Failure(
+            f"position {t} sees the future: new random vectors from position {cut} on change its "
+            f"output by {leak.max():.3g}",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {cut}:] = fresh[:, {cut}:]",
+                f"print((model(changed) - model(x))[{row}, :{cut}])",
+                expected="zeros",
+                found=(after - before)[row, :cut],
+            ),
+            "mask-too-weak" if case.regime is HUGE else "mask-none",
+        )
+
+
+def check_no_leak_in_training(evidence: Evidence, case: Case, dropout_p: float) -> None:
+    """The same in train mode, chance being alike before both calls."""
+    experiment = evidence.experiment(_NAME, case, dropout_p=dropout_p)
+    cut = 1 + case.draw % (case.time - 1)
+    changed = experiment.x.copy()
+    changed[:, cut:] = experiment.normal("fresh", changed.shape)[:, cut:]
+    before, after = experiment.module.alike([experiment.x, changed], experiment.theta, case.draw)
+    leak = np.abs(after - before)[:, :cut]
+    if not common.same(before[:, :cut], after[:, :cut]):
+        row, t, _ = worst(leak)
+        arguments = ", ".join(f"{key}={value}" for key, value in case.size.items())
+        raise Failure(
+            f"in train mode (dropout_p = {dropout_p:g}) position {t} sees the future: new random "
+            f"vectors from position {cut} on change its output by {leak.max():.3g}",
+            experiment.counterexample(
+                f"noisy = {_NAME}({arguments}, dropout_p={dropout_p}).train()",
+                "noisy.load_state_dict(model.state_dict())",
+                "changed = x.clone()",
+                f"changed[:, {cut}:] = fresh[:, {cut}:]",
+                f"torch.manual_seed({case.draw})",
+                "y = noisy(x)",
+                f"torch.manual_seed({case.draw})",
+                f"print((noisy(changed) - y)[{row}, :{cut}])",
+                expected="zeros",
+                found=(after - before)[row, :cut],
+            ),
+            "mask-not-in-training",
+        )
+
+
+def check_gradient(evidence: Evidence, case: Case) -> None:
+    """Outputs before a cut have no gradient with respect to inputs after it."""
+    experiment = evidence.experiment(_NAME, case)
+    cut = 1 + case.draw % (case.time - 1)
+    weights = experiment.rng.normal(0.0, 1.0, experiment.x.shape)
+    weights[:, cut:] = 0.0
+    _, gradients = experiment.module.gradient(experiment.x, experiment.theta, weights)
+    gradient = gradients[-1]
+    if gradient is None or not gradient[:, :cut].any():
+        raise Failure(
+            f"no gradient of the outputs before position {cut} reaches the inputs there: nothing "
+            "below this module could learn",
+            experiment.counterexample(
+                "x.requires_grad_()",
+                "print(model(x).requires_grad)",
+                expected="True",
+                found="False",
+            )
+            if gradient is None
+            else None,
+            "no-grad-in-forward" if gradient is None else "detach-breaks-gradients",
+        )
+    if np.abs(gradient[:, cut:]).max() > common.UNCHANGED:
+        raise Failure(
+            f"the outputs before position {cut} have a gradient with respect to inputs from "
+            f"position {cut} on",
+            experiment.counterexample(
+                "x.requires_grad_()",
+                f"model(x)[:, :{cut}].sum().backward()",
+                f"print(x.grad[:, {cut}:])",
+                expected="zeros",
+                found=gradient[:, cut:],
+            ),
+        )
+
+
+def check_visible(evidence: Evidence, case: Case) -> None:
+    """Every position feels itself and every earlier position."""
+    experiment = evidence.experiment(_NAME, case)
+    fresh = experiment.normal("fresh", experiment.x.shape)
+    inputs = [experiment.x]
+    for s in range(case.time):
+        inputs.append(experiment.x.copy())
+        inputs[-1][:, s] = fresh[:, s]
+    before, *after = experiment.module.outputs(inputs, experiment.theta)
+    for s, output in enumerate(after):
+        felt = np.abs(output - before).max(-1)[:, s:]  # (B, positions from s on)
+        if felt.min() > common.UNCHANGED:
+            continue
+        t = s + int(felt.min(0).argmin())
+        raise Failure(
+            f"position {t} does not see position {s}, though it is "
+            f"{'the same one' if s == t else 'an earlier one'}",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {s}] = fresh[:, {s}]",
+                f"print((model(changed) - model(x))[:, {t}])",
+                expected="anything but zeros",
+                found=(output - before)[:, t],
+            ),
+            "mask-strict" if s == t else "",
+        )

@@ -1,0 +1,353 @@
+"""Requirements of CausalSelfAttention."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+
+from grader.check import Failure, NotRun, check
+from grader.exercises.gpt2 import causality, common, dropout, gradients, larger, long, ways
+from grader.gpt2 import oracle, sizes
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
+from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts.box import CLOSE
+
+NAME = "CausalSelfAttention"
+SEQUENCES = cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, LARGE))
+
+
+@check(
+    "attention.signature",
+    NAME,
+    1,
+    hints=(
+        "Compare the constructor with the brief, letter by letter.",
+        "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
+        "def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0)",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """The class takes embed_dim, num_heads, block_size and an optional dropout_p."""
+    common.check_signature(evidence, NAME)
+
+
+@check(
+    "attention.shape",
+    NAME,
+    1,
+    hints=(
+        "What comes in comes out: same shape, same dtype.",
+        "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
+        "Cut the mask to [:T, :T], and make no tensor in forward without taking dtype and device "
+        "from x.",
+    ),
+)
+@given(case=cases(sizes.ATTENTION, times=(1, 7)))
+def test_shape(evidence: Evidence, case: Case) -> None:
+    """The output has the input's shape (B, T, C), dtype and device, for any T up to block_size."""
+    common.check_shape(evidence, NAME, case)
+
+
+@check(
+    "attention.block_size",
+    NAME,
+    1,
+    hints=(
+        "Is any length written into your code as a number?",
+        "Try block_size = 130 with T = 130.",
+        "Make the mask from block_size, or from T in forward.",
+    ),
+)
+def test_block_size(evidence: Evidence) -> None:
+    """A sequence may be as long as block_size; that, embed_dim and num_heads may be any size."""
+    long.check_long(evidence, NAME)
+    larger.check_attention(evidence)
+
+
+@check(
+    "attention.causal",
+    NAME,
+    20,
+    hints=(
+        "Which positions may position t look at?",
+        "Print the attention weights of one head as a T × T matrix: which triangle is zero?",
+        "Set scores above the diagonal to minus infinity before the softmax; keep the diagonal.",
+    ),
+    examples=16,
+)
+@given(case=cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, SMALL)))
+def test_causal(evidence: Evidence, case: Case) -> None:
+    """Each position attends to itself and to every earlier position, and to no later one."""
+    causality.check_no_leak(evidence, case)
+    # A mask of minus 50 holds until scores are large: many sequences, so that some row has them.
+    causality.check_no_leak(evidence, replace(case, batch=32, regime=HUGE))
+    causality.check_gradient(evidence, case)
+    if case.regime is UNIT:
+        causality.check_visible(evidence, case)
+        causality.check_no_leak_in_training(evidence, case, (0.0, 0.4)[case.draw % 2])
+
+
+@check(
+    "attention.rows_sum_to_one",
+    NAME,
+    2,
+    hints=(
+        "Attention is a weighted average: what must the weights of one position sum to?",
+        "Print weights.sum(-1), after masking and after everything else you do to them.",
+        "Softmax over the last axis (the keys), and after masking, so that nothing is lost.",
+    ),
+)
+@given(case=SEQUENCES)
+def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
+    """The attention weights of a position over its past sum to one."""
+    experiment = evidence.experiment(NAME, case)
+    constant = np.repeat(experiment.x[:, :1], case.time, axis=1)
+    alone, together = experiment.module.outputs([constant[:, :1], constant], experiment.theta)
+    expected = np.repeat(alone, case.time, axis=1)
+    if not common.same(expected, together, CLOSE):
+        raise Failure(
+            "with the same vector at every position, every output must be the one that this "
+            "vector gives alone, since averaging equal things changes nothing",
+            experiment.counterexample(
+                "x = x[:, :1].expand_as(x).contiguous()",
+                "print(model(x) - model(x[:, :1]))",
+                expected="zeros",
+                found=together - expected,
+            ),
+            "mask-after-softmax",
+        )
+
+
+@check(
+    "attention.order",
+    NAME,
+    1,
+    hints=(
+        "Does attention itself know where a token stands?",
+        "Swap two past vectors: the last output should not care. What in your code does?",
+        "Heads and time must not be mixed: view(B, T, H, D) and then transpose, never "
+        "view(B, H, T, D).",
+    ),
+)
+@given(case=cases(sizes.ATTENTION[:1] + sizes.ATTENTION[2:], times=(3, 5), regimes=(UNIT,)))
+def test_order(evidence: Evidence, case: Case) -> None:
+    """The order of the past makes no difference to a position's output."""
+    experiment = evidence.experiment(NAME, case)
+    shuffled = experiment.x.copy()
+    shuffled[:, :-1] = np.roll(shuffled[:, :-1], 1, axis=1)
+    before, after = experiment.module.outputs([experiment.x, shuffled], experiment.theta)
+    if not common.same(before[:, -1], after[:, -1], CLOSE):
+        raise Failure(
+            "the last position's output changes when the positions before it change places",
+            experiment.counterexample(
+                "shuffled = x.clone()",
+                "shuffled[:, :-1] = x[:, :-1].roll(1, dims=1)",
+                "print((model(shuffled) - model(x))[:, -1])",
+                expected="zeros",
+                found=(after - before)[:, -1],
+            ),
+            "heads-mixed-view",
+        )
+
+
+@check(
+    "attention.batch",
+    NAME,
+    1,
+    hints=(
+        "Sequences in a batch have nothing to do with one another.",
+        "Run one sequence alone and in a batch, and compare.",
+        "Look for a mean, a softmax or a reshape over axis 0.",
+    ),
+)
+@given(case=cases(sizes.ATTENTION, batches=(2, 3), regimes=(UNIT,)))
+def test_batch(evidence: Evidence, case: Case) -> None:
+    """The sequences of a batch are independent of one another."""
+    common.check_batch(evidence, NAME, case)
+
+
+@check(
+    "attention.heads",
+    NAME,
+    2,
+    hints=(
+        "How many different weighted averages does your attention form for one position?",
+        "Print the shape of the scores: is there an axis of size num_heads in it?",
+        "Split C into (num_heads, C / num_heads) and move heads beside the batch before q @ kᵀ.",
+    ),
+    examples=6,
+)
+@given(case=cases(sizes.ATTENTION, times=(2, 2), regimes=(UNIT,)))
+def test_heads(evidence: Evidence, case: Case) -> None:
+    """There are exactly num_heads heads, each of embed_dim / num_heads channels."""
+    # For positions x + u and x, output(x) minus what x gives alone is a sum over heads of
+    # weight(x) * (a fixed vector): as x varies it spans one dimension a head.
+    experiment = evidence.experiment(NAME, case)
+    size, heads = case.size["embed_dim"], case.size["num_heads"]
+    last = experiment.rng.normal(0.0, 1.5, (60, 1, size))
+    step = experiment.rng.normal(0.0, 1.5, (1, 1, size))
+    alone, pairs = experiment.module.outputs(
+        [last, np.concatenate([last + step, last], axis=1)],
+        experiment.module.random(experiment.rng, 0.8),
+    )
+    strengths = np.linalg.svd((pairs[:, 1] - alone[:, 0]), compute_uv=False)
+    found = int((strengths > CLOSE * strengths[0]).sum()) if strengths[0] > 0 else 0
+    if found != heads:
+        raise Failure(
+            f"expected {heads} independent attention patterns for num_heads={heads}, "
+            f"embed_dim={size}; found {found}"
+        )
+
+
+@check(
+    "attention.projections",
+    NAME,
+    1,
+    hints=(
+        "What is learned in an attention, and how many matrices is that?",
+        "Count the elements of your parameters: four C × C matrices, plus biases if you like.",
+        "Queries, keys and values are three separate projections of x; a fourth mixes the heads.",
+    ),
+)
+def test_projections(evidence: Evidence) -> None:
+    """Queries, keys and values are learned projections of the input, and so is the output."""
+    for size in sizes.ATTENTION:
+        try:
+            layout = evidence.layouts.attention(size)
+        except Misfit as misfit:
+            raise Failure(
+                "the parameters cannot be read as query, key, value and output projections: "
+                f"{misfit} (embed_dim={size['embed_dim']}, num_heads={size['num_heads']})"
+            ) from None
+        trained = evidence.models.weighed(NAME, size).trainable
+        for what in ("query", "key", "value", "out"):
+            if not trained[getattr(layout, what)].all():
+                message = f"the {what} projection is frozen: its weights are not trained"
+                raise Failure(message, cause="frozen-weight")
+
+
+@check(
+    "attention.scale",
+    NAME,
+    2,
+    hints=(
+        "How does the variance of a dot product grow with the number of terms?",
+        "Print the factor by which you multiply q @ kᵀ, and the width of one head.",
+        "Divide the scores by the square root of head_dim = embed_dim / num_heads.",
+    ),
+)
+def test_scale(evidence: Evidence) -> None:
+    """The scores are scaled by 1/√head_dim before the softmax."""
+    for size in sizes.ATTENTION:
+        try:
+            layout = evidence.layouts.attention(size)
+        except Misfit as misfit:
+            raise NotRun(
+                f"cannot be measured before queries and keys can be told apart: {misfit}"
+            ) from None
+        head_dim = size["embed_dim"] // size["num_heads"]
+        if abs(layout.scale * math.sqrt(head_dim) - 1.0) > 1e-3:
+            raise Failure(
+                f"expected a factor of 1/√{head_dim} = {1 / math.sqrt(head_dim):.4f} for "
+                f"head_dim = {size['embed_dim']}/{size['num_heads']} = {head_dim}, "
+                f"measured {layout.scale:.4f}"
+            )
+
+
+@check(
+    "attention.equals",
+    NAME,
+    4,
+    hints=(
+        "All parts may be there and yet be put together differently.",
+        "Compute one head of one position by hand for T = 2 and compare.",
+        "softmax(q kᵀ / √head_dim, masked) v, heads side by side again, then the output "
+        "projection.",
+    ),
+    examples=20,
+)
+@given(case=cases(sizes.ATTENTION))
+def test_equals(evidence: Evidence, case: Case) -> None:
+    """With the same weights, the output is that of GPT-2's attention."""
+    try:
+        layout = evidence.layouts.attention(case.size)
+    except Misfit as misfit:
+        raise Failure(
+            f"no reading of the parameters makes this GPT-2's attention: {misfit}"
+        ) from None
+    experiment = evidence.weighed_experiment(NAME, case)
+    expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
+    common.equality(experiment, expected, "GPT-2's attention", evidence)
+
+
+@check(
+    "attention.dropout",
+    NAME,
+    1,
+    hints=(
+        "What does dropout_p do in your class, in train and in eval mode?",
+        "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
+        "nn.Dropout(dropout_p) on the attention weights or on the output; nothing when p is 0.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.ATTENTION[:2], times=(3, 4), regimes=(UNIT,)))
+def test_dropout(evidence: Evidence, case: Case) -> None:
+    """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
+    dropout.check_part(evidence, NAME, case)
+
+
+@check(
+    "attention.deterministic",
+    NAME,
+    1,
+    hints=(
+        "Does anything but weights and input go into your output?",
+        "Call the module twice in eval mode with the same x, then look at x itself.",
+        "No randomness outside dropout, no state kept between calls, no in-place change of x.",
+    ),
+    examples=6,
+)
+@given(case=SEQUENCES)
+def test_deterministic(evidence: Evidence, case: Case) -> None:
+    """In eval mode the same input gives the same output, and is not changed."""
+    common.check_deterministic(evidence, NAME, case)
+
+
+@check(
+    "attention.gradients",
+    NAME,
+    1,
+    hints=(
+        "Could this module learn?",
+        "Call backward() on the sum of the output and print every parameter's grad.",
+        "Nothing between parameters and output may leave the graph: no detach, no .data, no "
+        "numpy, no no_grad.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.ATTENTION, times=(3, 4), regimes=(UNIT,)))
+def test_gradients(evidence: Evidence, case: Case) -> None:
+    """Gradients reach every parameter and the input."""
+    gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "attention.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

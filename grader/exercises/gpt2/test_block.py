@@ -1,0 +1,348 @@
+"""Requirements of TransformerBlock, judged on the candidate's own attention and MLP."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from grader.check import Failure, NotRun, check
+from grader.exercises.gpt2 import common, dropout, gradients, known, larger, ways
+from grader.gpt2 import sizes
+from grader.gpt2.block_forms import GPT2_FORM
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.experiment import LARGE, UNIT, Case, cases
+from grader.gpt2.layouts import BlockLayout, Misfit, find_attention
+from grader.gpt2.layouts.box import CLOSE, difference
+from grader.gpt2.models import Size, own_parts
+from grader.gpt2.norms import SMALL_EPS
+from grader.sandbox.client import Module
+
+NAME = "TransformerBlock"
+SEQUENCES = cases(sizes.BLOCK, times=(2, 5), regimes=(UNIT, LARGE))
+
+
+@check(
+    "block.signature",
+    NAME,
+    1,
+    hints=(
+        "Compare the constructor with the brief, letter by letter.",
+        "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
+        "def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0)",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """The class takes embed_dim, num_heads, block_size and an optional dropout_p."""
+    common.check_signature(evidence, NAME)
+
+
+@check(
+    "block.shape",
+    NAME,
+    1,
+    hints=(
+        "What comes in comes out: same shape, same dtype.",
+        "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
+        "A residual stream never changes its shape: x = x + something of the same shape.",
+    ),
+)
+@given(case=cases(sizes.BLOCK, times=(1, 5)))
+def test_shape(evidence: Evidence, case: Case) -> None:
+    """The output has the input's shape (B, T, C), dtype and device."""
+    common.check_shape(evidence, NAME, case)
+
+
+def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout]]:
+    """The block's layouts, or a Failure that says what the block computes in place of GPT-2's."""
+    layouts = []
+    for size in sizes.BLOCK:
+        try:
+            layout = evidence.layouts.block(size)
+        except Misfit as misfit:
+            raise Failure(f"this cannot be shown of the block: {misfit}") from None
+        if requirement in layout.form.violates:
+            raise Failure(
+                f"the block computes: {layout.form.formula}. The brief asks for: "
+                f"{GPT2_FORM.formula}"
+            )
+        layouts.append((size, layout))
+    return layouts
+
+
+@check(
+    "block.pre_norm",
+    NAME,
+    2,
+    hints=(
+        "Where do the norms of GPT-2 stand, before or after the sublayers?",
+        "Write down what attention receives and what is added to x.",
+        "x + attn(norm(x)): the norm is on the way into the sublayer, not on the stream.",
+    ),
+)
+def test_pre_norm(evidence: Evidence) -> None:
+    """A norm stands before attention and one before the MLP, and none on the residual stream."""
+    _meets(evidence, "pre_norm")
+
+
+@check(
+    "block.norms",
+    NAME,
+    1,
+    hints=(
+        "How many norms does a block have, over which axis, and what is learned in them?",
+        "Print the mean and the standard deviation over the last axis of what attention gets.",
+        "Two LayerNorms over embed_dim, each with its own weight (and bias), biased variance and "
+        "a small eps.",
+    ),
+)
+def test_norms(evidence: Evidence) -> None:
+    """The two norms are distinct LayerNorms over the last axis with learnable weights."""
+    causes = {
+        "rmsnorm": "the norm does not subtract the mean: that is RMSNorm, not LayerNorm",
+        "layernorm-unbiased-variance": "the norm does not divide by the root of the biased "
+        "variance (the mean of squares, over C and not C - 1)",
+        "layernorm-over-time": "the norm is not over the last axis alone: it mixes positions",
+        "layernorm-no-affine": "the norms have no learnable weight and bias",
+        "eps-too-large": "the norm's eps is so large that it changes what the norm does; expected "
+        "a small one such as 1e-5",
+        "batchnorm": "the norm uses running statistics: that is BatchNorm, not LayerNorm",
+    }
+    for size, layout in _meets(evidence, "norms"):
+        if layout.norm_cause:
+            raise Failure(causes[layout.norm_cause])
+        if "norm-shared" in layout.causes:
+            raise Failure("both branches use one norm with the same weights", cause="norm-shared")
+        module = evidence.models.weighed(NAME, size)
+        for norm in layout.norms:
+            if norm.eps > SMALL_EPS:
+                raise Failure(
+                    f"expected a small eps such as 1e-5 in the norm, measured {norm.eps:.3g}",
+                    cause="eps-too-large",
+                )
+            if not module.trainable[norm.weight].all():
+                raise Failure("the norms' weights are not trainable", cause="layernorm-no-affine")
+            _note_eps(evidence, norm.eps, norm.eps_outside)
+
+
+def _note_eps(evidence: Evidence, eps: float, outside: bool) -> None:
+    if outside:
+        evidence.advise(
+            "eps-outside-root",
+            f"LayerNorm adds its eps of {eps:.1g} to the standard deviation; GPT-2 adds it to the "
+            "variance, inside the root.",
+        )
+    elif not 0.99e-12 <= eps <= 1.01e-5:
+        evidence.advise("odd-eps", f"LayerNorm has an eps of {eps:.1g}; GPT-2 has 1e-5.")
+
+
+@check(
+    "block.residuals",
+    NAME,
+    9,
+    hints=(
+        "What is left of x if both sublayers give zero?",
+        "Set all weights of attention and MLP to zero: the block must give x back.",
+        "x = x + attn(norm1(x)), then x = x + mlp(norm2(x)); the stream itself enters each sum "
+        "once.",
+    ),
+)
+def test_residuals(evidence: Evidence) -> None:
+    """Each sublayer's output is added to the stream that it came from, once."""
+    _meets(evidence, "residuals")
+
+
+@check(
+    "block.order",
+    NAME,
+    0.5,
+    hints=(
+        "What does the MLP read: the block's input, or what attention made of it?",
+        "Write down the four operations of a block in the order in which you do them.",
+        "Attention first; the MLP reads the stream after attention's output was added.",
+    ),
+)
+def test_order(evidence: Evidence) -> None:
+    """Attention comes first and the MLP second, each once."""
+    _meets(evidence, "order")
+
+
+@check(
+    "block.parts",
+    NAME,
+    0.5,
+    hints=(
+        "Do the parts inside the block know what the block was told?",
+        "Print the block's parts and their sizes for another num_heads.",
+        "Pass embed_dim, num_heads and block_size on as they came.",
+    ),
+)
+def test_parts(evidence: Evidence) -> None:
+    """The attention and MLP inside have the sizes that the block was given."""
+    of_their_own = False  # they do more inside it than alone, and the block is right with that
+    for size in sizes.BLOCK + sizes.LARGE[NAME]:
+        module = evidence.models.module(NAME, size)
+        own = own_parts(module, "")
+        if own is None:
+            if size in sizes.BLOCK:
+                _check_inline(evidence, size)
+            else:
+                larger.check_inline_block(evidence, size)
+            continue
+        narrow = {"embed_dim": size["embed_dim"]}
+        attention = evidence.models.same_as_fresh(module, own[0], "CausalSelfAttention", size)
+        mlp = evidence.models.same_as_fresh(module, own[1], "MLP", narrow)
+        if size in sizes.BLOCK and not (attention and mlp):
+            of_their_own = of_their_own or _is_proven(evidence, size)
+        if of_their_own:
+            continue
+        if not attention:
+            _check_heads(evidence, module, own[0], size)
+        if not mlp:
+            raise Failure("the MLP inside the block is not MLP(embed_dim)", cause="width-const")
+
+
+def _is_proven(evidence: Evidence, size: Size) -> bool:
+    """Whether the block from end to end is GPT-2's, with as many heads as it was told."""
+    try:
+        layout = evidence.layouts.block(size)
+    except Misfit:
+        return False
+    if not (layout.is_gpt2 and layout.attention and layout.attention.heads == size["num_heads"]):
+        return False
+    experiment = evidence.weighed_experiment(NAME, Case(size, 2, size["block_size"], UNIT, 0))
+    whole = known.whole_block(layout)
+    found = experiment.module.call(experiment.x, experiment.theta)
+    return whole is not None and (difference(found, whole(experiment.theta, experiment.x)) <= CLOSE)
+
+
+def _check_inline(evidence: Evidence, size: Size) -> None:
+    try:
+        layout = evidence.layouts.block(size)
+    except Misfit as misfit:
+        raise Failure(
+            f"no attention and MLP of the brief's can be seen in the block: {misfit}"
+        ) from None
+    if layout.attention and layout.attention.heads != size["num_heads"]:
+        raise Failure(
+            f"expected {size['num_heads']} heads in the block, found {layout.attention.heads}",
+            cause="hard-coded-heads",
+        )
+
+
+def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> None:
+    """An attention built with other options may still be right: look into it."""
+    try:
+        layout = find_attention(module.at(path), size["embed_dim"], evidence.layouts.rng())
+    except Misfit:
+        layout = None
+    if layout is None or layout.heads != size["num_heads"]:
+        raise Failure(
+            "the attention inside the block is not CausalSelfAttention(embed_dim, num_heads, "
+            f"block_size) for embed_dim={size['embed_dim']}, num_heads={size['num_heads']}"
+            + (f": it has {layout.heads} heads" if layout else ""),
+            cause="hard-coded-heads",
+        )
+
+
+@check(
+    "block.equals",
+    NAME,
+    1,
+    hints=(
+        "All parts may be there and yet be put together differently.",
+        "Compute both halves of the block by hand from its own parts and compare.",
+        "x = x + attn(norm1(x)); x = x + mlp(norm2(x)); return x",
+    ),
+    examples=12,
+)
+@given(case=cases(sizes.BLOCK))
+def test_equals(evidence: Evidence, case: Case) -> None:
+    """With the same weights and parts, the output is that of GPT-2's block."""
+    try:
+        layout = evidence.layouts.block(case.size)
+    except Misfit as misfit:
+        raise Failure(f"no reading of the parameters makes this GPT-2's block: {misfit}") from None
+    if not layout.is_gpt2:
+        raise NotRun("the block is put together in another way, see above")
+    experiment = evidence.weighed_experiment(NAME, case)
+    whole = known.whole_block(layout)
+    if known.is_whole(whole, experiment):
+        return
+    expected = layout.compute(experiment.theta, experiment.x)
+    common.equality(experiment, expected, "GPT-2's block over the same parts", evidence)
+    if whole is not None:
+        common.equality(experiment, whole(experiment.theta, experiment.x), "GPT-2's block")
+
+
+@check(
+    "block.dropout",
+    NAME,
+    1,
+    hints=(
+        "Does the block's dropout_p arrive where it should act?",
+        "In train mode, zero the MLP's weights and call twice; then zero attention's.",
+        "Pass dropout_p on to both parts, or drop both branches in the block.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
+def test_dropout(evidence: Evidence, case: Case) -> None:
+    """dropout_p is felt in train mode on both branches and does nothing in eval mode."""
+    dropout.check_inert(evidence, NAME, case)
+    for branch in ("attention", "mlp"):
+        silent = not dropout.branch_varies(evidence, case.size, branch)
+        if silent and dropout.branch_shows(evidence, case.size, branch):
+            raise Failure(
+                f"with dropout_p = 0.5 in train mode nothing is dropped on the {branch} branch",
+                cause=dropout.why_none(evidence, case, branch),
+            )
+
+
+@check(
+    "block.deterministic",
+    NAME,
+    1,
+    hints=(
+        "Does anything but weights and input go into your output?",
+        "Call the module twice in eval mode with the same x, then look at x itself.",
+        "x = x + …, not x += …: the caller's tensor must stay as it is.",
+    ),
+    examples=6,
+)
+@given(case=SEQUENCES)
+def test_deterministic(evidence: Evidence, case: Case) -> None:
+    """In eval mode the same input gives the same output, and is not changed."""
+    common.check_deterministic(evidence, NAME, case)
+
+
+@check(
+    "block.gradients",
+    NAME,
+    1,
+    hints=(
+        "Could this module learn?",
+        "Call backward() on the sum of the output and print every parameter's grad.",
+        "Nothing between parameters and output may leave the graph.",
+    ),
+    examples=2,
+)
+@given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
+def test_gradients(evidence: Evidence, case: Case) -> None:
+    """Gradients reach every parameter and the input."""
+    gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "block.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

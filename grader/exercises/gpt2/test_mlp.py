@@ -1,0 +1,260 @@
+"""Requirements of MLP."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+
+from grader.check import Failure, NotRun, check
+from grader.exercises.gpt2 import common, dropout, gradients, larger, ways
+from grader.gpt2 import oracle, sizes
+from grader.gpt2.evidence import Evidence
+from grader.gpt2.experiment import LARGE, UNIT, Case, Experiment, cases
+from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts.box import CLOSE
+
+NAME = "MLP"
+SEQUENCES = cases(sizes.MLP, times=(2, 5), regimes=(UNIT, LARGE))
+
+
+@check(
+    "mlp.signature",
+    NAME,
+    1,
+    hints=(
+        "Compare the constructor with the brief, letter by letter.",
+        "Two arguments: embed_dim, and dropout_p with a default.",
+        "def __init__(self, embed_dim, dropout_p=0.0)",
+    ),
+)
+def test_signature(evidence: Evidence) -> None:
+    """The class takes embed_dim and an optional dropout_p."""
+    common.check_signature(evidence, NAME)
+
+
+@check(
+    "mlp.shape",
+    NAME,
+    1,
+    hints=(
+        "What comes in comes out: same shape, same dtype.",
+        "Print x.shape and y.shape, for a float32 and for a float64 model.",
+        "The second layer goes back to embed_dim; no .float() on the way out.",
+    ),
+)
+@given(case=cases(sizes.MLP))
+def test_shape(evidence: Evidence, case: Case) -> None:
+    """The output has the input's shape (B, T, C), dtype and device."""
+    common.check_shape(evidence, NAME, case)
+
+
+@check(
+    "mlp.position_wise",
+    NAME,
+    1,
+    hints=(
+        "May one position of the MLP know about another?",
+        "Run a single position alone and within a sequence, and compare.",
+        "Linear layers act on the last axis only; nothing may mix axis 0 or 1.",
+    ),
+)
+@given(case=SEQUENCES)
+def test_position_wise(evidence: Evidence, case: Case) -> None:
+    """The same function is applied at every position, on its own."""
+    experiment = evidence.experiment(NAME, case)
+    x = experiment.x
+    alone = x.reshape(-1, 1, case.size["embed_dim"])
+    together, apart = experiment.module.outputs([x, alone], experiment.theta)
+    if not common.same(together.reshape(apart.shape), apart, CLOSE):
+        raise Failure(
+            "a position gives another output in a sequence than alone",
+            experiment.counterexample(
+                "alone = torch.stack([model(v[None, None])[0, 0] for v in x.flatten(0, 1)])",
+                "print(model(x).flatten(0, 1) - alone)",
+                expected="zeros",
+                found=together.reshape(apart.shape)[:, 0] - apart[:, 0],
+            ),
+            "leak-via-sequence-mean" if _rows_are_apart(experiment) else "batch-mixing",
+        )
+
+
+def _rows_are_apart(experiment: Experiment) -> bool:
+    """Whether each sequence gives alone what it gives in the batch."""
+    x = experiment.x
+    together, *alone = experiment.module.outputs([x, *(x[b : b + 1] for b in range(len(x)))])
+    return common.same(together, np.concatenate(alone), CLOSE)
+
+
+@check(
+    "mlp.width",
+    NAME,
+    1,
+    hints=(
+        "How wide is the MLP in the middle?",
+        "Print the shapes of your parameters for embed_dim = 16.",
+        "The hidden layer has 4 * embed_dim units, whatever embed_dim is.",
+    ),
+)
+def test_width(evidence: Evidence) -> None:
+    """The hidden layer has 4 · embed_dim units."""
+    for size in sizes.MLP:
+        try:
+            layout = evidence.layouts.mlp(size)
+        except Misfit as misfit:
+            raise NotRun(f"cannot be measured: {misfit}") from None
+        if layout.width != 4 * size["embed_dim"]:
+            raise Failure(
+                f"expected {4 * size['embed_dim']} hidden units for embed_dim = "
+                f"{size['embed_dim']}, found {layout.width}"
+            )
+        trained = evidence.models.weighed(NAME, size).trainable
+        if not (trained[layout.up].all() and trained[layout.down].all()):
+            raise Failure("a layer is frozen: its weights are not trained", cause="frozen-weight")
+    larger.check_mlp(evidence)
+
+
+@check(
+    "mlp.gelu",
+    NAME,
+    2,
+    hints=(
+        "Which activation does GPT-2 use, and where?",
+        "Feed -1, 0 and 1 through your activation alone: GELU gives -0.159, 0 and 0.841.",
+        "nn.GELU() (exact or approximate='tanh') between the two linear layers, and only there.",
+    ),
+)
+def test_gelu(evidence: Evidence) -> None:
+    """The activation between the two layers is GELU, exact or in its tanh form."""
+    size = sizes.MLP[0]
+    try:
+        layout = evidence.layouts.mlp(size)
+    except Misfit as misfit:
+        raise NotRun(f"cannot be measured: {misfit}") from None
+    if layout.gelu is None:
+        chosen = np.argsort(layout.read)[:: max(1, layout.read.size // 6)]
+        samples = ", ".join(f"f({layout.read[i]:.3f}) = {layout.given[i]:.4f}" for i in chosen)
+        wanted = ", ".join(f"{v:.4f}" for v in oracle.gelu_exact(layout.read[chosen]))
+        raise Failure(f"the activation is not GELU: measured {samples}; GELU gives {wanted}")
+
+
+@check(
+    "mlp.nonlinear",
+    NAME,
+    3.5,
+    hints=(
+        "What can two linear layers do that one cannot?",
+        "Is the output for 2x twice that for x, but for the biases?",
+        "An activation stands between the two layers: down(gelu(up(x))).",
+    ),
+    examples=2,
+)
+@given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
+def test_nonlinear(evidence: Evidence, case: Case) -> None:
+    """The output is no linear function of the input."""
+    experiment = evidence.experiment(NAME, case)
+    x, other = experiment.x, experiment.normal("other", experiment.x.shape)
+    outputs = experiment.module.outputs([x, other, x + other, 0 * x], experiment.theta)
+    first, second, together, nothing = outputs
+    if common.same(together + nothing, first + second, CLOSE):
+        raise Failure(
+            "the output is a linear function of the input (and a constant), as a single linear "
+            "layer gives it",
+            experiment.counterexample(
+                "print(model(x + other) + model(0 * x) - model(x) - model(other))",
+                expected="anything but zeros",
+                found=together + nothing - first - second,
+            ),
+            "no-activation",
+        )
+
+
+@check(
+    "mlp.equals",
+    NAME,
+    2,
+    hints=(
+        "All parts may be there and yet be put together differently.",
+        "Compute one hidden unit by hand.",
+        "down(gelu(up(x))), with nothing before, after or beside it but dropout.",
+    ),
+    examples=20,
+)
+@given(case=cases(sizes.MLP))
+def test_equals(evidence: Evidence, case: Case) -> None:
+    """With the same weights, the output is that of GPT-2's MLP."""
+    try:
+        layout = evidence.layouts.mlp(case.size)
+    except Misfit as misfit:
+        raise Failure(f"no reading of the parameters makes this GPT-2's MLP: {misfit}") from None
+    gelu = layout.gelu or oracle.gelu_exact
+    experiment = evidence.weighed_experiment(NAME, case)
+    expected = oracle.mlp(experiment.x, layout.weights(experiment.theta), gelu)
+    common.equality(experiment, expected, "GPT-2's MLP", evidence)
+
+
+@check(
+    "mlp.dropout",
+    NAME,
+    0.5,
+    hints=(
+        "What does dropout_p do in your class, in train and in eval mode?",
+        "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
+        "nn.Dropout(dropout_p) on the output; nothing when p is 0.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.MLP, times=(3, 4), regimes=(UNIT,)))
+def test_dropout(evidence: Evidence, case: Case) -> None:
+    """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
+    dropout.check_part(evidence, NAME, case)
+
+
+@check(
+    "mlp.deterministic",
+    NAME,
+    1,
+    hints=(
+        "Does anything but weights and input go into your output?",
+        "Call the module twice in eval mode with the same x, then look at x itself.",
+        "No randomness outside dropout, no state kept between calls, no in-place change of x.",
+    ),
+    examples=6,
+)
+@given(case=SEQUENCES)
+def test_deterministic(evidence: Evidence, case: Case) -> None:
+    """In eval mode the same input gives the same output, and is not changed."""
+    common.check_deterministic(evidence, NAME, case)
+
+
+@check(
+    "mlp.gradients",
+    NAME,
+    1,
+    hints=(
+        "Could this module learn?",
+        "Call backward() on the sum of the output and print every parameter's grad.",
+        "Nothing between parameters and output may leave the graph.",
+    ),
+    examples=3,
+)
+@given(case=cases(sizes.MLP, times=(3, 4), regimes=(UNIT,)))
+def test_gradients(evidence: Evidence, case: Case) -> None:
+    """Gradients reach every parameter and the input."""
+    gradients.check_gradients(evidence, NAME, case)
+
+
+@check(
+    "mlp.ways",
+    NAME,
+    1,
+    hints=(
+        "Does it matter to your class how and how often it is used?",
+        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
+        "gradients: compare.",
+        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
+        "asks for nothing but x and self.training.",
+    ),
+)
+def test_ways(evidence: Evidence) -> None:
+    """It is the same function in every way in which people use a model, and learns in each."""
+    ways.check(evidence, NAME)

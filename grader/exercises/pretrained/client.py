@@ -1,0 +1,95 @@
+"""A function of the submission that reads a checkpoint into a model, called in its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.module import Module
+from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.worker import Values
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What became of a call.
+
+    refused: the message of the ValueError that it raised, if it did; mode_kept: whether the model
+    is in train or eval mode as it was; dtypes_kept: and its parameters of the dtypes that they
+    were; recording: whether torch still records gradients; ties_kept: whether what was one
+    parameter in several places still is; variables: those it was given, held. All of it is the
+    worker's own testimony.
+    """
+
+    refused: str | None
+    mode_kept: bool
+    dtypes_kept: bool
+    recording: bool
+    ties_kept: bool
+    variables: Held
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """What variables were before they were spoiled.
+
+    values: by their names; recording: names of those that gradients are recorded for.
+    """
+
+    values: dict[str, Values]
+    recording: list[str]
+
+
+def load(
+    subject: Subject,
+    name: str,
+    module: Module,
+    variables: Mapping[str, Values] | Held,
+    filled: float | None = None,
+) -> Loading:
+    """Call the function `name` with a model and with variables by their names, as tensors.
+
+    variables: or those of an earlier loading, given again, as the same dict; filled: what all
+    weights of the model are set to before. Raises CandidateError for anything but a ValueError, or
+    WorkerLost.
+    """
+    if isinstance(variables, Held):
+        place, uses, given = variables.place, [variables], {}
+    else:
+        place, uses, given = subject.new_place(), [], dict(variables)
+    answer, _ = subject.ask(
+        name,
+        "load_variables",
+        list(given.values()),
+        [module.itself, *uses],
+        name=name,
+        model=module.itself.place,
+        names=list(given),
+        place=place,
+        filled=filled,
+    )
+    refused = answer.get("refused")
+    if not (refused is None or isinstance(refused, str)):
+        raise subject.broken(f"what {name} did")
+    return Loading(
+        refused,
+        answer.get("mode_kept") is True,
+        answer.get("dtypes_kept") is True,
+        answer.get("recording") is True,
+        answer.get("ties_kept") is True,
+        subject.held(place),
+    )
+
+
+def spoil(subject: Subject, name: str, loading: Loading) -> Spoiled:
+    """What the variables are that were given, before all of them are set to zero."""
+    held = loading.variables
+    answer, values = subject.ask(name, "spoil_variables", (), [held], place=held.place)
+    names = answer.get("names")
+    if not isinstance(names, list) or len(names) != len(values):
+        raise subject.broken("the variables")
+    recording = answer.get("recording")
+    if not isinstance(recording, list):
+        raise subject.broken("the variables")
+    return Spoiled(dict(zip(map(str, names), values, strict=True)), list(map(str, recording)))

@@ -1,0 +1,231 @@
+"""Questions about training to the submission's worker, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import Held, unpacked
+from grader.sandbox.client.faults import CandidateError
+from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.worker import Values
+
+
+class Call(NamedTuple):
+    """How a trainee was called: rows, whether in train mode, whether gradients are recorded, and
+    how many calls before it are still in memory for their gradients.
+    """
+
+    rows: int
+    train: bool
+    recorded: bool
+    held: int
+
+
+@dataclass(frozen=True)
+class State:
+    """A trainee afterwards: numbers, and the worker's testimony on how it was called.
+
+    learning: which parameters require gradients, the frozen one last.
+    """
+
+    trained: list[Values]
+    frozen: Values
+    gradients: list[Values | None]
+    calls: list[Call]
+    train: bool
+    learning: list[bool]
+
+
+class Student:
+    """A `grader.exercises.training.oracle.Trainee` that lives in the worker, with SGD for it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        asker: str,
+        arrays: Sequence[Values],
+        *,
+        learning_rate: float = 1.0,
+        dropout_p: float = 0.0,
+        train: bool = True,
+        otherwise: Sequence[str] = (),
+        stale: Sequence[Values] = (),
+    ) -> None:
+        """Make it. asker: the function that it is for; train: its mode, of which the modules
+        `otherwise` have the other; stale: gradients that it has already.
+        """
+        self._subject = subject
+        self._asker = asker
+        place, optimizer = subject.new_place(), subject.new_place()
+        subject.ask(
+            asker,
+            "trainee",
+            [*arrays, *stale],
+            place=place,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            dropout_p=dropout_p,
+            train=train,
+            otherwise=list(otherwise),
+            stale=bool(stale),
+        )
+        self.itself, self.sgd = subject.held(place), subject.held(optimizer)
+
+    def state(self) -> State:
+        """What has become of it."""
+        answer, values = self._subject.ask(
+            self._asker, "trainee_state", (), [self.itself], place=self.itself.place
+        )
+        with decoding(self._subject.broken, "the state of a model"):
+            present = [flag is True for flag in answer["present"]]
+            remaining = iter(values[6:])
+            gradients = [next(remaining) if flag else None for flag in present]
+            calls = [
+                Call(int(rows), train is True, recorded is True, int(held))
+                for rows, train, recorded, held in answer["calls"]
+            ]
+            learning = [flag is True for flag in answer["learning"]]
+            train = answer["train"] is True
+            if len(values) != 6 + sum(present) or len(present) != 5:
+                raise ValueError("not all of its parameters")
+        return State(values[:5], values[5], gradients, calls, train, learning)
+
+
+def named_parameters(
+    subject: Subject, asker: str, names: Sequence[str], arrays: Sequence[Values]
+) -> Held:
+    """A module in the worker that has these parameters, all of them trained, and no forward."""
+    place = subject.new_place()
+    shapes = [list(array.shape) for array in arrays]
+    subject.ask(asker, "named_parameters", arrays, place=place, names=list(names), shapes=shapes)
+    return subject.held(place)
+
+
+def steps(
+    subject: Subject,
+    asker: str,
+    model: Held,
+    optimizer: Held,
+    gradients: Sequence[Sequence[Values | None]],
+    rates: Sequence[float | None],
+    frozen: int = 0,
+) -> list[list[Values]]:
+    """The parameters of a trainee or of `named_parameters`, frozen ones last, after each step of
+    an optimizer with these gradients. rates: the learning rate that is set before each, if any;
+    frozen: how many have no gradients at all.
+    """
+    answer, values = subject.ask(
+        asker,
+        "optimizer_steps",
+        [gradient for step in gradients for gradient in step if gradient is not None],
+        [optimizer, model],
+        optimizer=optimizer.place,
+        place=model.place,
+        rates=list(rates),
+        present=[[gradient is not None for gradient in step] for step in gradients],
+    )
+    if answer.get("kind") is not None:
+        found = str(answer["kind"])[:200]
+        raise CandidateError(
+            "fail", f"expected a torch.optim.Optimizer, found {found}", cause="no-optimizer"
+        )
+    count = len(gradients[0]) + frozen
+    if len(values) != count * len(rates):
+        raise subject.broken("parameters after each step")
+    return [values[count * n : count * n + count] for n in range(len(rates))]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """values: what came, one after another; data: as it is afterwards; chance_kept: whether
+    torch's own generator is as it was.
+    """
+
+    values: list[Any]
+    data: Values
+    chance_kept: bool
+
+
+def batches(
+    subject: Subject,
+    data: Values,
+    batch_size: int,
+    block_size: int,
+    count: int = 1,
+    seed: int | None = None,
+    chance: int = 0,
+) -> Batches:
+    """What get_batch gives, called again and again. seed: of a generator for it, if it gets one;
+    chance: the seed of torch's own.
+    """
+    name = "get_batch"
+    answer, values = subject.ask(
+        name,
+        "batches",
+        [data],
+        function=name,
+        batch_size=batch_size,
+        block_size=block_size,
+        count=count,
+        seed=seed,
+        chance=chance,
+    )
+    found = _value(subject, name, answer, values)
+    if not isinstance(found, list) or len(found) != count:
+        raise subject.broken("a list of batches")
+    return Batches(found, values[-1], answer.get("chance_kept") is True)
+
+
+def differentiate(
+    subject: Subject, name: str, logits: Values, targets: Values, options: Mapping[str, int]
+) -> tuple[Any, Values | None, bool]:
+    """What a loss gives, its gradient with regard to the logits, if there is one, and whether the
+    targets are as they were.
+    """
+    answer, values = subject.ask(
+        name, "differentiate", [logits, targets], function=name, options=dict(options)
+    )
+    gradient = values[-1] if answer.get("gradient") is True and values else None
+    return _value(subject, name, answer, values), gradient, answer.get("kept") is True
+
+
+def call_each(subject: Subject, name: str, given: Sequence[Mapping[str, float]]) -> list[Any]:
+    """What a function gives for each of these sets of numbers."""
+    answer, values = subject.ask(
+        name, "call_each", (), function=name, given=[dict(numbers) for numbers in given]
+    )
+    found = _value(subject, name, answer, values)
+    if not isinstance(found, list) or len(found) != len(given):
+        raise subject.broken("a list of values")
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """The loss that each step told, as many as there were time for; seconds of the processor."""
+
+    losses: list[Any]
+    seconds: float
+
+
+def run(subject: Subject, model: Held, data: Values, **settings: Any) -> Run:
+    """Train a model with the submission's functions. settings: see the worker's `run`."""
+    name = "train_step"
+    answer, values = subject.ask(
+        name, "training_run", [data], [model], place=model.place, **settings
+    )
+    found = _value(subject, name, answer, values)
+    if not isinstance(found, list):
+        raise subject.broken("a list of losses")
+    seconds = answer.get("seconds")
+    return Run(found, seconds if type(seconds) is float else np.inf)
+
+
+def _value(subject: Subject, name: str, answer: dict[str, Any], values: list[Values]) -> Any:
+    with decoding(subject.broken, f"what {name} did"):
+        return unpacked(answer["value"], values)

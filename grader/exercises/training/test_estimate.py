@@ -1,0 +1,193 @@
+"""Requirements of `estimate_loss`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.check import Failure, check
+from grader.exercises.training.client import State, Student, batches
+from grader.exercises.training.common import TIME, VOCAB, a_float, trainee
+from grader.exercises.training.oracle import Tokens, Trainee, mean_loss
+from grader.gpt2.evidence import Evidence
+from grader.sandbox.client.function import Returned, call
+
+PART = "Training"
+NAME = "estimate_loss"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One call of estimate_loss."""
+
+    rows: int
+    count: int
+    seed: int | None
+    dropout_p: float = 0.0
+    train: bool = True
+    otherwise: tuple[str, ...] = ()
+    stale: bool = False
+    length: int = 60
+    chance: int = 0
+
+    def data(self) -> Tokens:
+        """Token indices."""
+        return np.random.default_rng(self.length).integers(0, VOCAB, self.length)
+
+    def carry_out(
+        self, evidence: Evidence, recording: bool = True
+    ) -> tuple[Returned, State, Trainee]:
+        """What came back, and the model before and after."""
+        model = trainee(20)
+        stale = [np.full(p.shape, 0.5) for p in model.trained] if self.stale else []
+        student = Student(
+            evidence.subject,
+            NAME,
+            model.arrays,
+            dropout_p=self.dropout_p,
+            train=self.train,
+            otherwise=self.otherwise,
+            stale=stale,
+        )
+        given = {
+            "model": student.itself,
+            "data": self.data(),
+            "batch_size": self.rows,
+            "block_size": TIME,
+            "num_batches": self.count,
+            **({} if self.seed is None else {"seed": self.seed}),
+        }
+        returned = call(evidence.subject, NAME, given, self.chance, recording=recording)
+        return returned, student.state(), model
+
+    def losses(self, evidence: Evidence, model: Trainee) -> list[float]:
+        """Of the batches that get_batch gives."""
+        made = batches(
+            evidence.subject, self.data(), self.rows, TIME, self.count, seed=self.seed or 0
+        )
+        found = []
+        for pair in made.values:
+            tensors = isinstance(pair, list | tuple) and [type(t) is np.ndarray for t in pair]
+            if tensors != [True, True] or any(t.shape != (self.rows, TIME) for t in pair):
+                raise Failure("get_batch gives no batches by which this could be judged")
+            idx, targets = pair
+            if any(t.dtype != np.int64 or t.min() < 0 or t.max() >= VOCAB for t in pair):
+                raise Failure("get_batch gives other tokens than there are in the data")
+            found.append(mean_loss(model.logits(idx), targets))
+        return found
+
+
+@check(
+    "training.estimate",
+    PART,
+    4,
+    hints=(
+        "Whose loss is it, on which batches, and in which mode?",
+        "Call it twice with one seed on a model with dropout: is the loss the same?",
+        "A generator seeded with `seed` once; num_batches times get_batch with it; model.eval(); "
+        "the mean of the losses, as a float.",
+    ),
+)
+def test_estimate(evidence: Evidence) -> None:
+    """It gives the mean loss over num_batches batches of the seed, in eval mode, as a float."""
+    cases = (
+        Estimate(3, 4, 5),
+        Estimate(2, 3, 1, dropout_p=0.5),
+        Estimate(2, 5, None, chance=9),
+        Estimate(4, 1, 2, train=False),
+    )
+    for case in cases:
+        returned, state, model = case.carry_out(evidence)
+        found = a_float(returned.value, "the loss")
+        each = case.losses(evidence, model)
+        expected = float(np.mean(each))
+        if abs(found - expected) < 1e-5 * (1 + expected):
+            continue
+        wrong = {
+            "estimate-in-train-mode": math.nan,
+            "estimate-summed": sum(each),
+            "estimate-of-one-batch": min(each[0], each[-1], key=lambda loss: abs(loss - found)),
+        }
+        near = [n for n, w in wrong.items() if abs(found - w) < 1e-5 * (1 + abs(w))]
+        if any(made.train for made in state.calls):
+            near = ["estimate-in-train-mode"]
+        raise Failure(
+            f"with num_batches={case.count} and seed={case.seed or 0}, the batches of get_batch "
+            f"have losses {np.round(each, 4).tolist()}, mean {expected:.6f}; found {found:.6f}",
+            cause=near[0] if near else _seed_cause(evidence, case, found),
+        )
+
+
+def _seed_cause(evidence: Evidence, case: Estimate, found: float) -> str:
+    """Told from whether other seeds, or torch's own chance, make a difference."""
+    other = Estimate(case.rows, case.count, (case.seed or 0) + 1, case.dropout_p, case.train)
+    again = Estimate(
+        case.rows, case.count, case.seed, case.dropout_p, case.train, chance=case.chance + 1
+    )
+    if again.carry_out(evidence)[0].value != found:
+        return "estimate-seed-ignored"
+    return "estimate-seed-ignored" if other.carry_out(evidence)[0].value == found else ""
+
+
+_MIXED = (
+    (True, ()),
+    (False, ()),
+    (True, ("noise", "mix")),
+    (False, ("embed", "noise")),
+    (True, ("noise.0",)),
+)
+
+
+@check(
+    "training.estimate_leaves",
+    PART,
+    5,
+    hints=(
+        "What else has changed when your function returns?",
+        "Compare before and after: [m.training for m in model.modules()], every p.grad, and "
+        "torch.get_rng_state().",
+        "No gradients, a generator of its own, eval mode; and afterwards each module's own "
+        "training flag as it was.",
+    ),
+)
+def test_estimate_leaves(evidence: Evidence) -> None:
+    """Every module's mode, the gradients and torch's chance are left as found; none is recorded."""
+    returned, *_ = Estimate(2, 2, 3).carry_out(evidence, recording=False)
+    if not returned.recording_kept:
+        raise Failure(
+            "called under torch.no_grad(), it ends with gradients being recorded",
+            cause="recording-not-kept",
+        )
+    for train, otherwise in _MIXED:
+        for stale in (True, False):
+            case = Estimate(2, 2, 3, 0.5, train, otherwise, stale)
+            returned, state, model = case.carry_out(evidence)
+            a_float(returned.value, "the loss")
+            if not returned.mode_kept:
+                mixed = " with modules in both modes" if otherwise else ""
+                raise Failure(
+                    f"a model in {'train' if train else 'eval'} mode{mixed} is not as it was",
+                    cause="modes-not-kept" if otherwise else "mode-not-kept",
+                )
+            if not returned.chance_kept:
+                raise Failure("torch's own generator is not as it was", cause="chance-not-kept")
+            if not returned.recording_kept:
+                raise Failure("torch no longer records gradients", cause="recording-not-kept")
+            if any(made.recorded for made in state.calls):
+                raise Failure("gradients are recorded", cause="estimate-records-gradients")
+            if state.learning != [True] * len(state.trained) + [False]:
+                raise Failure(
+                    "parameters' requires_grad is not as it was: some that were frozen are "
+                    "trained now, or some that were trained are frozen",
+                    cause="requires-grad-not-kept",
+                )
+            kept = [g is not None and bool((g == 0.5).all()) for g in state.gradients]
+            if kept != [stale] * len(kept) or (
+                not stale and any(g is not None for g in state.gradients)
+            ):
+                raise Failure("gradients are not as they were", cause="gradients-not-kept")
+            pairs = zip(state.trained, model.trained, strict=True)
+            if not all(np.array_equal(after, before) for after, before in pairs):
+                raise Failure("parameters have changed", cause="parameters-changed")

@@ -1,0 +1,185 @@
+"""What is wrong with each part of a submission, by name, and what follows from what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+
+from grader.bugs import CAUSES, CRASH_SLUGS
+from grader.check import NotRun
+from grader.gpt2.diagnosis import (
+    attention,
+    crashes,
+    leak_map,
+    mlp,
+    not_finite,
+    observed,
+    places,
+    registered,
+    wiring,
+)
+from grader.gpt2.evidence import Evidence
+from grader.results import CheckResult, Diagnosis
+from grader.sandbox.client import NOT_FINITE, CandidateError, WorkerLost
+from grader.vocabulary import UNSEARCHED
+
+_SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
+    "CausalSelfAttention": attention.causes,
+    "MLP": mlp.causes,
+    "TransformerBlock": wiring.block_causes,
+    "GPT2": wiring.model_causes,
+}
+
+
+# A part that has one of these does not work at all; what is built on it does not either.
+_FATAL = frozenset(
+    (
+        *("not-implemented", "wrong-signature", "returns-tuple", "wrong-dtype"),
+        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed"),
+        *observed.NOT_FINITE_CAUSES,
+        *CRASH_SLUGS,
+    )
+)
+
+
+def diagnose(
+    evidence_of: Callable[[str], Evidence],
+    results: Sequence[CheckResult],
+    stand_ins: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> tuple[Diagnosis, ...]:
+    """The bugs of every part that fails a check.
+
+    evidence_of: on what each part was judged; stand_ins: in place of which parts the grader's own
+    were put for it, whose bugs it does not feel.
+    """
+    found: list[Diagnosis] = []
+    of_parts = [r for r in results if not r.check.of_file and r.cause not in UNSEARCHED]
+    for part in dict.fromkeys(r.check.part for r in of_parts if r.check.points):
+        failing = [r for r in of_parts if r.check.part == part and r.status != "pass"]
+        if failing:
+            unfelt = stand_ins.get(part, ())
+            felt = [d for d in found if d.part not in unfelt and not observed.is_adapted(d)]
+            earlier = frozenset(d.cause for d in felt)
+            evidence = evidence_of(part)
+            try:
+                new = _of_part(evidence, part, failing, earlier)
+                said = any(map(observed.is_adapted, found))  # once is enough
+                found += [d for d in new if not (said and observed.is_adapted(d))]
+            except Exception as error:  # a verdict stands, whether or not its cause has a name
+                fault = f"{type(error).__name__}: {error}"
+                evidence.advise("no-diagnosis", f"The grader failed to name the cause: {fault}")
+    return tuple(found)
+
+
+def _of_part(
+    evidence: Evidence,
+    part: str,
+    failing: Sequence[CheckResult],
+    earlier: frozenset[str],
+) -> list[Diagnosis]:
+    seen_of_part = observed.observed(failing)
+    exact: tuple[str, ...] = ()
+    nan: tuple[str, ...] = ()  # that deviation, where it gives NaN
+    evidence.subject.enter(f"diagnosis of {part}")
+    evidence.subject.start_clock()
+    # What answers by chance or by the calls before may equal any deviation once, and be none.
+    steady = not any(seen in observed.UNSTEADY for seen, _ in seen_of_part)
+    if steady and part in _SEARCHES:
+        with suppress(CandidateError, WorkerLost, NotRun):
+            nan = _with_nan(evidence, part, seen_of_part)
+            exact = nan or _SEARCHES[part](evidence)
+    if not exact and part in _SEARCHES:
+        unregistered = _unregistered(evidence, part, seen_of_part, failing)
+        if unregistered:
+            return unregistered
+    diagnoses = [
+        Diagnosis(part, cause, CAUSES[cause].explanation, "exact", _map(evidence, part, cause))
+        for cause in exact
+    ]
+    for seen, result in seen_of_part:
+        cause, words = _told_apart(evidence, part, seen, result)
+        named = {diagnosis.cause for diagnosis in diagnoses}
+        if cause in named or cause not in CAUSES or _follows(cause, earlier):
+            continue
+        if exact and not observed.stands_beside(cause, result):
+            continue
+        if nan and NOT_FINITE in result.message:
+            continue
+        if result.proven and cause == result.cause:
+            diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "exact"))
+            continue
+        explanation = f"{CAUSES[cause].explanation} Observed: {words or places.told(result)}"
+        picture = _map(evidence, part, cause)
+        diagnoses.append(Diagnosis(part, cause, explanation, "likely", picture))
+    if part == "GPT2" and not earlier and not _value_is_named(diagnoses):
+        diagnoses = [*_of_positions(evidence), *diagnoses]
+    return diagnoses
+
+
+def _with_nan(
+    evidence: Evidence, part: str, seen_of_part: Sequence[tuple[str, CheckResult]]
+) -> tuple[str, ...]:
+    """The slugs of a deviation that computes what the class computes, NaN included."""
+    seen = any(NOT_FINITE in result.message for _, result in seen_of_part)
+    return not_finite.exact(evidence) if seen and part == not_finite.ATTENTION else ()
+
+
+def _unregistered(
+    evidence: Evidence,
+    part: str,
+    seen_of_part: Sequence[tuple[str, CheckResult]],
+    failing: Sequence[CheckResult],
+) -> list[Diagnosis]:
+    """Weights that are no parameters, which explains more than anything that is seen of them."""
+    if any(seen in CRASH_SLUGS for seen, _ in seen_of_part):
+        return []
+    words = registered.missing(evidence, part)
+    if not words:
+        return []
+    seen = {result.cause for result in failing}
+    told = ("blocks-not-registered", "not-registered-until-called")
+    cause = next((cause for cause in told if cause in seen), "not-registered")
+    explanation = f"{CAUSES[cause].explanation} Observed: {words}"
+    return [Diagnosis(part, cause, explanation, "likely")]
+
+
+def _value_is_named(diagnoses: Sequence[Diagnosis]) -> bool:
+    return any(d.certainty == "exact" or d.cause not in _OF_SIZE for d in diagnoses)
+
+
+# Crashes that a fixed table of positions may be behind, at some width or length.
+_OF_SIZE = frozenset(("sizes-differ", "crashes", "view-wrong-size", "index-out-of-range"))
+
+
+def _of_positions(evidence: Evidence) -> list[Diagnosis]:
+    """What a GPT2's behaviour at its first size says of its positions."""
+    with suppress(CandidateError, WorkerLost, NotRun):
+        cause = wiring.model_properties(evidence)
+        if cause:
+            return [Diagnosis("GPT2", cause, CAUSES[cause].explanation, "likely")]
+    return []
+
+
+def _told_apart(evidence: Evidence, part: str, seen: str, result: CheckResult) -> tuple[str, str]:
+    """What is behind a crash, or behind NaN, as far as it can be told, and what was found."""
+    if result.status == "fail" and NOT_FINITE in result.message and part in _SEARCHES:
+        return not_finite.observed(evidence, part)
+    if seen not in CRASH_SLUGS or result.status != "error" or part not in _SEARCHES:
+        return seen, ""
+    if part in evidence.subject.submission.unwritten:
+        return "not-implemented", ""
+    return crashes.why(evidence, part, result)
+
+
+def _map(evidence: Evidence, part: str, cause: str) -> tuple[tuple[float, ...], ...]:
+    """The leak map of a part, for causes that show in it."""
+    if cause in leak_map.SHOWN:
+        with suppress(CandidateError, WorkerLost, NotRun):
+            return leak_map.leak_map(evidence, part)
+    return ()
+
+
+def _follows(cause: str, earlier: frozenset[str]) -> bool:
+    """Whether what is seen of a part is what an earlier one does to it."""
+    return cause in earlier or bool(earlier & _FATAL and cause in _FATAL)

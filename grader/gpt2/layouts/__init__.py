@@ -1,0 +1,35 @@
+"""Finds out which of a submission's numbers is which of GPT-2's weights, without any names.
+
+Every style of writing GPT-2 uses each weight linearly, so raising one element of one parameter
+changes the output in a way that only that weight of GPT-2 could. A search asks the submission
+for these changes and reads off them which element is which weight of which head. What it finds
+is a proposal: the proof is that the float64 oracle with these weights equals the submission.
+"""
+
+from grader.gpt2.layouts.attention import AttentionLayout, find_attention
+from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
+from grader.gpt2.layouts.box import Box, Misfit
+from grader.gpt2.layouts.inline import branch_ends, inline_block
+from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
+from grader.gpt2.layouts.mlp import MlpLayout, find_mlp
+from grader.gpt2.layouts.model import ModelLayout, ModelSizes, find_model
+
+__all__ = [
+    "AttentionLayout",
+    "BlockLayout",
+    "Box",
+    "Misfit",
+    "MlpLayout",
+    "ModelLayout",
+    "ModelSizes",
+    "NormLayout",
+    "branch_ends",
+    "find_attention",
+    "find_block",
+    "find_mlp",
+    "find_model",
+    "fit_eps",
+    "inline_block",
+    "larger_attentions",
+    "larger_mlps",
+]

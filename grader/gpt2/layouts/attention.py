@@ -1,0 +1,350 @@
+"""Which parameter elements are an attention's query, key, value and output weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grader.gpt2 import oracle as model
+from grader.gpt2.layouts.box import (
+    ABSENT,
+    NOTHING,
+    SAME,
+    Box,
+    Floats,
+    Indices,
+    Misfit,
+    away_from_zero,
+    by_channel,
+    groups,
+    in_order,
+    lookup,
+    moved,
+    total,
+)
+
+_MOST = 100  # weights for each channel; each one is asked for
+_QUERIES = 4  # random query vectors on which score weights are told apart
+
+
+@dataclass(frozen=True)
+class AttentionLayout:
+    """Places of the weights in the flat parameter vector, shaped as in `model.Attention`.
+
+    scale: what a query-key product is multiplied by, as measured.
+    """
+
+    query: Indices
+    key: Indices
+    value: Indices
+    out: Indices
+    query_bias: Indices
+    value_bias: Indices
+    out_bias: Indices
+    scale: float
+
+    def weights(self, theta: Floats) -> model.Attention:
+        """The weights that these parameter values stand for. Key biases cancel in the softmax."""
+        return model.Attention(
+            query=theta[self.query],
+            key=theta[self.key],
+            value=theta[self.value],
+            out=theta[self.out],
+            query_bias=lookup(theta, self.query_bias),
+            key_bias=np.zeros(self.query_bias.shape),
+            value_bias=lookup(theta, self.value_bias),
+            out_bias=total(theta, self.out_bias),
+        )
+
+    def compute(self, theta: Floats, x: Floats) -> Floats:
+        """What GPT-2's attention gives with these weights."""
+        return model.attention(x, self.weights(theta))
+
+    def measured(self, theta: Floats) -> model.Attention:
+        """The same, with queries under which right attention has the scale that was measured."""
+        weights = self.weights(theta)
+        factor = self.scale * math.sqrt(weights.query.shape[1])
+        return replace(
+            weights, query=weights.query * factor, query_bias=weights.query_bias * factor
+        )
+
+    def inside(self, places: Indices) -> AttentionLayout:
+        """The same layout in a larger model, where the parameters lie at `places`."""
+        return replace(
+            self,
+            query=moved(self.query, places),
+            key=moved(self.key, places),
+            value=moved(self.value, places),
+            out=moved(self.out, places),
+            query_bias=moved(self.query_bias, places),
+            value_bias=moved(self.value_bias, places),
+            out_bias=moved(self.out_bias, places),
+        )
+
+    def regrouped(self, heads: int) -> AttentionLayout:
+        """The same weights with their channels split among another number of heads."""
+        split = heads, -1
+        channels = len(self.out)
+        return replace(
+            self,
+            query=self.query.reshape(*split, channels),
+            key=self.key.reshape(*split, channels),
+            value=self.value.reshape(*split, channels),
+            out=self.out.reshape(channels, *split),
+            query_bias=self.query_bias.reshape(split),
+            value_bias=self.value_bias.reshape(split),
+        )
+
+    @property
+    def scale_is_right(self) -> bool:
+        """Whether the scale is 1/√head_dim."""
+        head_dim = self.query.shape[1]
+        return abs(self.scale * math.sqrt(head_dim) - 1.0) < SAME
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Slugs of what is shared and should not be: nothing, where all was found apart."""
+        return ()
+
+    @property
+    def heads(self) -> int:
+        """Number of heads."""
+        return int(self.query.shape[0])
+
+
+@dataclass(frozen=True)
+class Units:
+    """The value path: one row for each unit of the concatenated heads, in no known order."""
+
+    value: Indices  # (units, C)
+    out: Indices  # (C, units)
+    value_bias: Indices  # (units,)
+    out_bias: Indices  # (k, C), see `total`
+    silent: Indices  # elements that do nothing where there is one token: queries and keys
+
+
+def find_attention(box: Box, embed_dim: int, rng: np.random.Generator) -> AttentionLayout:
+    """The layout of an attention over embed_dim channels. Raises Misfit if it has none."""
+    units = find_units(box, embed_dim, rng)
+    return _find_scores(box, embed_dim, units, rng)
+
+
+def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
+    """The value path, for with one token the output is out @ (value @ x + value_bias) + out_bias.
+
+    Raises Misfit.
+    """
+    if box.indices.size > _MOST * size:
+        raise Misfit(f"{box.indices.size} weights for {size} channels are too many to ask for")
+    theta = box.draw(rng)
+    x = np.concatenate([np.zeros((1, size)), np.eye(size)])[:, None]  # (1 + C, 1, C)
+    effect = (box.sweep(theta, x, box.indices) - box.call(theta, x))[:, :, 0]  # (n, 1 + C, C)
+    constant, linear = effect[:, 0], effect[:, 1:] - effect[:, :1]  # (n, C); (n, C in, C out)
+    tolerance = NOTHING * max(float(np.abs(effect).max(initial=0.0)), NOTHING)
+    felt = np.abs(linear) > tolerance
+    inputs, outputs = felt.any(2).sum(1), felt.any(1).sum(1)
+    shifted = (np.abs(constant) > tolerance).sum(1)
+
+    is_value = (inputs == 1) & (outputs == size) & (shifted == 0)
+    is_out = (inputs == size) & (outputs == 1) & (shifted <= 1)
+    is_value_bias = (inputs == 0) & (shifted == size)
+    is_out_bias = (inputs == 0) & (shifted == 1)
+    silent = (inputs == 0) & (shifted == 0)
+    odd = ~(is_value | is_out | is_value_bias | is_out_bias | silent)
+    if odd.any():
+        raise Misfit(
+            f"with a single token, {int(odd.sum())} weights act neither as a value projection "
+            "nor as an output projection"
+        )
+    # A value weight [unit, a] pushes the output along the output weights of its unit; an output
+    # weight [c, unit] picks up what the value weights of its unit make of x.
+    (value, ahead), (out, behind) = _split(is_value, linear, 1), _split(is_out, linear, 2)
+    values = [in_order(value[g], felt[value[g]].any(2).argmax(1), size, "value") for g in ahead]
+    outs = [in_order(out[g], felt[out[g]].any(1).argmax(1), size, "output") for g in behind]
+    if len(values) != size or len(outs) != size:
+        raise Misfit(
+            f"expected {size} value channels and {size} output channels, "
+            f"found {len(values)} and {len(outs)}"
+        )
+    directions = np.array([linear[v[0], 0] for v in values])  # (units, C)
+    pairing = _match(directions, theta[box.indices[np.array(outs)]], "value and output weights")
+    biases = np.flatnonzero(is_value_bias)
+    return Units(
+        value=box.indices[np.array(values)],
+        out=box.indices[np.array(outs)[pairing].T],
+        value_bias=_biases(box, biases, directions, constant),
+        out_bias=_spread(box, np.flatnonzero(is_out_bias), constant, tolerance, size),
+        silent=box.indices[silent],
+    )
+
+
+def _split(chosen: np.ndarray, linear: Floats, axis: int) -> tuple[Indices, list[Indices]]:
+    """The chosen elements, and their groups by effect summed over one axis."""
+    members = np.flatnonzero(chosen)
+    return members, groups(linear[members].sum(axis)) if members.size else []
+
+
+def _match(wanted: Floats, offered: Floats, what: str) -> Indices:
+    """For each wanted row the one offered row that equals it."""
+    distance = np.abs(wanted[:, None] - offered[None]).max(-1)
+    chosen = distance.argmin(1)
+    if distance.min(1).max() > SAME or len(set(chosen.tolist())) != len(wanted):
+        raise Misfit(f"the {what} do not belong together")
+    return chosen
+
+
+def _biases(box: Box, members: Indices, directions: Floats, constant: Floats) -> Indices:
+    """Value biases, each pushing the output along its unit's direction."""
+    places = np.full(len(directions), ABSENT, dtype=np.intp)
+    for member in members:
+        distance = np.abs(directions - constant[member]).max(-1)
+        if distance.min() > SAME:
+            raise Misfit("a bias acts along no value channel")
+        places[distance.argmin()] = box.indices[member]
+    return places
+
+
+def _spread(box: Box, members: Indices, constant: Floats, tolerance: float, size: int) -> Indices:
+    """Output biases by the channel that each one shifts."""
+    channels = (np.abs(constant[members]) > tolerance).argmax(-1)
+    return by_channel(channels, box.indices[members], size)
+
+
+@dataclass(frozen=True)
+class _Score:
+    """What one weight does to the scores of a head."""
+
+    element: int
+    units: tuple[int, ...]  # the value channels that its head mixes
+    profile: Floats  # (queries, C): change of score difference, by query and changed coordinate
+
+
+def _find_scores(box: Box, size: int, units: Units, rng: np.random.Generator) -> AttentionLayout:
+    """Open a window on the attention weights of each unit, and watch the score weights act.
+
+    With two tokens x1 = x2 + e_b, the logit of the last row's weight on x1 is
+    scale * sum_j q_j(x2) * key[j, b]: one-hot in b for a key weight, proportional to x2[a] for a
+    query weight.
+    """
+    theta = box.draw(rng)
+    window = away_from_zero(rng, size)
+    theta[units.value] = window
+    theta[units.out] = np.eye(size)
+    for bias in (units.value_bias, units.out_bias):
+        theta[bias[bias != ABSENT]] = 0.0
+    last = away_from_zero(rng, (_QUERIES, size))
+    x = np.repeat(last, size, axis=0)[:, None].repeat(2, axis=1)  # (queries * C, 2, C)
+    x[:, 0] += np.tile(np.eye(size), (_QUERIES, 1))
+
+    def logits(y: Floats) -> Floats:
+        """(…, queries * C, 2, C) -> (…, units, queries, C)"""
+        share = (y[..., 1, :] - (x[:, 1] @ window)[:, None]) / np.tile(window, _QUERIES)[:, None]
+        if not ((share > 0) & (share < 1)).all():
+            raise Misfit("the last position does not average over the two positions it can see")
+        score = np.log(share) - np.log1p(-share)
+        return score.swapaxes(-1, -2).reshape(*share.shape[:-2], size, _QUERIES, size)
+
+    effect = logits(box.sweep(theta, x, units.silent)) - logits(box.call(theta, x))
+    tolerance = NOTHING * max(float(np.abs(effect).max(initial=0.0)), NOTHING)
+    scores = [
+        _Score(int(element), tuple(np.flatnonzero(np.abs(e).max((1, 2)) > tolerance)), e)
+        for element, e in zip(units.silent, effect, strict=True)
+    ]
+    active = [_one_profile(score) for score in scores if score.units]
+    keys = [s for s in active if (np.abs(s.profile).max(0) > tolerance).sum() == 1]
+    queries = [s for s in active if (np.abs(s.profile).max(0) > tolerance).sum() != 1]
+    return _assemble(theta, last, size, units, _key_rows(keys, size), _query_rows(queries, last))
+
+
+def _one_profile(score: _Score) -> _Score:
+    profile = score.profile[list(score.units)]
+    if np.abs(profile - profile[0]).max() > SAME * np.abs(profile).max():
+        raise Misfit("a weight changes the scores of one head in several ways")
+    return _Score(score.element, score.units, profile[0])
+
+
+def _key_rows(keys: list[_Score], size: int) -> list[tuple[tuple[int, ...], Indices]]:
+    """Groups of key weights with the same head and query: (units, elements by coordinate)."""
+    rows = []
+    for units in dict.fromkeys(key.units for key in keys):
+        mine = [key for key in keys if key.units == units]
+        for group in groups(np.array([key.profile.sum(1) for key in mine])):
+            members = np.array([mine[g].element for g in group])
+            places = np.array([np.abs(mine[g].profile).max(0).argmax() for g in group])
+            rows.append((units, in_order(members, places, size, "key")))
+    return rows
+
+
+def _query_rows(
+    queries: list[_Score], last: Floats
+) -> list[tuple[tuple[int, ...], Floats, Indices, int]]:
+    """Groups of query weights: (units, push by coordinate of the key, elements, bias)."""
+    found: list[tuple[tuple[int, ...], Floats, int, int]] = []
+    size = last.shape[1]
+    inputs = np.concatenate([last, np.ones((len(last), 1))], axis=1)  # the bias reads a one
+    for query in queries:
+        ratios = query.profile[:, None] / inputs[:, :, None]  # (queries, C + 1, C)
+        spread = np.abs(ratios - ratios.mean(0)).max((0, 2)) / np.abs(ratios).max((0, 2))
+        place = int(spread.argmin())
+        if spread[place] > SAME:
+            raise Misfit("a weight acts on the scores neither as a query nor as a key")
+        found.append((query.units, ratios[:, place].mean(0), place, query.element))
+    rows = []
+    for units in dict.fromkeys(entry[0] for entry in found):
+        mine = [entry for entry in found if entry[0] == units]
+        for group in groups(np.array([entry[1] for entry in mine])):
+            weights = [mine[g] for g in group if mine[g][2] < size]
+            biases = [mine[g][3] for g in group if mine[g][2] == size]
+            elements = np.array([entry[3] for entry in weights], dtype=np.intp)
+            places = np.array([entry[2] for entry in weights], dtype=np.intp)
+            ordered = in_order(elements, places, size, "query")
+            rows.append((units, mine[group[0]][1], ordered, biases[0] if biases else ABSENT))
+    return rows
+
+
+def _assemble(
+    theta: Floats,
+    last: Floats,
+    size: int,
+    units: Units,
+    keys: list[tuple[tuple[int, ...], Indices]],
+    queries: list[tuple[tuple[int, ...], Floats, Indices, int]],
+) -> AttentionLayout:
+    """Pair each query with its key, measure the scale, and put heads together."""
+    if len(keys) != size or len(queries) != size:
+        raise Misfit(
+            f"expected {size} query and {size} key channels, found {len(queries)} and {len(keys)}"
+        )
+    heads = list(dict.fromkeys(key[0] for key in keys))
+    head_dim = len(heads[0])
+    if sorted(unit for head in heads for unit in head) != list(range(size)):
+        raise Misfit("the heads overlap, or leave out some of the value channels")
+    paired: dict[tuple[int, ...], list[tuple[Indices, Indices, int]]] = {h: [] for h in heads}
+    scales = []
+    for head, push, query, bias in queries:
+        matching = []
+        for other, key in keys:
+            ratio = push / theta[key]
+            if other == head and np.ptp(ratio) <= SAME * np.abs(ratio).max():
+                matching.append((key, float(ratio.mean())))
+        if len(matching) != 1:
+            raise Misfit("a query channel meets no key channel, or more than one")
+        paired[head].append((query, matching[0][0], bias))
+        scales.append(matching[0][1])
+    if any(len(pairs) != head_dim or len(head) != head_dim for head, pairs in paired.items()):
+        raise Misfit("the heads are not all of the same width")
+    if np.ptp(scales) > SAME * np.abs(scales).max():
+        raise Misfit("the products of queries and keys are scaled in several ways")
+    order = np.array(heads)  # (H, D)
+    return AttentionLayout(
+        query=np.array([[pair[0] for pair in paired[head]] for head in heads]),
+        key=np.array([[pair[1] for pair in paired[head]] for head in heads]),
+        value=units.value[order],
+        out=units.out[:, order],
+        query_bias=np.array([[pair[2] for pair in paired[head]] for head in heads]),
+        value_bias=units.value_bias[order],
+        out_bias=units.out_bias,
+        scale=float(np.mean(scales)),
+    )

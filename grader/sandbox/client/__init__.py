@@ -1,0 +1,37 @@
+"""The trusted side's handles to things that live in a worker.
+
+A `Server` makes workers, `Worker` holds one conversation with a deadline on every answer, and
+`Subject` is a submission as the checks see it: it builds models and asks them for numbers.
+"""
+
+from grader.sandbox.client.faults import NOT_FINITE, CandidateError, Fault, GraderFault, WorkerLost
+from grader.sandbox.client.isolation import (
+    Isolation,
+    WeakIsolationError,
+    isolation_of,
+    require_full,
+)
+from grader.sandbox.client.module import Module, View
+from grader.sandbox.client.start import Server, start
+from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.worker import GRADERS_OWN
+from grader.sandbox.worker.lockdown import Limits
+
+__all__ = [
+    "GRADERS_OWN",
+    "NOT_FINITE",
+    "CandidateError",
+    "Fault",
+    "GraderFault",
+    "Isolation",
+    "Limits",
+    "Module",
+    "Server",
+    "Subject",
+    "View",
+    "WeakIsolationError",
+    "WorkerLost",
+    "isolation_of",
+    "require_full",
+    "start",
+]

@@ -1,0 +1,136 @@
+"""A function, class or method of the submission, called in its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grader.sandbox.client import calls
+from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import (
+    Generator,
+    Held,
+    NumPy,
+    Packer,
+    Scripted,
+    Unknown,
+    unpacked,
+    words,
+)
+from grader.sandbox.client.faults import CandidateError, WorkerLost
+from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.worker import Values
+
+__all__ = [
+    "Generator",
+    "Held",
+    "NumPy",
+    "Returned",
+    "Scripted",
+    "Unknown",
+    "call",
+    "expect_tokens",
+    "words",
+]
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a function gave.
+
+    value: with arrays for tensors; held: the same as it lives in the worker, if it was to be kept;
+    after: the arrays it was given, as they are afterwards; stranded: functions that would mix
+    devices; recorded: whether a scripted model was called while gradients were recorded; mode_kept:
+    whether models are in train or eval mode as they were; gradients: whether some parameter of
+    theirs has one now; chance_kept: whether torch's own generator is as it was; recording_kept:
+    whether torch records gradients as it did. But for the arrays this is the worker's own
+    testimony: it can only be held against a submission.
+    """
+
+    value: Any
+    held: Held | None
+    after: dict[str, Values]
+    stranded: list[str]
+    recorded: bool
+    mode_kept: bool
+    flags_kept: bool
+    gradients: bool
+    chance_kept: bool
+    recording_kept: bool
+
+    @property
+    def output(self) -> Values:
+        """The tensor that it gave. Raises CandidateError if it is none."""
+        if not isinstance(self.value, np.ndarray):
+            cause = "not-implemented" if self.value is None else "returns-tuple"
+            found = words(self.value)
+            raise CandidateError("fail", f"expected a plain tensor, found {found}", cause=cause)
+        return self.value
+
+
+def call(
+    subject: Subject,
+    name: str,
+    given: Mapping[str, object],
+    seed: int = 0,
+    *,
+    args: Sequence[object] = (),
+    on: Held | None = None,
+    keep: bool = False,
+    dtype: str = "float64",
+    watch: bool = False,
+    recording: bool = True,
+) -> Returned:
+    """Call what is called `name` with values, `Scripted` models, `Generator`s and `Held` objects.
+
+    given: arguments by name; args: by position; on: the object whose method `name` is; keep: hold
+    what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default;
+    watch: look for what would fail on another device, `Returned.stranded`; recording: False calls
+    it under torch.no_grad().
+
+    Raises CandidateError, or WorkerLost.
+    """
+    packer = Packer()
+    place = subject.new_place() if keep else None
+    header = {
+        "given": [[key, packer.pack(value)] for key, value in given.items()],
+        "args": [packer.pack(value) for value in args],
+        "on": on and packer.pack(on)["object"],
+        "watch": watch,
+        "recording": recording,
+    }
+    try:
+        answer, values = subject.run(
+            name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
+        )
+    except (CandidateError, WorkerLost) as fault:
+        fault.call = calls.called(name, args, given)
+        raise
+    with decoding(subject.broken, f"what {name} did"):
+        start = len(values) - len(answer["after"])
+        after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
+        facts = [
+            answer[key] is True
+            for key in (
+                *("recorded", "mode_kept", "flags_kept", "gradients", "chance_kept"),
+                "recording_kept",
+            )
+        ]
+        value = unpacked(answer["value"], values[:start])
+        held = subject.held(place) if place else None
+        stranded = [str(function)[:100] for function in answer["stranded"]]
+        return Returned(value, held, after, stranded, *facts)
+
+
+def expect_tokens(output: Values, name: str) -> None:
+    """Raise CandidateError unless these are token indices (B, T)."""
+    if output.ndim != 2 or output.dtype != np.int64:
+        raise CandidateError(
+            "fail",
+            f"expected int64 of shape (B, T) from {name}, found {output.dtype} of shape "
+            f"{output.shape}",
+            cause="wrong-dtype" if output.ndim == 2 else "",
+        )

@@ -1,0 +1,142 @@
+"""Starts the fork server and asks it for workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Collection
+from dataclasses import asdict
+
+from grader.sandbox.client import bubblewrap
+from grader.sandbox.client.faults import GraderFault
+from grader.sandbox.client.launch import launch
+from grader.sandbox.worker.lockdown import Limits
+from grader.sandbox.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED, WHERE
+
+_BOOT = (
+    "control, limits, without, found = json.loads(sys.argv[1]);"
+    "from grader.sandbox.worker import lockdown, server;"
+    "server.main(control, lockdown.Limits(**limits), without, tuple(found))"
+)
+_START_SECONDS = 120.0  # a cold `import torch` on a slow disk
+
+
+class ForkServer:
+    """A process that has imported torch and forks workers. Start early: it loads meanwhile.
+
+    Threads may share it: they are served one after another.
+
+    without: mechanisms of the lock-down not to use, for tests and measurements.
+    """
+
+    def __init__(self, limits: Limits, without: Collection[str] = ()) -> None:
+        self._limits = limits
+        self._without = tuple(without)
+        self._ready = False
+        self._one_at_a_time = threading.Lock()
+        self._folder = tempfile.mkdtemp(prefix="grader-")
+        outer = None if "bubblewrap" in without else bubblewrap.command()
+        self._wrapped = outer is not None
+        self._start(outer or [])
+
+    def _start(self, outer: list[str]) -> None:
+        self._control, theirs = socket.socketpair()
+        found = ("namespaces", "bubblewrap") if outer else ()
+        given = [theirs.fileno(), asdict(self._limits), self._without, found]
+        with theirs:
+            self._process = launch(_BOOT, given, self._folder, outer, [theirs.fileno()])
+
+    def fork(self) -> tuple[int, socket.socket]:
+        """A new worker: its pid and the connection to it."""
+        ours, theirs = socket.socketpair()
+        with self._one_at_a_time, theirs:
+            self._wait_until_ready()
+            socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
+            pid, _ = self._reply()
+        return pid, ours
+
+    def end(self, pid: int, dying: bool = False) -> int | None:
+        """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it.
+
+        dying: let it end by itself; None if it does not.
+        """
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(REAP, -pid if dying else pid))
+            status = self._reply()[1]
+        return None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
+
+    def processor_seconds(self, pid: int) -> float:
+        """What a worker has used of its processor."""
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(USED, pid))
+            return self._reply()[1] / 1e9
+
+    def ask_where(self, pid: int) -> None:
+        """Let a worker write on its connection where it is, in place of an answer."""
+        with self._one_at_a_time:
+            self._control.sendall(COMMAND.pack(WHERE, pid))
+            self._reply()
+
+    def __enter__(self) -> ForkServer:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server and all its workers."""
+        self._stop(5 if self._ready else 0)  # one that is still loading has no workers to end
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _stop(self, patience: float) -> None:
+        self._control.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            self._reply()
+        except GraderFault:
+            if not self._wrapped:
+                raise
+            # Installed, and not allowed to work here: the lock-down does without.
+            self._wrapped = False
+            self._stop(0)
+            self._start([])
+            self._reply()
+        self._ready = True
+
+    def _reply(self) -> tuple[int, int]:
+        self._control.settimeout(_START_SECONDS)
+        data = b""
+        with contextlib.suppress(OSError):
+            while len(data) < REPLY.size:
+                part = self._control.recv(REPLY.size - len(data))
+                if not part:
+                    break
+                data += part
+        if len(data) < REPLY.size:
+            raise GraderFault(f"the fork server did not answer. {self._last_words()}")
+        pid, status = REPLY.unpack(data)
+        return pid, status
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        if self._process.poll() is None or self._process.stderr is None:
+            return "It is still running."
+        return self._process.stderr.read()[-2000:].decode("utf-8", "replace")

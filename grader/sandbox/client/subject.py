@@ -1,0 +1,374 @@
+"""A submission as the checks see it: models to build, and numbers to ask of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from grader.sandbox import wire
+from grader.sandbox.client import calls
+from grader.sandbox.client.exchange import Held, Merges, Packer
+from grader.sandbox.client.faults import CandidateError, GraderFault, WorkerLost
+from grader.sandbox.client.loading import Loading
+from grader.sandbox.client.module import Answer, AnyModule, Module
+from grader.sandbox.client.printed import Printed
+from grader.sandbox.client.start import Server
+from grader.sandbox.client.worker import Patience, Values, Worker
+from grader.submission import Submission
+from grader.vocabulary import UNPARSED
+
+_IMPATIENT_SECONDS = 0.15  # for a class that has hung before
+_GONE = "the process running the submission had ended before"
+_STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
+
+
+class Subject:
+    """A loaded submission. Workers are forked when needed, one for each group of checks."""
+
+    def __init__(
+        self,
+        submission: Submission,
+        server: Server,
+        classes: Sequence[str],
+        timeout: float,
+        base: str | None = None,
+        base_classes: Sequence[str] = (),
+        stand_ins: Collection[str] = (),
+    ) -> None:
+        """Take classes (or functions) from the main file; base_classes from `base`, if it is among
+        the files; stand_ins: those for which the grader's own stand in.
+        """
+        self.submission = submission
+        self.classes = tuple(classes)
+        below = base if base in submission.files else None
+        self.loading = Loading(submission, server, classes, below, base_classes, stand_ins)
+        self._base_classes = tuple(base_classes)
+        self.stand_ins = tuple(sorted(stand_ins))
+        self._write_base = f"write {base} first, or give the folder of another as --base"
+        self.timeout = timeout
+        self._worker: Worker | None = None
+        # Beside the questions, one worker is made ready for the next group, and old ones are ended.
+        self._beside = ThreadPoolExecutor(1)
+        self._spare: Future[Worker] | None = None
+        self._group = ""
+        self._more = False
+        self._models: dict[str, Module] = {}
+        self._found: dict[str, str] = {}
+        self._load_fault: WorkerLost | CandidateError | None = None
+        self._hung: set[str] = set()
+        # Classes that are told, where they are built, that float64 is float32 ("float32"), or only
+        # that a device which is not here is the CPU ("devices"): see grader.sandbox.worker.pretend.
+        self.told: dict[str, str] = {}
+        self._printed = Printed()
+        self._count = 0
+        self._left = self._allowed = timeout  # seconds of waiting for answers to this check
+        self._used_before = 0.0  # of the worker's processor, as it was read last
+        self._read_at = 0.0
+
+    def start_clock(self, share: float = 1.0) -> None:
+        """From now on the submission has all its time, or a share of it, to answer again.
+
+        For a new check; and within one for each search among its weights, which asks thousands of
+        questions whose number is not its fault.
+        """
+        self._left = self._allowed = share * self.timeout
+        if time.monotonic() - self._read_at > _STALE_SECONDS:
+            self._read_processor()
+
+    def take_printed(self) -> str:
+        """What it has printed since this was asked last; at first, when it was imported, too."""
+        texts = self.loading.printed.take(), self._printed.take()
+        return "\n".join(text for text in texts if text)
+
+    def has_hung(self, name: str) -> bool:
+        """Whether a class has been late with an answer, and gets little time since."""
+        return name in self._hung
+
+    def forget_hang(self, name: str) -> None:
+        """Give it all its time again: it was asked for more than anybody has to be quick at."""
+        self._hung.discard(name)
+
+    def _read_processor(self) -> None:
+        self._used_before = self._worker.processor_seconds() if self._worker else 0.0
+        self._read_at = time.monotonic()
+
+    def enter(self, group: str, more: bool = False, fresh: bool = False) -> None:
+        """From now on questions go to the worker of this group of checks.
+
+        more: another group follows, for which a worker is made ready meanwhile; fresh: the worker
+        has to be new, even if it is slow to load.
+        """
+        self._more = more
+        if group != self._group:
+            if fresh or not self.loading.slow:
+                self._close()
+            self._group = group
+
+    def __enter__(self) -> Subject:
+        self._spare = self._beside.submit(self._loaded_worker)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._close()
+        if self._spare is not None:
+            with suppress(GraderFault, WorkerLost, CandidateError):
+                self._spare.result().close()
+        self._beside.shutdown()
+
+    def _close(self) -> None:
+        """End the current worker, if there is one."""
+        self._models.clear()
+        if self._worker is not None:
+            self._beside.submit(self._worker.close)
+        self._worker = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it could be imported, as far as that was tried."""
+        return self._load_fault is None
+
+    def found_classes(self) -> dict[str, str]:
+        """The classes that the submission has, with the signatures they claim."""
+        self._live_worker()
+        return self._found
+
+    def build(
+        self,
+        name: str,
+        args: Sequence[float] = (),
+        kwargs: Mapping[str, float] | None = None,
+        *,
+        dtype: str = "float64",
+        convert: bool = False,
+        seed: int = 0,
+        weighed: Values | None = None,
+        told: str | None = None,
+    ) -> Module:
+        """A model of class `name`, kept for the next call with the same arguments.
+
+        weighed: an input; the model's parameters are then the weights that meet it, which may be
+        computed from parameters.
+
+        convert: build in float32 and convert with `.to(dtype)`, as a user would; otherwise the
+        default dtype is `dtype` while the model is built and used.
+
+        told: in place of what `self.told` says of the class. A float32 model has no use for being
+        told that it is one.
+        """
+        told = self.told.get(name, "") if told is None else told
+        if told == "float32" == dtype:
+            told = "devices"
+        arguments = list(args), sorted((kwargs or {}).items())
+        key = repr((name, *arguments, dtype, convert, seed, weighed is not None, told))
+        worker = self._live_worker()
+        if key in self._models:
+            return self._models[key]
+        self._expect(name)
+        made = calls.built(name, args, kwargs or {})
+        number, ask = self._asker(worker, name, made)
+        try:
+            description = ask(
+                "build",
+                () if weighed is None else (weighed,),
+                name=name,
+                args=list(args),
+                kwargs=dict(kwargs or {}),
+                seed=seed,
+                dtype=dtype,
+                convert=convert,
+                pretend=told,
+            )
+        except CandidateError as fault:
+            if fault.status == "todo" and name in self._base_classes:
+                raise CandidateError("not-run", f"it needs {name}: {self._write_base}") from None
+            raise
+        module = Module(name, ask, worker, description, dtype, number)
+        module.told_single = told == "float32"
+        self._models[key] = module
+        return module
+
+    def _asker(self, worker: Worker, name: str, made: str) -> tuple[int, Callable[..., Answer]]:
+        """A number for one more model of the worker, and what asks questions of it.
+
+        made: how it was made, in words.
+        """
+        self._count += 1
+        number = self._count
+
+        def ask(question: str, arrays: Sequence[Values], **header: Any) -> Answer:
+            if not worker.alive:
+                raise WorkerLost("timeout" if name in self._hung else "error", _GONE)
+            try:
+                return self._ask(worker, name, question, arrays, model=number, **header)
+            except (CandidateError, WorkerLost) as fault:
+                fault.call = calls.asked(made, question, arrays, header)
+                raise
+
+        return number, ask
+
+    def run(
+        self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
+    ) -> Answer:
+        """Call a function of the submission. See `function.call`. uses: what it is given."""
+        return self.ask_about(name, "run", arrays, uses, **header)
+
+    def ask_about(
+        self,
+        name: str,
+        question: str,
+        arrays: Sequence[Values],
+        uses: Sequence[Held],
+        **header: Any,
+    ) -> Answer:
+        """Ask about what is called `name` in the submission, or in what is held (header "on").
+
+        uses: what is held, and used.
+        """
+        worker = self._worker_of(uses)
+        if header["on"] is None:
+            self._expect(name)
+        return self._ask(worker, name, question, arrays, name=name, **header)
+
+    def ask(
+        self,
+        about: str,
+        question: str,
+        arrays: Sequence[Values] = (),
+        uses: Sequence[Held] = (),
+        **header: Any,
+    ) -> Answer:
+        """Ask a question about a class or function. uses: what of the worker it is given."""
+        worker = self._worker_of(uses)
+        self._expect(about)
+        return self._ask(worker, about, question, arrays, **header)
+
+    def processor_seconds(self) -> float:
+        """What the current worker has used of its processor, as the kernel counts it."""
+        return self._live_worker().processor_seconds()
+
+    def replay(
+        self, code: str, gpt2_merges: Sequence[tuple[bytes, bytes]] | None = None
+    ) -> tuple[str, str]:
+        """What a counterexample prints, and the last line of its traceback, on its own testimony.
+
+        gpt2_merges: what the function of that name gives, if the code calls it.
+
+        Raises CandidateError, or WorkerLost.
+        """
+        worker = self._live_worker()
+        packer = Packer()
+        given = packer.pack(None if gpt2_merges is None else Merges(gpt2_merges))
+        text = np.frombuffer(code.encode("utf-8", "surrogatepass"), np.uint8)
+        header, _ = self._ask(worker, "", "replay", [*packer.arrays, text], merges=given)
+        return str(header.get("printed", "")), str(header.get("raised", ""))
+
+    def _worker_of(self, uses: Sequence[Held]) -> Worker:
+        worker = self._live_worker()
+        if any(held.worker is not worker for held in uses):
+            raise WorkerLost("error", _GONE)
+        return worker
+
+    def _expect(self, name: str) -> None:
+        if name not in self._found:
+            if name in self.submission.lost:
+                raise CandidateError("not-run", f"{name} does not parse", cause="")
+            self.explain_absence(name)
+            kind = "class" if name[0].isupper() else "function"
+            raise CandidateError("error", f"there is no {kind} {name} in the submission")
+
+    def explain_absence(self, name: str) -> None:
+        """Raise CandidateError if a class or function is missing that the files do write."""
+        if name in self.submission.lost:
+            words = f"{self.submission.lost[name]}\nNothing else of {name} was looked at."
+            raise CandidateError("error", words, cause=UNPARSED)
+        fault = self.loading.failed.get(name)
+        if fault is not None and name not in self._found:
+            raise CandidateError(fault.status, fault.message, fault.traceback, fault.cause)
+
+    def new_place(self) -> str:
+        """Where the worker is to hold something."""
+        self._count += 1
+        return f"held:{self._count}"
+
+    def held(self, place: str) -> Held:
+        """What stands for something that the current worker holds."""
+        return Held(place, self._worker)
+
+    def holds(self, held: Held) -> bool:
+        """Whether it is in the current worker, and this lives."""
+        return self._worker is not None and held.worker is self._worker and self._worker.alive
+
+    def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
+        """A held module, of the class called `name`, as a Module to ask questions of."""
+        return self.adopt_as(Module, held, name, dtype)
+
+    def adopt_as(
+        self,
+        kind: type[AnyModule],
+        held: Held,
+        name: str,
+        dtype: str = "float64",
+        weighed: Values | None = None,
+    ) -> AnyModule:
+        """The same as another kind of Module. weighed: as of `build`, where the kind allows it."""
+        worker = self._live_worker()
+        number, ask = self._asker(worker, name, name)
+        if held.worker is not worker:
+            raise WorkerLost("error", _GONE)
+        example = () if weighed is None else (weighed,)
+        return kind(
+            name, ask, worker, ask(kind.adopted_by, example, held=held.place), dtype, number
+        )
+
+    def broken(self, what: str) -> WorkerLost:
+        """End the worker, whose answer does not fit its question."""
+        assert self._worker is not None
+        return self._worker.broken(what)
+
+    def _ask(
+        self, worker: Worker, class_: str, question: str, arrays: Sequence[Values], **header: Any
+    ) -> Answer:
+        started = time.monotonic()
+        try:
+            return worker.ask(question, arrays, deadline=self._deadline(worker, class_), **header)
+        except WorkerLost as lost:
+            if lost.status == "timeout":
+                self._hung.add(class_)
+            raise
+        finally:
+            self._left -= time.monotonic() - started
+
+    def _deadline(self, worker: Worker, class_: str) -> wire.Deadline:
+        left = max(self._left, 0.0)
+        if class_ in self._hung:
+            self._read_processor()
+            seconds = min(_IMPATIENT_SECONDS, left)
+            return Patience(seconds, worker, self._used_before, seconds)
+        return Patience(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
+
+    def _live_worker(self) -> Worker:
+        if self._load_fault is not None:
+            raise self._load_fault.with_traceback(None)  # or it would grow with every raise
+        if self._worker is None or not self._worker.alive:
+            self._models.clear()
+            spare, self._spare = self._spare, None
+            try:
+                self._worker = spare.result() if spare else self._loaded_worker()
+            except (WorkerLost, CandidateError) as fault:
+                self._load_fault = fault
+                raise
+            if self._more and not self.loading.slow:
+                self._spare = self._beside.submit(self._loaded_worker)
+            self._read_processor()
+        return self._worker
+
+    def _loaded_worker(self) -> Worker:
+        """A worker that has imported the submission. Raises WorkerLost or CandidateError."""
+        worker, self._found = self.loading.worker()
+        worker.printed = self._printed  # from here on: each worker imports it anew
+        return worker

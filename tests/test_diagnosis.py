@@ -11,7 +11,7 @@ from grader.bugs import CAUSES, Cause
 from grader.catalogue import EXERCISES
 from grader.gpt2 import attention_forms, block_forms, mlp_forms, model_deviations, norms
 from grader.results import Report
-from tests.bank import FOLDER, Known, known
+from tests.bank import FOLDER, Known, known, path_of
 from tests.conftest import Grade
 
 EXACT = [
@@ -31,7 +31,7 @@ def named(report: Report) -> set[str]:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_equality_names_a_deviation(judge: Grade, name: str) -> None:
-    first = judge(FOLDER / "wrong" / f"{name}.py").diagnoses[0]
+    first = judge(path_of(f"wrong/{name}")).diagnoses[0]
     assert first.certainty == "exact"
     assert first.explanation == CAUSES[first.cause].explanation
 

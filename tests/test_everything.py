@@ -16,7 +16,7 @@ from grader.grading import Options
 from grader.results import Report
 from grader.sandbox.client import Server
 from grader.submission import UnusableInput
-from tests.bank import ROOT
+from tests.bank import ROOT, path_of
 
 Everything = Callable[..., Report]
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_fails_alone(everything: Everything, tmp_path: Path)
 def test_one_wrong_one_fails_alone(everything: Everything, tmp_path: Path) -> None:
     for file in (ROOT / "solutions").glob("*.py"):
         shutil.copy(file, tmp_path)
-    wrong = ROOT / "tests" / "submissions" / "generation" / "wrong" / "argmin.py"
+    wrong = path_of("generation/wrong/argmin")
     shutil.copy(wrong, tmp_path / "generation.py")
     report = everything(tmp_path)
     assert report.verdict == "fail"

@@ -92,7 +92,7 @@ def grade(
     untrusted: refuse to run it below isolation level full. rubric: a TOML file of points. base:
     the folder of the exercise that this one builds on, if it is not beside the submission.
 
-    Raises a GraderError: UnusableInput if there is nothing to grade, WeakIsolationError if it is
+    Raises a GraderError: UnusableInput if there is nothing there, WeakIsolationError if it is
     untrusted and cannot be locked in, RubricError, and GraderFault if the grader itself fails.
     """
     if exercise not in (*EXERCISES, "all"):
@@ -123,10 +123,12 @@ def _rubric(path: PathLike | None, exercise: str) -> Rubric:
 def assert_passes(path: PathLike, exercise: str = "gpt2", *, seed: int | None = None) -> None:
     """For a test of one's own: raise AssertionError, with the report, unless it passes.
 
-    Raises GraderError as `grade` does, also if the grader itself failed.
+    Raises GraderError as `grade` does, also if it could not be read or the grader itself failed.
     """
     report = grade(path, exercise, seed=seed)
     if report.verdict == "internal":
         raise GraderError(f"the grader itself failed:\n{report}")
+    if report.verdict == "ungraded":
+        raise GraderError(report.unreadable)
     if not report.passed:
         raise AssertionError(f"{path} does not pass:\n{report}")

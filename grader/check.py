@@ -58,6 +58,11 @@ class Check:
         """Whether it is about the file as a whole, not about the part that it counts in."""
         return self.id.endswith(".imports")
 
+    @property
+    def of_policy(self) -> bool:
+        """Whether it is about what a submission may use, which no points outweigh."""
+        return self.id.endswith(".from_scratch")
+
 
 @dataclass(frozen=True)
 class Counterexample:

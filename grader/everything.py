@@ -113,8 +113,11 @@ def merged(path: Path, reports: Sequence[Report]) -> Report:
     """One report of those on all exercises, in order. Parts are called by their exercises too."""
     digest = hashlib.sha256("".join(report.sha256 for report in reports).encode())
     first = max(reports, key=lambda report: len(report.isolation_mechanisms))
+    unread = [report.unreadable for report in reports if report.ungraded]
     return replace(
         first,
+        ungraded=bool(unread),
+        unreadable="\n".join(unread) if len(unread) == len(reports) else "",
         exercise=ALL,
         path=str(path),
         file=next((r.file for r in reports if r.untouched), reports[0].file),

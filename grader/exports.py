@@ -11,7 +11,8 @@ from grader.errors import GraderError
 from grader.files import write_whole
 from grader.report import table
 from grader.report.junit import as_junit
-from grader.report.platforms import NotCounted, as_classroom, as_gradescope
+from grader.report.places import name_of
+from grader.report.platforms import as_classroom, as_gradescope
 from grader.results import SCHEMA_VERSION
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ def _text(value: Json) -> str:
 
 
 def _csv(reports: Sequence[Json]) -> str:
-    return table.as_csv([table.row(report["submission"]["path"], report) for report in reports])
+    return table.as_csv([table.row(name_of(report), report) for report in reports])
 
 
 # Forms that hold any number of reports, and forms for one.
@@ -38,7 +39,7 @@ ONE: dict[str, Callable[[Json], str]] = {
 
 
 def as_form(form: str, reports: Sequence[Json]) -> str:
-    """The reports in a form of MANY or ONE. Raises ExportError, or NotCounted of `platforms`."""
+    """The reports in a form of MANY or ONE. Raises ExportError."""
     if form in MANY:
         return MANY[form](reports)
     if len(reports) != 1:
@@ -49,24 +50,18 @@ def as_form(form: str, reports: Sequence[Json]) -> str:
     return ONE[form](reports[0])
 
 
-def write(form: str, reports: dict[str, Json], out: Path) -> list[str]:
+def write(form: str, reports: dict[str, Json], out: Path) -> None:
     """Write them to a file; one for each to a folder, if a file holds but one.
 
-    Gives the names of those that were left out, since the grader failed at them. Raises
-    ExportError, or NotCounted for a single one, or OSError.
+    Raises ExportError or OSError.
     """
     if form in MANY or (len(reports) == 1 and not out.is_dir()):
         write_whole(out, as_form(form, list(reports.values())))
-        return []
+        return
     if out.is_file():
         raise ExportError(f"{out}: a file; {len(reports)} reports of {form} need a folder")
-    left_out = []
     for name, report in reports.items():
-        try:
-            write_whole(out / f"{name}.json", ONE[form](report))
-        except NotCounted:
-            left_out.append(name)
-    return left_out
+        write_whole(out / f"{name}.json", ONE[form](report))
 
 
 def load(paths: Sequence[Path]) -> dict[str, Json]:

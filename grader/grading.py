@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from grader.results import CheckResult, Diagnosis, Report
 from grader.rubric import SHIPPED, Rubric
 from grader.running import Progress
 from grader.sandbox.client import Server, isolation_of, require_full, start
-from grader.submission import Submission
+from grader.submission import Submission, UnusableInput, unusable
 from grader.text import clean
 from grader.vocabulary import Policy, Status
 
@@ -72,16 +73,27 @@ def grade(
     progress: Progress = lambda result: None,
     server: Server | None = None,
 ) -> Report:
-    """Grade a file or folder. Raises UnusableInput if there is nothing to grade, and
-    WeakIsolationError if it is untrusted and cannot be locked in.
+    """Grade a file or folder; what cannot be read is `ungraded`. Raises UnusableInput if there is
+    nothing at the path, and WeakIsolationError if it is untrusted and cannot be locked in.
 
     server: one that is already warm, which stays open; otherwise one is started and closed.
     """
     if server is None:
         with start() as own:
             return grade(path, options, progress, own)
-    submission = options.read(path, options.exercise)
-    return grade_submission(submission, options, progress, server)
+    return grade_submission(handed_in(path, options), options, progress, server)
+
+
+def handed_in(path: Path, options: Options) -> Submission:
+    """What is to be graded, or what stands for it where it cannot be read. Raises UnusableInput
+    if there is nothing.
+    """
+    try:
+        return options.read(path, options.exercise)
+    except UnusableInput as error:
+        if not os.path.exists(path):
+            raise
+        return unusable(path, EXERCISES[options.exercise].file, error)
 
 
 def grade_submission(
@@ -123,11 +135,13 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
 def unread(submission: Submission, options: Options, why: str) -> Report:
     """The report on what does not parse, or is no submission: where, why, and nothing else."""
     why = clean(why) if submission.unread else f"{clean(why)}\nNothing else was looked at."
+    status: Status = "not-run" if submission.unread else "error"
     results = (
-        CheckResult(c, "error", why) if c.of_file else CheckResult(c, "not-run")
+        CheckResult(c, status, why) if c.of_file else CheckResult(c, "not-run")
         for c in options.checks().values()
     )
-    return replace(_report(submission, options, tuple(results), (), None), unreadable=why)
+    report = _report(submission, options, tuple(results), (), None)
+    return replace(report, unreadable=why, ungraded=submission.unread)
 
 
 def all_alike(submission: Submission, options: Options, status: Status, message: str) -> Report:

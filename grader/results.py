@@ -162,19 +162,23 @@ class Report:
     pass_mark: float | None = None
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
     unreadable: str = ""  # why nothing of it could be looked at
+    ungraded: bool = False  # whether that is for a person to look into, and no fault to count
 
     @property
     def verdict(self) -> Verdict:
-        """`pass` if every check passed that has to, `internal` if the grader failed, else `fail`.
+        """`pass` if every check passed that has to, `ungraded` if nothing could be read,
+        `internal` if the grader failed, else `fail`.
 
-        With a pass mark the points decide, and the checks that have none.
+        With a pass mark the points decide, and the checks that have none or whose work others did.
         """
+        if self.ungraded:
+            return "ungraded"
         statuses = {result.status for result in self.results}
         if "internal" in statuses or not self.results:
             return "internal"
         missed = [r for r in self.results if r.status != "pass" and not r.check.optional]
         if self.pass_mark is not None:
-            missed = [r for r in missed if not r.check.points]
+            missed = [r for r in missed if not r.check.points or r.check.of_policy]
         enough = self.pass_mark is None or self.score >= self.pass_mark
         return "pass" if enough and not missed and not statuses & set(FOUL) else "fail"
 

@@ -17,7 +17,8 @@ Status = Literal[
     "not-run",
     "internal",
 ]
-Verdict = Literal["pass", "fail", "internal"]
+# `ungraded`: nothing of it could be read, so that a person has to look.
+Verdict = Literal["pass", "fail", "ungraded", "internal"]
 # Of a diagnosis: shown by equality, or only observed.
 Certainty = Literal["exact", "likely"]
 IsolationLevel = Literal["full", "process", "none"]

@@ -24,9 +24,9 @@ VERDICTS = {
     "carol.zip": "pass",
     "dan.py": "fail",
     "eve.py": "fail",
-    "frank.txt": "fail",
+    "frank.txt": "ungraded",
     "=grace.py": "fail",
-    "heidi.py": "fail",
+    "heidi.py": "ungraded",
 }
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -63,8 +63,8 @@ def _done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         timeout=300,
     )
-    assert found.returncode == 0, found.stderr
-    assert "5 fail, 3 pass" in found.stdout
+    assert found.returncode == 4, found.stderr
+    assert "3 fail, 3 pass, 2 ungraded" in found.stdout
     return out
 
 
@@ -75,7 +75,11 @@ def test_every_submission_has_its_row_and_reports(done: Path) -> None:
     assert "'=grace.py" in (done / "results.csv").read_text(encoding="utf-8")
     summary = json.loads((done / "summary.json").read_text(encoding="utf-8"))
     assert summary["submissions"] == len(VERDICTS)
-    assert summary["verdicts"] == {"fail": 5, "pass": 3}
+    assert summary["verdicts"] == {"fail": 3, "pass": 3, "ungraded": 2}
+    assert summary["scores"]["lowest"] == min(
+        float(row["score"]) for row in found.values() if row["verdict"] != "ungraded"
+    )
+    assert {row["score"] for row in found.values() if row["verdict"] == "ungraded"} == {""}
     assert summary["isolation"] == {"full": len(VERDICTS)}
     for name, verdict in VERDICTS.items():
         assert report(done, name)["verdict"] == verdict
@@ -108,10 +112,12 @@ def test_what_is_done_is_not_done_again(
 ) -> None:
     before = stamps(done)
     again = command("batch", folder, "--out", done)
-    assert again.returncode == 0, again.stderr
+    assert again.returncode == 4, again.stderr
     assert stamps(done) == before
     (folder / "dan.py").write_text(reference, encoding="utf-8")
-    assert "4 fail, 4 pass" in command("batch", folder, "--out", done, "--seed", 3).stdout
+    assert (
+        "4 pass, 2 fail, 2 ungraded" in command("batch", folder, "--out", done, "--seed", 3).stdout
+    )
     changed = {name for name, stamp in stamps(done).items() if stamp != before[name]}
     assert changed == {"dan.py.html", "dan.py.json"}
     assert report(done, "dan.py")["verdict"] == "pass"
@@ -132,7 +138,7 @@ def test_killed_at_any_moment_it_goes_on(
     process.wait()
     kept = stamps(out)
     assert not (out / "results.csv").exists()
-    assert command(*arguments).returncode == 0
+    assert command(*arguments).returncode == 4
     complete = {name for name in kept if f"{name.rsplit('.', 1)[0]}.json" in kept}
     assert {name: kept[name] for name in complete} == {n: stamps(out)[n] for n in complete}
     assert [row["submission"] for row in rows(out)] == [row["submission"] for row in rows(done)]

@@ -68,8 +68,6 @@ def test_same_seed_same_report(command: Command, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["grade", "no/such/file.py"], "no such file or folder"),
-        (["grade", "README.md"], "not a Python file"),
-        (["grade", "tests"], "expected one gpt2.py, found"),
         (["grade", "--exercise", "gpt3"], "there is no exercise 'gpt3'"),
         (["grade", "--policy", "none"], "Invalid value for '--policy'"),
         (["grade", "--sed", "1"], "Did you mean"),
@@ -81,6 +79,25 @@ def test_unusable_input(command: Command, arguments: list[str], words: str) -> N
     done = command(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("README.md", "not a Python file"), ("tests", "expected one gpt2.py, found")],
+)
+def test_what_cannot_be_read_is_ungraded(
+    command: Command, tmp_path: Path, path: str, words: str
+) -> None:
+    files = {name: tmp_path / name for name in ("json", "html", "junit", "gradescope", "classroom")}
+    done = command("grade", path, *(x for name, file in files.items() for x in (f"--{name}", file)))
+    assert done.returncode == 4
+    assert done.stdout.startswith(f"UNGRADED  gpt2: {path}\n")
+    assert words in " ".join(done.stdout.split())
+    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    assert all(words in text for text in texts.values())
+    assert json.loads(texts["json"])["verdict"] == "ungraded"
+    assert "0 of 100" not in "".join(texts.values())
+    assert not any(word in texts["html"] for word in ("<h2>", "isolation", "<table"))
 
 
 def test_list(command: Command) -> None:

@@ -207,7 +207,7 @@ def test_csv_has_no_formulas() -> None:
         "diagnoses": [],
         "advisories": [],
         "isolation": {"level": "full"},
-        "submission": {"sha256": ""},
+        "submission": {"path": "a.py", "sha256": ""},
         "seconds": 0.0,
     }
     text = table.as_csv([table.row("@SUM(A1)", bare)])

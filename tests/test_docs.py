@@ -124,6 +124,13 @@ def test_the_gradescope_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0
     found = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
     assert found["score"] == 100
+    (tmp_path / "submission" / "gpt2.py").unlink()
+    done = subprocess.run([str(script)], env=environment, cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0
+    found = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
+    assert (found["score"], found["tests"]) == (0, [])
+    assert "found no Python file" in found["output"]
+    assert str(tmp_path) not in found["output"]
 
 
 def test_the_classroom_example_runs(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_no_points_outweigh_foul_play(rubric: Callable[[str], Path], status: str
     assert report(options, {"mlp.gelu": "internal"}).verdict == "internal"
 
 
+def test_no_points_outweigh_what_others_did(rubric: Callable[[str], Path]) -> None:
+    text = 'total = 120\npass_mark = 100\n[points]\n"submission.from_scratch" = 20'
+    options = Options(rubric=read(rubric(text), CHECKS))
+    assert report(options, {"mlp.gelu": "fail"}).verdict == "pass"
+    assert report(options, {"submission.from_scratch": "fail"}).verdict == "fail"
+
+
 def test_a_real_grading_goes_by_it(judge: Grade, rubric: Callable[[str], Path]) -> None:
     found = judge(NO_SCALE, rubric=read(rubric("pass_mark = 60"), CHECKS))
     assert found.verdict == "pass"

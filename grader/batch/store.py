@@ -63,7 +63,7 @@ class Store:
         if self.options.untrusted and isinstance(isolation, dict):
             same = same and isolation.get("level") == "full"
         same = same and isinstance(submission, dict) and submission.get("sha256") == sha256
-        return found if same and found.get("verdict") in ("pass", "fail") else None
+        return found if same and found.get("verdict") in ("pass", "fail", "ungraded") else None
 
     def keep(self, name: str, report: Report) -> dict[str, Any]:
         """Write both forms of a report, the one last that tells that it is there."""

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from grader.results import Report
     from grader.vocabulary import Policy
 
-PASSED, FAILED, UNUSABLE, BROKEN = 0, 1, 2, 3
+PASSED, FAILED, UNUSABLE, BROKEN, UNGRADED = 0, 1, 2, 3, 4
 INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
 _PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
-EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN}
+EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN, "ungraded": UNGRADED}
 
 
 def _default_path() -> Path:

@@ -12,6 +12,7 @@ from grader.cli.common import (
     BROKEN,
     INTERRUPTED,
     PASSED,
+    UNGRADED,
     How,
     check_exercise,
     how_to_grade,
@@ -54,7 +55,7 @@ def batch(
 
     Each is graded with the same seed and locked in. Interrupted and started again, it goes on
     where it was. Exit codes: 0 all are graded, 2 the input was unusable, 3 the grader itself
-    failed at some, which are marked `internal`.
+    failed at some, which are marked `internal`, 4 some could not be read (`ungraded`).
 
     Example: grader batch submissions --out results
     """
@@ -82,7 +83,9 @@ def batch(
     verdicts = table.summary(rows, {})["verdicts"]
     click.echo(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     click.echo(f"Next: open {out / 'index.html'}, or results.csv beside it.")
-    sys.exit(BROKEN if "internal" in verdicts else PASSED)
+    if "internal" in verdicts:
+        sys.exit(BROKEN)
+    sys.exit(UNGRADED if "ungraded" in verdicts else PASSED)
 
 
 @click.command()
@@ -107,16 +110,14 @@ def export(reports: tuple[Path, ...], form: str, out: Path | None) -> None:
     Example: grader export results --format junit --out results.xml
     """
     from grader import exports
-    from grader.report.platforms import NotCounted
 
     try:
         found = exports.load(reports)
         if out is None:
             click.echo(exports.as_form(form, list(found.values())), nl=False)
         else:
-            for name in exports.write(form, found, out):
-                warn(f"{name}: left out, since the grader itself failed at it. Grade it again")
-    except (exports.ExportError, NotCounted) as error:
+            exports.write(form, found, out)
+    except exports.ExportError as error:
         unusable(str(error))
     except OSError as error:
         unusable(f"{out}: cannot be written ({error.strerror})")

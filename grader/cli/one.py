@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -55,7 +56,7 @@ def grade(
     """Grade PATH, a file, folder or archive (default: exercises/, or the session's folder).
 
     Exit codes: 0 everything passed, 1 something did not, 2 the input was unusable, 3 the grader
-    itself failed.
+    itself failed, 4 it could not be read, so that a person has to look.
 
     Example: grader grade exercises/gpt2.py --html report.html
     """
@@ -70,6 +71,8 @@ def grade(
         from grader.submission import UnusableInput
 
         console = screen()
+        platforms = {"gradescope": gradescope_file, "classroom": classroom_file}
+        write_unfinished(platforms)
         options = how.options(path, untrusted and not accept_weak_isolation, several=True)
         interrupts: list[None] = []
         try:
@@ -85,6 +88,7 @@ def grade(
 
                 report = run(path, options, show, server)
         except (UnusableInput, WeakIsolationError) as error:
+            write_unfinished(platforms, str(error))
             unusable(str(error))
         except KeyboardInterrupt:
             warn("stopped, nothing was judged")
@@ -114,12 +118,23 @@ def write_form(form: str, report: Report, file: Path) -> None:
     """Write a form for other programs. Raises OSError."""
     from grader import exports
     from grader.files import write_whole
-    from grader.report.platforms import NotCounted
 
-    try:
-        write_whole(file, exports.as_form(form, [report.as_json()]))
-    except NotCounted as error:
-        warn(f"{file} was not written: {error}")
+    write_whole(file, exports.as_form(form, [report.as_json()]))
+
+
+def write_unfinished(files: dict[str, Path | None], why: str = "") -> None:
+    """Write into the files for platforms that there is no report, so that whatever happens they
+    have something to show.
+    """
+    from grader.files import write_whole
+    from grader.report.platforms import unfinished
+
+    for form, file in files.items():
+        if file is not None:
+            try:
+                write_whole(file, json.dumps(unfinished(form, why), ensure_ascii=False))
+            except OSError as error:
+                unusable(f"the report could not be written to {file}: {error.strerror}")
 
 
 @click.command()

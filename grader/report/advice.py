@@ -34,6 +34,11 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             "Next: the grader itself failed, which counts neither for nor against the submission. "
             f"Please report this with the seed, {report.seed}."
         )
+    if report.verdict == "ungraded":
+        return (
+            "Next: look at it. It was not graded, which counts neither for nor against the "
+            "submission."
+        )
     if report.unreadable:
         return "Next: fix that, then run this again."
     if report.untouched:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+from fractions import Fraction
 from typing import Any
 
+from grader.report.places import without_place
 from grader.text import clean, shorten
 
 Json = dict[str, Any]
@@ -13,6 +16,13 @@ _WORDS = 2000  # characters of a message
 # 128 KiB with its name: so many bytes of the file, in base64 a third more.
 _CLASSROOM_BYTES = 96_000
 _FEWER_WORDS = (1000, 500, 250, 120, 60)
+_MOST_SHARES = 200  # equal parts of the points, each a line for Classroom
+_NOT_JUDGED = {
+    "ungraded": "This could not be graded. A person will look at it.",
+    "internal": "The grader itself failed, which counts neither for nor against you. It has to be "
+    "graded again.",
+}
+_UNFINISHED = "The grader did not finish. Tell your instructor: this is no verdict on your work."
 
 
 def looked_at(report: Json) -> list[Json]:
@@ -21,20 +31,9 @@ def looked_at(report: Json) -> list[Json]:
     return [c for c in checks if c["message"]] if report.get("unreadable") else checks
 
 
-class NotCounted(Exception):
-    """The grader itself failed: there is nothing to hand on that would be fair."""
-
-
 def as_gradescope(report: Json) -> Json:
-    """`results.json`: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
-
-    Raises NotCounted where the grader failed, so that nobody gets nought for that.
-    """
-    if report["verdict"] == "internal":
-        raise NotCounted(
-            "the grader itself failed, which counts neither for nor against the submission; "
-            "grade again"
-        )
+    """`results.json`: https://gradescope-autograders.readthedocs.io/en/latest/specs/."""
+    shown = [] if report["verdict"] == "ungraded" else looked_at(report)
     return {
         "score": report["score"],
         "execution_time": round(report["seconds"]),
@@ -48,22 +47,32 @@ def as_gradescope(report: Json) -> Json:
                 "score": check["points"],
                 "max_score": check["max_points"],
                 "status": "passed" if check["status"] == "pass" else "failed",
-                "output": _told(check),
+                "output": _told(check, report),
                 "output_format": "text",
                 "tags": [check["part"]],
                 "visibility": "visible",
             }
-            for number, check in enumerate(looked_at(report), 1)
+            for number, check in enumerate(shown, 1)
         ],
         "extra_data": {"seed": report["seed"], "kit": report["kit"], "verdict": report["verdict"]},
     }
 
 
+def unfinished(form: str, why: str = "") -> Json:
+    """What stands in the file before there is a report, and where none comes of it."""
+    words = f"{_UNFINISHED}\n\n{clean(why)}" if why else _UNFINISHED
+    if form == "gradescope":
+        return {"score": 0, "output": words, "output_format": "text", "tests": []}
+    return _for_classroom("error", 0, [_line("grader", "error", 0, words)])
+
+
 def as_classroom(report: Json) -> Json:
     """What GitHub Classroom's autograding reporter reads, once it is in base64.
 
-    See https://github.com/classroom-resources/autograding-grading-reporter. Long messages are cut
-    as much as it takes for it to fit there.
+    See https://github.com/classroom-resources/autograding-grading-reporter. One version of it adds
+    up `score`, another one counts the tests that pass: so there is a test for each equal share of
+    the points, such as for each point. It shows `message` of errors only, and `test_code` of
+    all. Long messages are cut as much as it takes for it to fit into a variable.
     """
     found = _classroom(report, _WORDS)
     for words in _FEWER_WORDS:
@@ -74,43 +83,97 @@ def as_classroom(report: Json) -> Json:
 
 
 def _classroom(report: Json, words: int) -> Json:
-    verdicts = {"pass": "pass", "fail": "fail"}
+    status = report["verdict"] if report["verdict"] in ("pass", "fail") else "error"
+    summary = shorten(_summary(report), words)
+    if report["verdict"] == "ungraded":
+        return _for_classroom(status, report["max_score"], [_line("gpt2", "error", 0, summary)])
+    tests = [
+        line
+        for check, shares in _shared(looked_at(report), report)
+        for line in _lines(check, shares, report, words)
+    ]
+    if tests:
+        tests[0]["test_code"] = summary
+    return _for_classroom(status, report["max_score"], tests)
+
+
+def _for_classroom(status: str, max_score: float, tests: list[Json]) -> Json:
+    return {"version": 1, "status": status, "max_score": max_score, "tests": tests}
+
+
+def _line(name: str, status: str, score: float, message: str, seconds: float = 0.0) -> Json:
     return {
-        "version": 1,
-        "status": verdicts.get(report["verdict"], "error"),
-        "max_score": report["max_score"],
-        "tests": [
-            {
-                "name": check["id"],
-                "status": _classroom_status(check["status"]),
-                "score": check["points"],
-                "message": "" if check["status"] == "pass" else shorten(_told(check), words),
-                "test_code": check["requirement"],
-                "filename": "",
-                "line_no": 0,
-                "execution_time": f"{check['seconds']:.3f}s",
-            }
-            for check in looked_at(report)
-        ],
+        "name": name,
+        "status": status,
+        "score": score,
+        "message": message,
+        "test_code": "",
+        "filename": "",
+        "line_no": 0,
+        "execution_time": f"{seconds:.3f}s",
     }
 
 
-def _classroom_status(status: str) -> str:
-    if status in ("pass", "fail"):
-        return status
-    return "fail" if status in ("todo", "not-run") else "error"
+def _shared(checks: list[Json], report: Json) -> list[tuple[Json, int]]:
+    """Each check with how many equal shares of all points it has; at least one in all."""
+    points = [Fraction(check["max_points"]).limit_denominator(100) for check in checks]
+    size = Fraction(0)
+    for number in points:
+        size = _common(size, number)
+    whole = sum(points, Fraction(0))
+    if size and whole / size > _MOST_SHARES:
+        size = whole / _MOST_SHARES
+    shares = [round(number / size) if size else 1 for number in points]
+    return list(zip(checks, shares, strict=True))
+
+
+def _common(a: Fraction, b: Fraction) -> Fraction:
+    """The largest number of which both are multiples."""
+    denominator = math.lcm(a.denominator, b.denominator)
+    return Fraction(math.gcd(int(a * denominator), int(b * denominator)), denominator)
+
+
+def _lines(check: Json, shares: int, report: Json, words: int) -> list[Json]:
+    """A test for each share; the first one has the points, and what is said."""
+    passed = check["status"] == "pass"
+    told = "" if passed else shorten(f"{check['id']}: {_told(check, report)}", words)
+    first = _line(
+        check["id"], "pass" if passed else "error", check["points"], told, check["seconds"]
+    )
+    others = [
+        _line(
+            f"{check['id']} ({number} of {shares})",
+            first["status"],
+            0,
+            "" if passed else f"{check['id']}, as above ({number} of {shares})",
+        )
+        for number in range(2, shares + 1)
+    ]
+    return [first, *others][:shares]
 
 
 def _summary(report: Json) -> str:
-    lines = [f"{report['verdict'].upper()}: {report['score']:g} of {report['max_score']:g} points"]
-    lines += [clean(report["unreadable"])] if "unreadable" in report else []
+    score = f"{report['score']:g} of {report['max_score']:g} points"
+    if said := _NOT_JUDGED.get(report["verdict"]):
+        lines = [said] if report["verdict"] == "ungraded" else [said, f"So far: {score}."]
+    else:
+        lines = [f"{report['verdict'].upper()}: {score}"]
+    lines += [clean(without_place(report["unreadable"], report))] if "unreadable" in report else []
+    lines += [f"{c['id']}: {shorten(clean(c['message']), _WORDS)}" for c in _silent(report)]
     lines += [f"{d['part']}: {clean(d['explanation'])}" for d in report["diagnoses"]]
     lines += [f"Note: {clean(a['message'])}" for a in report["advisories"]]
-    return "\n\n".join(lines)
+    return without_place("\n\n".join(lines), report)
 
 
-def _told(check: Json) -> str:
+def _silent(report: Json) -> list[Json]:
+    """Checks without points that fail."""
+    waiting = ("pass", "todo", "not-run")
+    return [c for c in report["checks"] if not c["max_points"] and c["status"] not in waiting]
+
+
+def _told(check: Json, report: Json) -> str:
     texts = ["" if check["status"] == "pass" else check["status"], check["message"]]
     if found := check["counterexample"]:
         texts += [found["code"], f"expected: {found['expected']}", f"found: {found['found']}"]
-    return clean("\n".join(text for text in texts if text))[:_WORDS]
+    words = clean("\n".join(text for text in texts if text))
+    return without_place(words, report)[:_WORDS]

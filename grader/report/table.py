@@ -18,6 +18,7 @@ from urllib.parse import quote
 from grader.files import write_whole
 from grader.report.html import templates
 from grader.report.lookalikes import Pair
+from grader.report.places import without_place
 from grader.text import clean, csv_cell, shorten
 
 _MESSAGE = 160  # characters of what a row says
@@ -44,6 +45,11 @@ class Row:
     page: str = ""
 
     @property
+    def counts(self) -> bool:
+        """Whether its points say something: that it was graded."""
+        return self.verdict in ("pass", "fail")
+
+    @property
     def reached(self) -> dict[str, float]:
         """Points by part."""
         return {name: score for name, score, _ in self.parts}
@@ -56,7 +62,6 @@ class Row:
 
 def row(name: str, report: dict[str, Any], page: str = "") -> Row:
     """The row of a report in its JSON form. Raises KeyError or TypeError if it is none."""
-    failed = [c for c in report["checks"] if c["status"] not in ("pass", "todo", "not-run")]
     return Row(
         name=clean(name),
         verdict=report["verdict"],
@@ -65,12 +70,19 @@ def row(name: str, report: dict[str, Any], page: str = "") -> Row:
         parts=tuple((p["name"], p["score"], p["max_score"]) for p in report["parts"]),
         causes=tuple(dict.fromkeys(d["cause"] for d in report["diagnoses"])),
         advisories=tuple(a["id"] for a in report["advisories"]),
-        message=shorten(failed[0]["message"].split("\n")[0], _MESSAGE) if failed else "",
+        message=shorten(_first_words(report), _MESSAGE),
         isolation=report["isolation"]["level"],
         sha256=report["submission"]["sha256"],
         seconds=report["seconds"],
         page=page,
     )
+
+
+def _first_words(report: dict[str, Any]) -> str:
+    """What is said first: why it was not graded, or what fails."""
+    failed = [c for c in report["checks"] if c["status"] not in ("pass", "todo", "not-run")]
+    said = report.get("unreadable", "") or (failed[0]["message"] if failed else "")
+    return without_place(str(said).split("\n")[0], report)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -82,8 +94,12 @@ def as_csv(rows: Sequence[Row]) -> str:
     for item in rows:
         texts = [" ".join(item.causes), " ".join(item.advisories), item.message, item.isolation]
         table.writerow(
-            [csv_cell(item.name), item.verdict, f"{item.score:g}", f"{item.max_score:g}"]
-            + [f"{item.reached[name]:g}" if name in item.reached else "" for name in parts]
+            [csv_cell(item.name), item.verdict]
+            + [f"{item.score:g}" if item.counts else "", f"{item.max_score:g}"]
+            + [
+                f"{item.reached[name]:g}" if item.counts and name in item.reached else ""
+                for name in parts
+            ]
             + [csv_cell(text) for text in texts]
             + [item.sha256, f"{item.seconds:.2f}", csv_cell(item.page)]
         )
@@ -97,7 +113,7 @@ def part_names(rows: Sequence[Row]) -> list[str]:
 
 def summary(rows: Sequence[Row], facts: dict[str, Any]) -> dict[str, Any]:
     """What came out of all, and how it was graded."""
-    scores = [item.score for item in rows if item.verdict != "internal"]
+    scores = [item.score for item in rows if item.counts]
     return {
         "schema_version": 1,
         **facts,
@@ -117,7 +133,7 @@ def summary(rows: Sequence[Row], facts: dict[str, Any]) -> dict[str, Any]:
             {
                 "submission": item.name,
                 "verdict": item.verdict,
-                "score": item.score,
+                "score": item.score if item.counts else None,
                 "max_score": item.max_score,
                 "causes": list(item.causes),
                 "sha256": item.sha256,

@@ -13,7 +13,12 @@ from rich.text import Text
 from grader.report.advice import next_step, program
 from grader.results import WAITING, CheckResult, Diagnosis, Report, total
 
-_STYLES = {"pass": "bold green", "fail": "bold red", "internal": "bold magenta"}
+_STYLES = {
+    "pass": "bold green",
+    "fail": "bold red",
+    "internal": "bold magenta",
+    "ungraded": "bold yellow",
+}
 _BAR = 20  # characters
 _FAINT = 1e-9  # of a leak map: what rounding leaves
 
@@ -50,9 +55,10 @@ def show(report: Report, console: Console) -> None:
 def _headline(report: Report) -> Text:
     verdict = "TODO" if report.untouched else report.verdict.upper()
     style = "bold yellow" if report.untouched else _STYLES[report.verdict]
+    points = "" if report.ungraded else f"  {report.score:g} of {report.max_score:g} points"
     return Text.assemble(
         (f"{verdict}", style),
-        (f"  {report.score:g} of {report.max_score:g} points", "bold"),
+        (points, "bold"),
         f"  {report.exercise}: {report.path}",
     )
 

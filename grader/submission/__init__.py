@@ -23,7 +23,7 @@ from grader.submission.files import (
 from grader.submission.intake import Found, find, gather, stem_of, tree_of
 from grader.submission.policy import FORBIDDEN_NAMES, Violation
 from grader.submission.syntax import SyntaxProblem
-from grader.submission.taken import Taken, taken
+from grader.submission.taken import Taken, no_answer, taken
 from grader.submission.text import parsed
 
 __all__ = [
@@ -158,11 +158,12 @@ def _submission(
 ) -> Submission:
     own = _as_judged(found.main, wanted.file, found.files)
     judged = {own if name == found.main else name: text for name, text in files.items()}
-    roles, classes = _roles_and_classes(path, found.main, files, wanted)
+    roles, classes, alien = _roles_and_classes(path, found.main, files, wanted)
     starts = {name: (found.main, name) for name in wanted.names}
     starts |= {role.name: (role.file, role.own) for role in roles}
     known = facts(files, found.main, starts, imports, base, base_names)
-    error = str(replace(known.problems[0], file=own)) if known.hopeless else None
+    problem = str(replace(known.problems[0], file=own)) if known.hopeless else None
+    unread = found.text.error or alien
     return Submission(
         path=str(path),
         folder=str(root),
@@ -170,7 +171,8 @@ def _submission(
         files=files,
         sha256=_digest(judged),
         package="submission" if known.relative else None,
-        error=f"{own}: {found.text.error}" if found.text.error else error,
+        error=f"{own}: {unread}" if unread else problem,
+        unread=bool(unread),
         violations=known.violations,
         unwritten=known.unwritten,
         taken=roles,
@@ -187,12 +189,15 @@ def _submission(
 
 def _roles_and_classes(
     path: Path, main: str, files: Mapping[str, bytes], wanted: Names
-) -> tuple[tuple[Taken, ...], tuple[str, ...]]:
-    """What was taken for what, and the names of all classes. The trees are gone afterwards: one
-    takes many times its text.
+) -> tuple[tuple[Taken, ...], tuple[str, ...], str]:
+    """What was taken for what, the names of all classes, and why it is no answer, if it is none.
+    The trees are gone afterwards: one takes many times its text.
     """
     trees = {name: node for name, text in files.items() if (node := parsed(text)) is not None}
-    return taken(path, trees, main, wanted), tuple(Classes.of(trees, main).found)
+    roles = taken(path, trees, main, wanted)
+    named = stem_of(main) == stem_of(wanted.file)
+    alien = "" if roles or main not in trees else no_answer(trees[main], wanted, named)
+    return roles, tuple(Classes.of(trees, main).found), alien
 
 
 def _as_judged(own: str, main: str, files: Collection[str]) -> str:

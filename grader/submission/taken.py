@@ -13,6 +13,13 @@ from grader.submission.arguments import BRIEF, SIZES, USUAL, Plan, plan_of
 from grader.submission.classes import Classes, Names, definitions, roles_of
 from grader.submission.files import UnusableInput
 
+_SHOWN = 8  # names in a message
+# By these a file can have names that its text does not show.
+_BINDS_UNSEEN = {
+    *("exec", "eval", "compile", "globals", "locals", "vars", "setattr", "modules", "__import__"),
+    *("import_module", "__dict__", "__getattr__"),
+}
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -144,6 +151,24 @@ def taken(
         if plan is not None or not exposed:
             found[name] = Taken(name, one.name, one.file, plan)
     return tuple(found.values())
+
+
+def no_answer(tree: ast.Module, wanted: Names, named: bool) -> str:
+    """Why a file is no answer to the exercise; "" if it may be one.
+
+    named: whether it is called as the exercise asks, so that it is meant as an answer.
+    """
+    if all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree.body
+    ):
+        return "there is no code in it."
+    bound = _bound(tree)
+    words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    words |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    if named or not _BINDS_UNSEEN.isdisjoint(words) or bound & {*wanted.names, "*"}:
+        return ""
+    there = ", ".join(sorted(definitions(tree))[:_SHOWN]) or "no class and no function"
+    return f"expected {', '.join(wanted.names)}, found {there}. Is it the right file?"
 
 
 def _bound(tree: ast.Module) -> set[str]:

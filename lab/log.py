@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ class Log:
         """No more entries; says whether all of them are in the file."""
         self._file.close()
         return not self._owed
+
+
+def perplexity(loss: float) -> float:
+    """e to the loss: among how many tokens it is as if the model chose evenly."""
+    return math.exp(min(loss, 700.0))  # beyond, a float ends
 
 
 def read(path: Path) -> list[Entry]:

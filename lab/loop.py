@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from lab import checkpoint, log
+from lab import checkpoint, leak, log
 from lab.environment import Slowness, sleeps
 from lab.errors import LabError
+from lab.log import perplexity
 from lab.progress import Shown
 from lab.train import Training
 
@@ -33,10 +35,7 @@ def train(
         rate = training.learning_rate()
         loss = training.step()
         if not math.isfinite(loss):
-            raise LabError(
-                f"the loss of iteration {training.done} is {loss}: try a smaller learning_rate; "
-                "the checkpoints before it are whole"
-            )
+            raise LabError(not_finite(training.done, loss, training.job.run.checkpoints))
         stop = team.any(stopping())
         last = stop or training.done == recipe.iterations
         if desk:
@@ -47,6 +46,13 @@ def train(
             if desk:
                 desk.save(state, last)
     return training.done == recipe.iterations
+
+
+def not_finite(done: int, loss: float, checkpoints: Path) -> str:
+    """What to say of a loss that is no number, and of what there is to go back to."""
+    kept = checkpoint.everyone(checkpoints)
+    whole = f"the last checkpoint, {kept[-1]}, is whole" if kept else "there is no checkpoint yet"
+    return f"the loss of iteration {done} is {loss}: try a smaller learning_rate; {whole}"
 
 
 def _due(done: int, every: int) -> bool:
@@ -64,6 +70,8 @@ class Desk:
         self._since = time.perf_counter()
         self._slowness = Slowness()
         self._measured = ""
+        self._allowed: float | None = None  # the least loss that is to be believed
+        self._leak_told = False
         self._writes = training.job.submission.has("generation", "generate")
 
     def note(self, loss: float, rate: float) -> None:
@@ -107,7 +115,9 @@ class Desk:
         self._bar.say(
             f"{training.done:>6}  train loss {losses['train_loss']:.4f}"
             f"  validation loss {losses['validation_loss']:.4f}"
+            f"  (perplexity {perplexity(losses['validation_loss']):,.2f})"
         )
+        self._tell_leak(losses["validation_loss"])
         if losses["validation_loss"] < training.best and training.done:
             facts = {"step": str(training.done), "loss": repr(losses["validation_loss"])}
             try:
@@ -115,6 +125,22 @@ class Desk:
                 training.best = losses["validation_loss"]
             except checkpoint.NotWrittenError as error:
                 self._bar.say(f"the best weights could not be written: {error}", "red")
+
+    def _tell_leak(self, loss: float) -> None:
+        """Say it once if the model does better than the text allows."""
+        if self._leak_told or loss > leak.SUSPICIOUS:
+            return
+        if self._allowed is None:
+            self._allowed = leak.allowed(self._training.job.dataset, self._training.job.tokens)
+        if loss < self._allowed:
+            self._leak_told = True
+            self._bar.say(
+                f"a validation loss of {loss:.3f} is less than this text should allow (about "
+                f"{self._allowed:.2f}, by how far it can be compressed): most likely the model "
+                "sees what it is to predict. Is a later token visible, or are the targets the "
+                "inputs? Look at what it writes, and at `grader grade`",
+                "yellow",
+            )
 
     def _sample(self) -> None:
         try:

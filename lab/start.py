@@ -16,6 +16,7 @@ from lab.data.texts import read_texts
 from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
 from lab.device import in_words, linear_by_onednn, training_precision
 from lab.errors import LabError
+from lab.look import look
 from lab.loop import train
 from lab.model import build, count
 from lab.parallel import Team
@@ -35,6 +36,7 @@ def begin(
     merges: Path | None,
     device: torch.device,
     team: Team,
+    looking: bool = True,
 ) -> Job:
     """A new run. Everything that can be wrong is found out before the folder is made."""
     if team.leads:
@@ -53,8 +55,11 @@ def begin(
     compiled.pays(recipe.compile, device)  # or says why it cannot, as does the next
     small = build(submission, replace(recipe, num_layers=1), tokens.vocab_size)
     attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
+    notes = look(submission, recipe, tokens.vocab_size, device) if looking and team.leads else []
     # A run that is gone on with computes as it did before.
-    recipe = _settled(recipe, device, team)
+    asked, recipe = recipe, _settled(recipe, device, team)
+    if "auto" in (asked.precision, asked.linear):
+        notes.append(f"arithmetic settled by trying; --like {out} gives another run the same")
     facts = {
         "data": {"source": source, **dataset.facts()},
         "vocab_size": tokens.vocab_size,
@@ -65,7 +70,7 @@ def begin(
     run = Run(out, LANGUAGE_MODEL, recipe, facts)
     if team.leads:
         run = create(out, LANGUAGE_MODEL, recipe, tokens, submission, facts)
-    return Job(submission, run, dataset, tokens, device, team)
+    return Job(submission, run, dataset, tokens, device, team, tuple(notes))
 
 
 def again(
@@ -75,6 +80,7 @@ def again(
     submission: Submission,
     device: torch.device,
     team: Team,
+    looking: bool = True,
 ) -> Job:
     """A run to go on with. What makes its model may not be set anew."""
     run = find(out, LANGUAGE_MODEL)
@@ -89,7 +95,8 @@ def again(
     tokens = run.tokens(submission)
     dataset = _dataset(read_texts(source or run.facts["data"]["source"]), tokens, recipe)
     _check_same(run.facts["data"], dataset)
-    return Job(submission, run, dataset, tokens, device, team)
+    notes = look(submission, recipe, tokens.vocab_size, device) if looking and team.leads else []
+    return Job(submission, run, dataset, tokens, device, team, tuple(notes))
 
 
 def threads_of(out: Path) -> int | None:
@@ -157,11 +164,19 @@ def _introduce(training: Training, console: Console) -> None:
     facts: dict[str, Any] = job.dataset.facts()
     console.print(
         f"{count(training.model):,} parameters, {facts['train_tokens']:,} tokens to learn from "
-        f"({job.tokens.vocab_size:,} different), on {in_words(job.device)}, "
-        f"in {job.recipe.precision}",
+        f"({job.tokens.vocab_size:,} different) of {job.run.facts['data']['source']}, on "
+        f"{in_words(job.device)}, in {job.recipe.precision}, linear layers by {job.recipe.linear}",
         markup=False,
     )
     console.print(code.in_words(code.facts_of(job.submission)), markup=False)
+    for note in job.notes:
+        console.print(note, markup=False)
+    if job.recipe.warmup_iterations >= job.recipe.iterations:
+        console.print(
+            f"warmup_iterations={job.recipe.warmup_iterations} is not less than "
+            f"iterations={job.recipe.iterations}: the learning rate only rises",
+            style="yellow",
+        )
     if compiled.pays(job.recipe.compile, job.device):
         console.print("the model is compiled first, which takes a while if it is done anew")
     if training.done:

@@ -16,10 +16,11 @@ from types import ModuleType
 from typing import Any
 
 from grader.catalogue import EXERCISES
-from grader.submission import MissingFile, UnusableInput
+from grader.submission import MissingFile, UnusableInput, read
 from lab.errors import LabError
 
 SOLUTIONS = Path(__file__).parents[1] / "solutions"
+_FILES = {exercise.file for exercise in EXERCISES.values()}
 YOURS, SOLVED = "yours", "the worked solution's"
 # They reach into the model: the worked solution's fit no other model than its own.
 _INSEPARABLE = {"kv_cache": "gpt2", "pretrained": "gpt2"}
@@ -73,6 +74,10 @@ class Submission:
         """YOURS or SOLVED."""
         return SOLVED if path.parent == SOLUTIONS else YOURS
 
+    def owns(self, path: Path) -> bool:
+        """Whether that is code which it runs: one's own, or the worked solution's."""
+        return path in self._places.values() or _lies_in(path, self.folder)
+
     def names(self) -> list[str]:
         """Under which names its files have been imported so far."""
         return list(self._modules)
@@ -81,7 +86,7 @@ class Submission:
         """What has been imported so far, by its name: "gpt2.py", and helpers of one's own."""
         found = {}
         for name, module in sorted(self._modules.items()):
-            path = Path(module.__file__ or "")
+            path = _file_of(module)
             named = f"{name}.py" if name in EXERCISES else path.relative_to(self.folder).as_posix()
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             found[named] = Source(path, self.whose(path), digest)
@@ -101,18 +106,18 @@ class Submission:
         if not path.exists():
             return None
         try:
-            read = exercise.read(path)
+            found = read(path, exercise.file, _FILES - {exercise.file}, names=exercise.names)
         except MissingFile:
             return None
         except UnusableInput as error:
             raise LabError(str(error)) from error
-        place = Path(read.folder) / read.main
+        place = Path(found.folder) / found.main
         if not place.is_file() or place.suffix != ".py":
             raise LabError(
                 f"{path}: the lab imports Python files as they lie there; expected {exercise.file} "
-                f"or a folder with it, found {read.main}. Save its code as {exercise.file}"
+                f"or a folder with it, found {found.main}. Save its code as {exercise.file}"
             )
-        written = read.error or set(exercise.names) - read.stubs - read.unwritten
+        written = found.error or set(exercise.names) - found.stubs - found.unwritten
         return place.resolve() if written else None
 
     def _solved(self, file: str) -> Path | None:
@@ -137,7 +142,7 @@ class Submission:
         except SyntaxError as error:
             raise LabError(f"{path} is no Python: {error}") from error
         for name in set(sys.modules) - before:
-            if name in EXERCISES or _lies_in(sys.modules[name], self.folder):
+            if name in EXERCISES or _lies_in(_file_of(sys.modules[name]), self.folder):
                 self._modules[name] = sys.modules[name]
         return module
 
@@ -185,13 +190,30 @@ class _Finder(MetaPathFinder):
             sys.modules.pop(name, None)
 
 
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    """Whether it is a file of the folder, and no installed package in it."""
-    path = Path(getattr(module, "__file__", None) or "/")
+def _file_of(module: ModuleType) -> Path:
+    return Path(getattr(module, "__file__", None) or "/")
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether it is a file of the folder, and of no package that is installed in it."""
     return folder in path.parents and "site-packages" not in path.parts
 
 
-def unwritten(error: NotImplementedError) -> str:
-    """Which function of the submission is still a stub."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.name} in {frame.filename} is not written yet"
+def raised(error: Exception) -> str | None:
+    """What the submission's code raised and where, or that it is a stub; None if it was not that
+    code.
+    """
+    code = next((finder.of for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    if code is None:
+        return None
+    frames = traceback.extract_tb(error.__traceback__)
+    own = traceback.StackSummary.from_list([f for f in frames if code.owns(Path(f.filename))])
+    if not own:
+        return None
+    if isinstance(error, NotImplementedError) and own[-1] == frames[-1]:
+        return f"{own[-1].name} in {own[-1].filename} is not written yet"
+    said = str(error).strip().splitlines()
+    words = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    where = "".join(own.format()).rstrip()
+    see = f"To see which case fails: grader grade {code.path}"
+    return f"the submission's code raised {words}\n{where}\n{see}"

@@ -32,6 +32,7 @@ class Job:
     tokens: Tokens
     device: torch.device
     team: Team
+    notes: tuple[str, ...] = ()  # what there is to say before it begins
 
     @property
     def recipe(self) -> Recipe:

@@ -12,6 +12,7 @@ from torch import nn
 from lab.checkpoint import WEIGHTS, put_weights, read_weights
 from lab.data.tokens import Tokens
 from lab.errors import LabError
+from lab.look import cache_fault
 from lab.model import build
 from lab.run_folder import LANGUAGE_MODEL, Run, find
 from lab.submission import Submission
@@ -149,7 +150,8 @@ def _cached(
         return None, str(error)
     except NotImplementedError:
         return None, "CachedGPT2 is not written yet"
-    return model, ""
+    fault = cache_fault(submission, run.recipe)
+    return (None, fault) if fault else (model, "")
 
 
 class Stream:

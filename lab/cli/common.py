@@ -42,18 +42,21 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
-        from lab.submission import unwritten
+        from lab.submission import raised
 
         try:
             command(*arguments, **options)
         except LabError as error:
             fail(str(error))
-        except NotImplementedError as error:
-            fail(unwritten(error))
         except ModuleNotFoundError as error:
             if error.name not in ("safetensors", "matplotlib"):
                 raise
             fail(f"{error.name} is missing: pip install 'gpt2-interview-kit[lab]'")
+        except Exception as error:
+            words = raised(error)
+            if words is None:
+                raise
+            fail(words)
 
     return wrapped
 

@@ -9,6 +9,7 @@ import click
 
 from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
 from lab.environment import keep_memory
+from lab.errors import LabError
 from lab.presets import CHOICES, PRESETS, changed, preset
 
 
@@ -38,6 +39,13 @@ from lab.presets import CHOICES, PRESETS, changed, preset
 )
 @click.option("--sdpa", is_flag=True, help="Compute attention in one fused call.")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="RUN",
+    help="Instead of a preset: all values of this run, and the arithmetic that it settled on.",
+)
+@click.option("--no-look", is_flag=True, help="Train what a look finds unable to learn, too.")
 @SUBMISSION
 @MERGES
 @DEVICE
@@ -51,6 +59,8 @@ def train(
     settings: tuple[str, ...],
     sdpa: bool,
     resume: bool,
+    like: Path | None,
+    no_look: bool,
     submission: Path | None,
     merges: Path | None,
     device: str,
@@ -65,6 +75,8 @@ def train(
     """
     settings += tuple(["attention=sdpa"] * sdpa) + ((f"tokens={tokens}",) if tokens else ())
     recipe = changed(preset(name), settings)  # before anything slow: a slip is told at once
+    if like is not None and resume:
+        raise LabError("--resume keeps to the run's own values: --like is for a new run")
 
     from lab import start
     from lab.code import code_of
@@ -73,15 +85,19 @@ def train(
     from lab.run_folder import LANGUAGE_MODEL, find
     from lab.stop import INTERRUPTED
 
+    if like is not None:
+        recipe = changed(find(like, LANGUAGE_MODEL).recipe, settings)
     code = code_of(find(out, LANGUAGE_MODEL) if resume else None, submission)
     chosen = choose(device)
     keep_memory()
-    set_threads(threads or (start.threads_of(out) if resume else None))
+    model = out if resume else like
+    set_threads(threads or (start.threads_of(model) if model else None))
     with joined(chosen) as team:
         if resume:
-            job = start.again(out, settings, source, code, chosen, team)
+            job = start.again(out, settings, source, code, chosen, team, not no_look)
         else:
-            job = start.begin(out, recipe, source or "default", code, merges, chosen, team)
+            text = source or "default"
+            job = start.begin(out, recipe, text, code, merges, chosen, team, not no_look)
         finished = start.carry_out(job, screen(quiet=not team.leads))
     sys.exit(0 if finished else INTERRUPTED)
 

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.data.tables import Table, decoded, read_columns, read_rows
+from lab.data.tables import Table, decoded, read_columns, read_rows
+from lab.data.tables import Table, decoded, read_columns, read_rows
 from lab.errors import LabError
 
 _HELD_OUT = 0.1  # of a single file, for measuring
 _TRAIN = ("train.csv", "train_5000.csv")
 _COLUMNS = 3  # class, title, description
+# AG News as Kaggle has it: with this header, and without the names of the classes.
+_KAGGLE = ["Class Index", "Title", "Description"]
+_AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
+# AG News as Kaggle has it: with this header, and without the names of the classes.
+_KAGGLE = ["Class Index", "Title", "Description"]
+_AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
 # AG News as Kaggle has it: with this header, and without the names of the classes.
 _KAGGLE = ["Class Index", "Title", "Description"]
 _AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.data.tables import Table, decoded, read_columns, read_rows
-from lab.data.tables import Table, decoded, read_columns, read_rows
-from lab.data.tables import Table, decoded, read_columns, read_rows
 from lab.errors import LabError
 
 _HELD_OUT = 0.1  # of a single file, for measuring

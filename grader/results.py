@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 from grader.check import Check, Counterexample
+from grader.schema import CheckShape, DiagnosisShape, PartShape, ReportShape, SessionShape
 from grader.vocabulary import UNSEARCHED, Certainty, IsolationLevel, Policy, Status, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 WAITING = ("todo", "not-run")  # statuses of what there is nothing to judge of yet
 FOUL = ("violation", "protocol")  # statuses that no points outweigh
 
@@ -46,27 +47,31 @@ class CheckResult:
         """Whether something is wrong: neither passed nor waiting."""
         return self.status not in ("pass", *WAITING)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> CheckShape:
         """As in the JSON report."""
         found = self.counterexample
-        return {
+        shape: CheckShape = {
             "id": self.check.id,
             "part": self.check.part,
             "requirement": self.check.requirement,
             "status": self.status,
             "points": self.points,
             "max_points": self.check.points,
-            **({"optional": True} if self.check.optional else {}),
             "message": self.message,
             "traceback": self.traceback,
-            **({"call": self.call} if self.call else {}),
-            **({"printed": self.printed} if self.printed else {}),
             "counterexample": None
             if found is None
             else {"code": found.code, "expected": found.expected, "found": found.found},
             "follows": self.follows,
             "seconds": round(self.seconds, 4),
         }
+        if self.check.optional:
+            shape["optional"] = True
+        if self.call:
+            shape["call"] = self.call
+        if self.printed:
+            shape["printed"] = self.printed
+        return shape
 
 
 @dataclass(frozen=True)
@@ -79,15 +84,17 @@ class Diagnosis:
     certainty: Certainty
     leak_map: tuple[tuple[float, ...], ...] = ()  # how much output t moves with input s
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> DiagnosisShape:
         """As in the JSON report."""
-        found = {
+        shape: DiagnosisShape = {
             "part": self.part,
             "cause": self.cause,
             "explanation": self.explanation,
             "certainty": self.certainty,
         }
-        return {**found, "leak_map": self.leak_map} if self.leak_map else found
+        if self.leak_map:
+            shape["leak_map"] = self.leak_map
+        return shape
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class Clock:
             return f"LATE by {_minutes(math.ceil(self.elapsed - self.minutes))}"
         return f"{math.ceil(self.minutes - self.elapsed)} of {_minutes(self.minutes)} left"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> SessionShape:
         """As in the JSON report."""
         elapsed = round(self.elapsed, 2)
         return {"minutes": self.minutes, "elapsed": elapsed, "late": self.late}
@@ -246,9 +253,9 @@ class Report:
         names = dict.fromkeys(r.check.part for r in self.results if r.check.points)
         return {name: tuple(r for r in self.results if r.check.part == name) for name in names}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ReportShape:
         """The report as plain JSON values, schema version 1."""
-        return {
+        shape: ReportShape = {
             "schema_version": SCHEMA_VERSION,
             "exercise": self.exercise,
             "passed": self.verdict == "pass",
@@ -260,33 +267,40 @@ class Report:
             "timeout": self.timeout,
             "kit": self.kit,
             "rubric": self.rubric,
-            **({} if self.pass_mark is None else {"pass_mark": self.pass_mark}),
-            **({"base": self.base} if self.base else {}),
-            **({"unreadable": self.unreadable} if self.unreadable else {}),
             "submission": {"path": self.path, "file": self.file, "sha256": self.sha256},
             "isolation": {
                 "level": self.isolation_level,
                 "mechanisms": list(self.isolation_mechanisms),
             },
-            "parts": [
-                {
-                    "name": name,
-                    "score": total(results),
-                    "max_score": sum(r.check.points for r in results),
-                    "judged_by": self.judged_by.get(name, ""),
-                    **({"stand_ins": self.stand_ins[name]} if name in self.stand_ins else {}),
-                }
-                for name, results in self.parts().items()
-            ],
+            "parts": [self._part(name, results) for name, results in self.parts().items()],
             "checks": [result.as_json() for result in self.results],
             "diagnoses": [diagnosis.as_json() for diagnosis in self.diagnoses],
             "undiagnosed": list(self.undiagnosed),
             "advisories": [
                 {"id": id, "message": message} for id, message in self.advisories.items()
             ],
-            **({"session": self.clock.as_json()} if self.clock else {}),
             "seconds": round(self.seconds, 3),
         }
+        if self.pass_mark is not None:
+            shape["pass_mark"] = self.pass_mark
+        if self.base:
+            shape["base"] = self.base
+        if self.unreadable:
+            shape["unreadable"] = self.unreadable
+        if self.clock:
+            shape["session"] = self.clock.as_json()
+        return shape
+
+    def _part(self, name: str, results: tuple[CheckResult, ...]) -> PartShape:
+        shape: PartShape = {
+            "name": name,
+            "score": total(results),
+            "max_score": sum(r.check.points for r in results),
+            "judged_by": self.judged_by.get(name, ""),
+        }
+        if name in self.stand_ins:
+            shape["stand_ins"] = self.stand_ins[name]
+        return shape
 
 
 def total(results: Iterable[CheckResult]) -> float:

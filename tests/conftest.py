@@ -12,6 +12,7 @@ import pytest
 from grader.grading import Options, grade
 from grader.results import Report
 from grader.sandbox.client import Server, start
+from tests import report_schema
 from tests.bank import ROOT
 
 Grade = Callable[..., Report]
@@ -28,7 +29,9 @@ def _judge(server: Server) -> Grade:
     """grade(path, seed=0, …) with a warm fork server."""
 
     def judge(path: Path, **options: Any) -> Report:
-        return grade(path, Options(**{"seed": 0, **options}), server=server)
+        report = grade(path, Options(**{"seed": 0, **options}), server=server)
+        report_schema.check(report)
+        return report
 
     return judge
 

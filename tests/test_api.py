@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 
 import grader
 from grader.errors import GraderError
+from tests import report_schema
 from tests.bank import FOLDER, ROOT
 
 WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
@@ -37,6 +39,20 @@ def test_report_is_json_and_text_and_page(report: grader.Report) -> None:
     assert frame.startswith("<iframe srcdoc=")
     assert "<script" not in frame
     assert frame.count("<") == 2  # the frame and its end: the page in it is an attribute's text
+
+
+def test_report_is_as_the_schema_says(report: grader.Report) -> None:
+    report_schema.check(report)
+    published = json.loads(report_schema.FILE.read_text(encoding="utf-8"))
+    assert published == report_schema.schema(), "run: python -m tests.report_schema"
+
+
+def test_the_schema_refuses_what_is_no_report(report: grader.Report) -> None:
+    wrong = json.loads(report.to_json())
+    wrong["checks"][0]["status"] = "maybe"
+    published = json.loads(report_schema.FILE.read_text(encoding="utf-8"))
+    with pytest.raises(jsonschema.ValidationError, match="maybe"):
+        jsonschema.validate(wrong, published)
 
 
 def test_assert_passes() -> None:

@@ -69,7 +69,7 @@ class Store:
         """Write both forms of a report, the one last that tells that it is there."""
         html.write(report, self._path(name, "html"))
         json_report.write(report, self._path(name, "json"))
-        return report.as_json()
+        return {**report.as_json()}
 
     def page_of(self, name: str) -> str:
         """Where its page lies, seen from the table."""

@@ -119,7 +119,7 @@ def write_form(form: str, report: Report, file: Path) -> None:
     from grader import exports
     from grader.files import write_whole
 
-    write_whole(file, exports.as_form(form, [report.as_json()]))
+    write_whole(file, exports.as_form(form, [{**report.as_json()}]))
 
 
 def write_unfinished(files: dict[str, Path | None], why: str = "") -> None:

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from lab import attention, compiled, gelu, linear
+from lab.building import built
 from lab.device import linear_by_onednn
+from lab.forms import settle
 from lab.presets import Recipe
 from lab.submission import Submission
 
@@ -14,15 +16,9 @@ from lab.submission import Submission
 def build(
     submission: Submission, recipe: Recipe, vocab_size: int, name: str = "GPT2", file: str = "gpt2"
 ) -> nn.Module:
-    """A GPT2 of the submission."""
-    model: nn.Module = submission.get(file, name)(
-        vocab_size,
-        recipe.embed_dim,
-        recipe.num_heads,
-        recipe.num_layers,
-        recipe.block_size,
-        recipe.dropout,
-    )
+    """A GPT2 of the submission, in the forms that the recipe says."""
+    model = built(submission, recipe, vocab_size, name, file)
+    settle(model, recipe, vocab_size)
     return model
 
 

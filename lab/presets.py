@@ -16,8 +16,12 @@ CHOICES = {
     "linear": ("auto", "torch", "onednn"),
     "optimizer": ("adamw", "muon"),
     "schedule": ("cosine", "linear"),
+    "tied_head": ("own", "yes", "no"),
+    "activation": ("own", "gelu", "gelu_new"),
 }
-MODEL_FIELDS = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")
+SIZES = ("embed_dim", "num_heads", "num_layers", "block_size", "d_ff")
+FORMS = ("tied_head", "activation", "layer_norm_epsilon")
+MODEL_FIELDS = (*SIZES, *FORMS, "tokens")
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,13 @@ class Recipe:
     num_heads: int = 4
     num_layers: int = 4
     block_size: int = 64
+    d_ff: int = 0  # width inside the MLP; 0: the submission's own, which is 4 × embed_dim
     dropout: float = 0.0
     tokens: str = "chars"
+    # own (epsilon: 0): as the submission has it; others set what its modules let be set
+    tied_head: str = "own"
+    activation: str = "own"  # gelu: the exact one; gelu_new: by tanh, as GPT-2 has it
+    layer_norm_epsilon: float = 0.0
 
     # Sequences in a batch, over all processes, and batches to one step of the optimizer
     batch_size: int = 12

@@ -1,61 +1,85 @@
-"""GPT-2's own weights: OpenAI's checkpoints and Hugging Face's files, for a submission's GPT2."""
+"""GPT-2's own weights: OpenAI's checkpoints, Hugging Face's files, nanoGPT's; read and named."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lab.checkpoint import read_weights
 from lab.errors import LabError
-from lab.presets import Recipe
-
-_LAYER = re.compile(r"h\.(\d+)\.(.+)\.(weight|bias)")
-# Not learned, or the token embedding once more.
-_PASSED_OVER = re.compile(r"(h\.\d+\.attn\.(bias|masked_bias)|lm_head\.weight)")
-_SIZES = {  # ours: OpenAI's, Hugging Face's
-    "vocab_size": ("n_vocab", "vocab_size"),
-    "block_size": ("n_ctx", "n_positions"),
-    "embed_dim": ("n_embd", "n_embd"),
-    "num_heads": ("n_head", "n_head"),
-    "num_layers": ("n_layer", "n_layer"),
-}
+from lab.weights import names
+from lab.weights.architecture import Architecture, from_config, from_hparams, from_model_args
+from lab.weights.files import Weights, read_tensors
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Sizes, and variables under OpenAI's names."""
+    """What it is, its variables under OpenAI's names, and a head (V, C) if that is not the wte."""
 
-    sizes: dict[str, int]
+    architecture: Architecture
     variables: dict[str, torch.Tensor]
     form: str
-
-    def recipe(self) -> Recipe:
-        """What builds a model that takes the variables."""
-        sizes = {name: size for name, size in self.sizes.items() if name != "vocab_size"}
-        return replace(Recipe(tokens="gpt2"), **sizes)  # type: ignore[arg-type]  # all are int
+    head: torch.Tensor | None = None
 
 
-def read_folder(folder: Path) -> Checkpoint:
-    """A checkpoint of either kind. Raises LabError."""
-    if (folder / "hparams.json").is_file():
+def read_folder(place: Path) -> Checkpoint:
+    """A checkpoint of any of the three, in a folder or, of the latter two, a file of one.
+
+    Raises LabError.
+    """
+    folder = place if place.is_dir() else place.parent
+    if place.is_dir() and (folder / "hparams.json").is_file():
+        architecture = from_hparams(folder / "hparams.json")
         variables = _openai(folder)
-        return Checkpoint(_sizes(folder / "hparams.json", 0), variables, "OpenAI, TensorFlow")
-    files = sorted(folder.glob("*.safetensors"))
-    if files and (folder / "config.json").is_file():
-        tensors = {name: one for file in files for name, one in read_weights(file).items()}
-        variables = from_hugging_face(tensors)
-        return Checkpoint(_sizes(folder / "config.json", 1), variables, "Hugging Face, safetensors")
+        names.check(variables, architecture, str(folder))
+        return Checkpoint(architecture, variables, "OpenAI, TensorFlow")
+    config = folder / "config.json"
+    weights = read_tensors(place)
+    if weights is not None and weights.args:
+        architecture = from_model_args(weights.args, weights.source)
+        return _checkpoint(place, weights, architecture, "nanoGPT")
+    if weights is not None and config.is_file():
+        return _checkpoint(place, weights, from_config(config), "Hugging Face")
+    if weights is not None:
+        raise LabError(f"{place} holds weights, but no config.json beside them tells their n_head")
     raise LabError(
-        f"{folder} holds no GPT-2: neither OpenAI's hparams.json, checkpoint and model.ckpt.*, nor "
-        "Hugging Face's config.json and *.safetensors"
+        f"{place} holds no GPT-2: neither OpenAI's hparams.json, checkpoint and model.ckpt.*, nor "
+        "Hugging Face's config.json with *.safetensors or pytorch_model.bin, nor nanoGPT's ckpt.pt"
     )
+
+
+def _checkpoint(place: Path, weights: Weights, of: Architecture, kind: str) -> Checkpoint:
+    tensors = dict(weights.tensors)
+    head = _head(tensors, of, place)
+    variables = names.openai_variables(tensors, names.is_transposed(tensors))
+    if kind == "nanoGPT" and not any(name.endswith("/b") for name in variables):
+        variables = names.with_biases(variables, of)
+    names.check(variables, of, str(place))
+    return Checkpoint(of, variables, f"{kind}, {weights.source}", head)
+
+
+def _head(tensors: dict[str, torch.Tensor], of: Architecture, place: Path) -> torch.Tensor | None:
+    """Takes the head out of the tensors. None where the token embedding is the head."""
+    head, embedding = tensors.pop(names.HEAD, None), tensors.get("wte.weight")
+    if not of.tied:
+        if head is None:
+            raise LabError(f"{place}: tie_word_embeddings is false, but there is no {names.HEAD}")
+        if tuple(head.shape) != (of.vocab_size, of.embed_dim):
+            raise LabError(
+                f"{place}: expected {names.HEAD} of shape {(of.vocab_size, of.embed_dim)}, found "
+                f"{tuple(head.shape)}"
+            )
+        return head.float()
+    if head is not None and embedding is not None and not torch.equal(head, embedding):
+        raise LabError(
+            f"{place}: tie_word_embeddings is true, but {names.HEAD} is not wte.weight; set it to "
+            "false in config.json if the head is its own"
+        )
+    return None
 
 
 def _openai(folder: Path) -> dict[str, torch.Tensor]:
@@ -64,39 +88,3 @@ def _openai(folder: Path) -> dict[str, torch.Tensor]:
         return {name: torch.tensor(array) for name, array in arrays.items()}
     except (OSError, ValueError) as error:  # a file that is missing or damaged
         raise LabError(str(error)) from error
-
-
-def _sizes(file: Path, column: int) -> dict[str, int]:
-    try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-        return {ours: int(given[theirs[column]]) for ours, theirs in _SIZES.items()}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LabError(f"{file} does not tell the sizes of a GPT-2: {error}") from error
-
-
-def from_hugging_face(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same under OpenAI's names. Both keep matrices as (in, out), OpenAI with one axis more.
-
-    What is unknown keeps its name, so that load_openai_weights can name it.
-    """
-    found = {}
-    for name, tensor in tensors.items():
-        name = name.removeprefix("transformer.")
-        if not _PASSED_OVER.fullmatch(name):
-            new = _openai_name(name)
-            found[new] = tensor[None] if new.endswith("/w") else tensor
-    return {name: tensor.float() for name, tensor in found.items()}
-
-
-def _openai_name(name: str) -> str:
-    """Such as model/h0/attn/c_attn/w for h.0.attn.c_attn.weight."""
-    if name in ("wte.weight", "wpe.weight"):
-        return f"model/{name[:3]}"
-    if name in ("ln_f.weight", "ln_f.bias"):
-        return "model/ln_f/" + ("g" if name.endswith("weight") else "b")
-    match = _LAYER.fullmatch(name)
-    if match is None:
-        return name
-    layer, part, what = match.groups()
-    weight = "g" if part.startswith("ln_") else "w"
-    return f"model/h{layer}/{part.replace('.', '/')}/{weight if what == 'weight' else 'b'}"

@@ -13,10 +13,12 @@ from grader.files import write_whole
 from lab.code import facts_of, keep
 from lab.data.tokens import Tokens, read_tokens, write_tokens
 from lab.errors import LabError
-from lab.presets import Recipe
+from lab.presets import FORMS, Recipe
 from lab.submission import Submission
 
 FORMAT = 1
+# Of the recipe, what runs of before have not.
+_LATER = {name: getattr(Recipe(), name) for name in ("d_ff", *FORMS)}
 LANGUAGE_MODEL, CLASSIFIER = "language model", "classifier"
 
 
@@ -113,7 +115,7 @@ def _read(path: Path, kind: str | None) -> Run:
             f"{FORMAT})"
         )
     try:
-        given = facts.pop("recipe")
+        given = {**_LATER, **facts.pop("recipe")}
         recipe = Recipe(**{field.name: given[field.name] for field in fields(Recipe)})
         run = Run(path, facts.pop("kind"), recipe, facts)
     except (KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from lab import checkpoint, model
+from lab.bridge import logits_of
 from lab.data.dataset import Dataset
 from lab.data.tokens import Tokens
 from lab.device import training_precision
@@ -55,7 +56,8 @@ class Training:
         self.model = model.build(job.submission, recipe, job.tokens.vocab_size).to(job.device)
         self.optimizer = optimizer_of(self.model, recipe, job.submission, job.tokens.vocab_size)
         precision = training_precision(recipe.precision, job.device)
-        self.dressed = model.dressed(self.model, recipe, job.device, precision)
+        self._logits = logits_of(self.model)
+        self.dressed = model.dressed(self._logits, recipe, job.device, precision)
         self._joined = job.team.join(self.dressed)
         # Batches are the same in every process; dropout is not.
         self._batches = torch.Generator().manual_seed(recipe.seed)

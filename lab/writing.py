@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lab.bridge import logits_of
 from lab.checkpoint import WEIGHTS, put_weights, read_weights
 from lab.data.tokens import Tokens
 from lab.errors import LabError
@@ -33,16 +34,22 @@ class How:
 class Reader(nn.Module):
     """Stands in for a model in generate: reads only what is new, if there is a cache.
 
-    tell: gets the last tokens (B,) of whatever is read, before it is read.
+    tell: gets the last tokens (B,) of whatever is read, before it is read. unused: tokens that are
+    never drawn.
     """
 
     def __init__(
-        self, model: nn.Module, cached: bool, tell: Callable[[torch.Tensor], None]
+        self,
+        model: nn.Module,
+        cached: bool,
+        tell: Callable[[torch.Tensor], None],
+        unused: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.model = model
         self.cached = cached
         self.tell = tell
+        self._unused = list(unused)
         self.forget()
 
     def forget(self) -> None:
@@ -57,14 +64,21 @@ class Reader(nn.Module):
         """
         self.tell(idx[:, -1])
         if not self.cached:
-            logits: torch.Tensor = self.model(idx)
-            return logits[:, -1:].float().expand(-1, idx.shape[1], -1)
+            return self._last(self.model(idx), idx)
         grown = self._read is not None and torch.equal(idx[:, :-1], self._read)
         logits, self._cache = self.model(
             idx[:, -1:] if grown else idx, self._cache if grown else None
         )
         self._read = idx
-        return logits[:, -1:].float().expand(-1, idx.shape[1], -1)
+        return self._last(logits, idx)
+
+    def _last(self, logits: torch.Tensor, idx: torch.Tensor) -> torch.Tensor:
+        """The last logits in the place of all; none for tokens that stand for nothing."""
+        last = logits[:, -1:].float()
+        if self._unused:
+            last = last.clone()
+            last[..., self._unused] = float("-inf")
+        return last.expand(-1, idx.shape[1], -1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class Writer:
                 tell(column)
             calls += 1
 
-        reader = Reader(self.model, self.cached, new_only).eval()
+        reader = Reader(self.model, self.cached, new_only, self.tokens.unused).eval()
         with torch.inference_mode():
             out: torch.Tensor = self.submission.get("generation", "generate")(
                 reader,
@@ -135,6 +149,7 @@ def writer(
     if model is None:
         model = build(submission, run.recipe, run.facts["vocab_size"])
         put_weights(model, weights, str(path))
+        model = logits_of(model)
     model = model.to(device=device, dtype=precision).eval()
     return Writer(submission, run, tokens or run.tokens(submission), model, cached, why)
 

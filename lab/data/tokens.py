@@ -1,4 +1,4 @@
-"""What a model's numbers stand for: characters, GPT-2's byte pairs, or nothing known."""
+"""What a model's numbers stand for: characters, bytes, GPT-2's byte pairs, or nothing known."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ class Tokens(Protocol):
 
     @property
     def kind(self) -> str:
-        """ "chars" or "gpt2"."""
+        """ "chars", "bytes", "gpt2" or "numbers"."""
 
     @property
     def vocab_size(self) -> int:
-        """How many there are."""
+        """How many numbers a model of them takes, and gives."""
+
+    @property
+    def unused(self) -> Sequence[int]:
+        """Those that stand for nothing: they pad the model, and are never drawn."""
 
     @property
     def end(self) -> int | None:
@@ -51,9 +55,11 @@ class Characters:
     kind = "chars"
     end = None
 
-    def __init__(self, characters: str) -> None:
+    def __init__(self, characters: str, vocab_size: int | None = None) -> None:
         self.characters = characters
-        self.vocab_size = len(characters)
+        self.known = len(characters)
+        self.vocab_size = vocab_size or self.known
+        self.unused = range(self.known, self.vocab_size)
         self._codes = _code_points(characters)
 
     @classmethod
@@ -64,7 +70,7 @@ class Characters:
     def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
         """See Tokens."""
         codes = _code_points(text)
-        places = np.searchsorted(self._codes, codes).clip(max=self.vocab_size - 1)
+        places = np.searchsorted(self._codes, codes).clip(max=self.known - 1)
         known = self._codes[places] == codes
         if not known.all() and not skip_unknown:
             strange = "".join(sorted({text[i] for i in np.flatnonzero(~known)[:1000]}))
@@ -73,38 +79,99 @@ class Characters:
 
     def decode(self, ids: Sequence[int]) -> str:
         """See Tokens."""
-        return "".join(self.characters[i] for i in ids)
+        return "".join(self.characters[i] for i in ids if i < self.known)
 
     def saved(self) -> dict[str, Any]:
         """See Tokens."""
-        return {"kind": self.kind, "characters": self.characters}
+        padded = {} if self.vocab_size == self.known else {"vocab_size": self.vocab_size}
+        return {"kind": self.kind, "characters": self.characters, **padded}
 
 
-class GPT2Tokens:
-    """GPT-2's byte pairs, by the submission's own tokenizer."""
+class Bytes:
+    """Each byte of the text in UTF-8 is a token: a vocabulary of 256, the same for all texts."""
 
-    kind = "gpt2"
-
-    def __init__(self, merges: str, submission: Submission) -> None:
-        self._merges = merges
-        self._tokenizer = submission.get("tokenizer", "BPETokenizer")(
-            parse_merges(merges), [END_OF_TEXT]
-        )
-        self._code = submission.digest("tokenizer")
-        self.vocab_size: int = self._tokenizer.vocab_size
-        self.end: int | None = self.vocab_size - 1
+    kind = "bytes"
+    end = None
+    vocab_size = 256
+    unused = ()
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
         """See Tokens. Every text has numbers."""
-        return np.asarray(self._tokenizer.encode(text), dtype=np.int64)
+        data = text.encode("utf-8", "surrogatepass")
+        return np.frombuffer(data, dtype=np.uint8).astype(np.int64)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """See Tokens."""
-        return str(self._tokenizer.decode(list(ids)))
+        """See Tokens. What is no UTF-8 becomes U+FFFD."""
+        return bytes(ids).decode("utf-8", "replace")
 
     def saved(self) -> dict[str, Any]:
         """See Tokens."""
-        return {"kind": self.kind, "merges": self._merges, "code": self._code}
+        return {"kind": self.kind}
+
+
+class GPT2Tokens:
+    """GPT-2's byte pairs, by the submission's own tokenizer.
+
+    vocab_size: the model's, if it is padded. ids: the number of each token, where they are not
+    given out in GPT-2's order: bytes, merges, special tokens. literal: whether special tokens in
+    a text are text like any other.
+    """
+
+    kind = "gpt2"
+
+    def __init__(
+        self,
+        merges: str,
+        submission: Submission,
+        vocab_size: int | None = None,
+        special_tokens: Sequence[str] = (END_OF_TEXT,),
+        ids: Sequence[int] | None = None,
+        *,
+        literal: bool = False,
+    ) -> None:
+        self._merges = merges
+        self._pairs = parse_merges(merges)
+        self._special = [*special_tokens]
+        self._tokenizer = submission.get("tokenizer", "BPETokenizer")(self._pairs, self._special)
+        self._code = submission.digest("tokenizer")
+        self.known: int = self._tokenizer.vocab_size
+        self.vocab_size = vocab_size or self.known
+        own = list(range(self.known))
+        self._ids = own if ids is None else [*ids]
+        self._own = dict(zip(self._ids, own, strict=True))
+        self.unused = sorted({*range(self.vocab_size)} - {*self._ids})
+        self._table = None if self._ids == own else np.asarray(self._ids, dtype=np.int64)
+        self.literal = literal
+        ends = self._special.index(END_OF_TEXT) if END_OF_TEXT in self._special else None
+        self.end: int | None = None if ends is None else self._ids[ends - len(self._special)]
+
+    def symbols(self) -> list[bytes]:
+        """What the bytes and the merges stand for, in GPT-2's order."""
+        single = [bytes([byte]) for byte in byte_of_character().values()]
+        return single + [left + right for left, right in self._pairs]
+
+    def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
+        """See Tokens. Every text has numbers."""
+        special = {} if self.literal or not self._special else {"allow_special": True}
+        ids = np.asarray(self._tokenizer.encode(text, **special), dtype=np.int64)
+        return ids if self._table is None else self._table[ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See Tokens."""
+        return str(self._tokenizer.decode([self._own[i] for i in ids if i in self._own]))
+
+    def saved(self) -> dict[str, Any]:
+        """See Tokens."""
+        found: dict[str, Any] = {"kind": self.kind, "merges": self._merges, "code": self._code}
+        if self.vocab_size != self.known:
+            found["vocab_size"] = self.vocab_size
+        if self._special != [END_OF_TEXT]:
+            found["special_tokens"] = self._special
+        if self._table is not None:
+            found["ids"] = self._ids
+        if self.literal:
+            found["literal"] = True
+        return found
 
 
 class Numbers:
@@ -112,6 +179,7 @@ class Numbers:
 
     kind = "numbers"
     end = None
+    unused = ()
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size
@@ -175,13 +243,24 @@ def read_tokens(folder: Path, submission: Submission) -> Tokens:
     """Those of a run. Raises LabError."""
     try:
         saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        if saved["kind"] == Characters.kind:
-            return Characters(saved["characters"])
-        if saved["kind"] == Numbers.kind:
-            return Numbers(saved["vocab_size"])
-        return GPT2Tokens(saved["merges"], submission)
-    except (OSError, ValueError, KeyError) as error:
+        kind = saved.pop("kind")
+        if kind == Characters.kind:
+            return Characters(**saved)
+        if kind == Bytes.kind:
+            return Bytes()
+        if kind == Numbers.kind:
+            return Numbers(**saved)
+        saved.pop("code", None)  # of when it was written
+        return GPT2Tokens(submission=submission, **saved)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LabError(f"{folder / _FILE} cannot be read: {error}") from error
+
+
+def literally(tokens: Tokens) -> Tokens:
+    """The same, to which special tokens in a text are text like any other."""
+    if isinstance(tokens, GPT2Tokens):
+        tokens.literal = True
+    return tokens
 
 
 def _code_points(text: str) -> npt.NDArray[np.uint32]:

@@ -117,7 +117,7 @@ def _field(settings: Any, name: str) -> Any:
 
 def _with_what_follows(given: Mapping[str, Any]) -> dict[str, Any]:
     width, heads = given["embed_dim"], given["num_heads"] or 1
-    return {**given, "head_dim": width // heads, "hidden_dim": 4 * width}
+    return {"head_dim": width // heads, "hidden_dim": 4 * width, **given}
 
 
 def _filled(kind: Any, sizes: Mapping[str, Any], others: Mapping[str, Any]) -> Any:

@@ -1,0 +1,1 @@
+"""Weights of others: read, put into a submission's model, checked by their logits; and written."""

@@ -152,7 +152,8 @@ class GPT2Tokens:
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
         """See Tokens. Every text has numbers."""
-        special = {} if self.literal or not self._special else {"allow_special": True}
+        known = not self.literal and any(token in text for token in self._special)
+        special = {"allow_special": True} if known else {}
         ids = np.asarray(self._tokenizer.encode(text, **special), dtype=np.int64)
         return ids if self._table is None else self._table[ids]
 

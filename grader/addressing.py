@@ -39,7 +39,12 @@ def addressed(report: Report, judged: Submission, submission: Submission) -> Rep
         file=clean(str(Path(submission.folder, submission.main))),
         files=submission.files,
         marks=tuple(
-            replace(m, file=mark_names.get(m.file, m.file), why=names.told(m.why))
+            replace(
+                m,
+                file=mark_names.get(m.file, m.file),
+                why=names.told(m.why),
+                place=names.place(m.file, m.line),
+            )
             for m in report.marks
         ),
         results=results,
@@ -81,6 +86,10 @@ class _Names:
         own = re.compile(rf"(?<![\w.-]){main}\b")
         text = own.sub(lambda found: self.submission.main, text)
         return text.replace(f"{self.judged.folder}/", f"{self.submission.folder}/")
+
+    def place(self, file: str, line: int) -> str:
+        """What to call a line, where it is not by file and line."""
+        return self._cell(line) if self.submission.cells and file == self.judged.main else ""
 
     def _cell(self, line: int) -> str:
         """Where a line of the text is in the notebook."""

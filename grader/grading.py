@@ -164,7 +164,10 @@ def _report(
         file=clean(str(Path(submission.folder, submission.main))),
         sha256=submission.sha256,
         files=submission.files,
-        marks=tuple(replace(m, why=clean(m.why)) for m in marks(submission, results, diagnoses)),
+        marks=tuple(
+            replace(m, why=clean(m.why))
+            for m in marks(submission, results, diagnoses, EXERCISES[options.exercise].names)
+        ),
         seed=options.seed,
         policy=options.policy,
         isolation_level="none",

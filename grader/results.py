@@ -99,11 +99,14 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Mark:
-    """A line of the submission that may be in question, and why."""
+    """A line of the submission that may be in question, and why. place: what to call it, if not
+    by file and line.
+    """
 
     file: str
     line: int
     why: str
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from grader.results import Report, total
 from tests.bank import Known, known, some
 from tests.conftest import Grade
+from tests.screenful import assert_one_screenful
 
 SLIPS = known("slips")
 FEW = [k for k in SLIPS if k.path.stem in ("attention_typo", "mlp_unwritten", "mlp_no_module")]
@@ -26,6 +27,7 @@ def test_a_slip_costs_its_own_class(judge: Grade, slip: Known) -> None:
     assert report.verdict == "fail"
     assert points(report) == [float(word) for word in slip.header["points"].split()]
     assert report.diagnoses[0].part == slip.header["part"]
+    assert_one_screenful(report, slip.header["part"])
     for part, replaced in report.stand_ins.items():
         assert part not in replaced
         assert slip.header["part"] in replaced

@@ -22,8 +22,8 @@ WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_report_fits_the_terminal(tmp_path: Path, columns: int) -> None:
-    with grader("grade", WRONG, "--seed", 3, columns=columns, state=tmp_path) as terminal:
-        shown = terminal.wait("FAIL  75 of 100", "should print", "Next: mend")
+    with grader("grade", "-v", WRONG, "--seed", 3, columns=columns, state=tmp_path) as terminal:
+        shown = terminal.wait("FAIL  75 of 100", "should print", "Next: fix")
         assert terminal.end() == 1
     longest = max(len(line) for line in shown.splitlines())
     assert columns - 12 < longest <= columns

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from grader import __version__
 from grader.cli import many, one, practice
+from grader.cli.encoding import settle
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Grader(click.Group):
+    """Can be read whatever the encoding of the output is."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        settle()
+        return super().main(*args, **kwargs)
+
+
+@click.group(cls=_Grader, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="grader")
 def main() -> None:
     """Judge GPT-2 exercises: prove them right, or say what is wrong.

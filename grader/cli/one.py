@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.command()
 @PATH
 @how_to_grade
+@click.option("-v", "--verbose", is_flag=True, help="Show all that the report has to say.")
 @click.option("--json", "json_file", type=OUTPUT, help="Also write the report as JSON.")
 @click.option("--html", "html_file", type=OUTPUT, help="Also write the report as a page.")
 @click.option("--junit", "junit_file", type=OUTPUT, help="Also write JUnit XML.")
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 def grade(
     path: Path,
     how: How,
+    verbose: bool,
     json_file: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
@@ -54,6 +56,8 @@ def grade(
     accept_weak_isolation: bool,
 ) -> None:
     """Grade PATH, a file, folder or archive (default: exercises/, or the session's folder).
+
+    Shows the verdict, the points, and the first thing to fix; with -v everything.
 
     Exit codes: 0 everything passed, 1 something did not, 2 the input was unusable, 3 the grader
     itself failed, 4 it could not be read, so that a person has to look.
@@ -67,7 +71,7 @@ def grade(
     with start(Limits.allowing(how.timeout)) as server:
         from grader.everything import grade as run
         from grader.interrupts import noted
-        from grader.report import html, json_report, terminal
+        from grader.report import html, json_report, short, terminal
         from grader.submission import UnusableInput
 
         console = screen()
@@ -108,7 +112,10 @@ def grade(
                 write(report, file)
         except OSError as error:
             failed.append(f"the report could not be written to {file}: {error.strerror}")
-    terminal.show(report, console)
+    if verbose:
+        terminal.show(report, console)
+    else:
+        short.show(report, console, console.height if console.is_terminal else None)
     if failed:
         unusable("; ".join(failed))
     sys.exit(EXIT_CODES[report.verdict])

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from grader.catalogue import EXERCISES
+from grader.report.focus import focuses
 from grader.results import Report
-from grader.vocabulary import UNPARSED
 
 PROGRAM = "grader"
 
@@ -26,7 +26,7 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
     """One or two sentences that begin with "Next:". program: what to type for the grader."""
     if report.verdict == "pass" and report.problems:
         first = report.problems[0][0].check.id
-        return f"Next: it passes. For the rest of the points, mend {first}."
+        return f"Next: it passes. For the rest of the points, fix {first}."
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
     if report.verdict == "internal":
@@ -47,14 +47,11 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
             f"Next: open {report.file}, read the brief beside it ({exercise.brief}), write "
             f"{exercise.names[0]}, and run this again."
         )
-    if report.problems:
-        first = report.problems[0][0].check.id
-        if report.problems[0][0].cause == UNPARSED:
+    if found := [focus for focus in focuses(report) if not focus.todo]:
+        if not found[0].topics:
             return "Next: fix that line, then run this again."
-        return (
-            f"Next: mend {first}, then run this again with --seed {report.seed}. "
-            f"For a hint: {hint_command(first, report.path, program)}"
-        )
+        hint = hint_command(found[0].topics[0], report.path, program)
+        return f"Next: fix this, then run it again. For a hint:\n  {hint}"
     return f"Next: write {_unwritten(report)}, and run this again."
 
 

@@ -6,14 +6,14 @@ import io
 
 from rich.console import Console
 
-from grader.report.terminal import show
+from grader.report.short import show
 from grader.results import Report
 
 _WIDTH = 100  # characters
 
 
 def as_text(report: Report) -> str:
-    """What `grader grade` prints, without colours."""
+    """What `grader grade` prints, without colours and with all of the case."""
     console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, no_color=True)
     with console.capture() as capture:
         show(report, console)

@@ -1,8 +1,9 @@
-"""The report on a terminal: the verdict first, what to do next last."""
+"""The whole report on a terminal: the verdict first, what to do next last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.report.advice import next_step, program
-from grader.results import WAITING, CheckResult, Diagnosis, Report, total
+from grader.results import WAITING, CheckResult, Clock, Diagnosis, Report, total
 
 _STYLES = {
     "pass": "bold green",
@@ -27,7 +28,7 @@ _PRINTED = 20  # lines; the page and the JSON have more
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
-    console.print(_headline(report))
+    console.print(headline(report))
     if report.unreadable:
         console.print(Text(f"{report.unreadable}\n{next_step(report, program())}"))
         return
@@ -41,26 +42,27 @@ def show(report: Report, console: Console) -> None:
         _show_problem(alike, console)
     for id, text in report.printed(_PRINTED):
         head = Text.assemble("the submission printed ", (f"in {id}", "dim"))
-        console.print(Group(head, _indented(_quoted(text, console))))
+        console.print(Group(head, indented(quoted(text, console))))
     if report.followers:
         console.print(_followers(report.followers))
     if report.waiting and not report.untouched:
         console.print(_waiting(report.waiting))
     for id, message in report.advisories.items():
         console.print(Text.assemble(("note ", "yellow"), f"{message} ", (f"[{id}]", "dim")))
-    console.print(_footer(report))
-    console.print(Text(next_step(report, program())))
+    console.print(footer(report))
+    if report.clock:
+        console.print(clock(report.clock))
+    console.print(Text(next_step(report, program())), soft_wrap=True)
 
 
-def _headline(report: Report) -> Text:
+def headline(report: Report, width: int | None = None) -> Text:
+    """The verdict, the points, and what it is about: by its last name where it is too long."""
     verdict = "TODO" if report.untouched else report.verdict.upper()
     style = "bold yellow" if report.untouched else _STYLES[report.verdict]
     points = "" if report.ungraded else f"  {report.score:g} of {report.max_score:g} points"
-    return Text.assemble(
-        (f"{verdict}", style),
-        (points, "bold"),
-        f"  {report.exercise}: {report.path}",
-    )
+    said = Text.assemble((f"{verdict}", style), (points, "bold"), f"  {report.exercise}: ")
+    fits = width is None or said.cell_len + len(report.path) <= width
+    return said.append(report.path if fits else Path(report.path).name)
 
 
 def _parts(report: Report) -> Padding:
@@ -71,7 +73,7 @@ def _parts(report: Report) -> Padding:
         statuses = {r.status for r in results}
         passed = sum(r.status == "pass" for r in results)
         word = "todo" if statuses <= set(WAITING) else f"{passed} of {len(results)} checks"
-        bar = Text("━" * filled, "green") + Text("━" * (_BAR - filled), "bright_black")
+        bar = Text("━" * filled, "green") + Text("─" * (_BAR - filled), "bright_black")
         judged = report.judged_by.get(name, "")
         table.add_row(name, bar, f"{score:g} of {top:g}", word, Text(judged, "dim"))
     return Padding(table, (1, 0, 1, 2), expand=False)
@@ -118,7 +120,7 @@ def _followers(followers: Sequence[CheckResult]) -> Text:
     text = Text()
     for cause in dict.fromkeys(r.follows for r in followers):
         its = [f"{r.check.id} (0 of {r.check.points:g})" for r in followers if r.follows == cause]
-        text.append(f"follows from {cause}: ", "dim")
+        text.append(f"caused by {cause}: ", "dim")
         text.append(", ".join(its) + "\n")
     return text
 
@@ -133,30 +135,31 @@ def _show_problem(alike: Sequence[CheckResult], console: Console) -> None:
         (f"  0 of {lost:g}", "dim"),
     )
     lines: list[RenderableType] = [
-        _labelled("asked", result.check.requirement),
-        _labelled("found", result.message),
+        labelled("expected", result.check.requirement),
+        labelled("actual", result.message),
     ]
     if len(alike) > 1:
-        lines.append(_labelled("also", ", ".join(r.check.id for r in alike[1:])))
+        lines.append(labelled("also", ", ".join(r.check.id for r in alike[1:])))
     if result.call:
-        lines.append(_labelled("call", result.call))
+        lines.append(labelled("call", result.call))
     if result.traceback:
-        lines.append(_quoted(result.traceback, console))
-    console.print(Group(head, _indented(*lines)))
+        lines.append(quoted(result.traceback, console))
+    console.print(Group(head, indented(*lines)))
     found = result.counterexample
     if found is not None:
         # Neither indented nor wrapped nor padded: what is copied from here can be pasted.
         code = Syntax(found.code, "python", theme="ansi_dark", background_color="default")
         console.print(code.highlight(found.code), soft_wrap=True)
-        prints = _labelled("prints", found.found, width=12)
-        console.print(_indented(_labelled("should print", found.expected), prints))
+        prints = labelled("prints", found.found, width=12)
+        console.print(indented(labelled("should print", found.expected), prints))
 
 
-def _indented(*lines: RenderableType) -> Padding:
+def indented(*lines: RenderableType) -> Padding:
+    """Lines below a head, with an empty one behind."""
     return Padding(Group(*lines), (0, 0, 1, 2), expand=False)
 
 
-def _quoted(text: str, console: Console) -> RenderableType:
+def quoted(text: str, console: Console) -> RenderableType:
     """The submission's own words, each line marked as such."""
     rows = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.add_column(style="dim", no_wrap=True)
@@ -166,12 +169,12 @@ def _quoted(text: str, console: Console) -> RenderableType:
     return Padding(rows, (0, 0, 0, 7))
 
 
-def _labelled(label: str, text: str, width: int = 5) -> Table:
+def labelled(label: str, text: str | Text, width: int = 8) -> Table:
     """A label and, beside it, a text that wraps under itself."""
     row = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     row.add_column(style="dim", min_width=width, no_wrap=True)
     row.add_column(overflow="fold")
-    row.add_row(label, Text(text))
+    row.add_row(label, Text(text) if isinstance(text, str) else text)
     return row
 
 
@@ -191,12 +194,15 @@ def _waiting(waiting: Sequence[CheckResult]) -> Text:
     return text
 
 
-def _footer(report: Report) -> Text:
-    text = Text(
+def footer(report: Report) -> Text:
+    """How it was graded."""
+    return Text(
         f"seed {report.seed}, isolation {report.isolation_level} "
         f"({', '.join(report.isolation_mechanisms)}), {report.seconds:.1f} s",
         "dim",
     )
-    if report.clock:
-        text.append(f"\n{report.clock.words}", "bold red" if report.clock.late else "bold")
-    return text
+
+
+def clock(time: Clock) -> Text:
+    """The time left in a session, or how late it is."""
+    return Text(time.words, "bold red" if time.late else "bold")

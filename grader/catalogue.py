@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from grader import exercises
 from grader.check import Check
@@ -14,11 +15,23 @@ from grader.declaration import Declaration
 from grader.sandbox.client import Server, Subject
 from grader.submission import Submission, read
 
+if TYPE_CHECKING:
+    from grader.gpt2.evidence import Evidence
+
 ALL = "all"  # what is typed in place of an exercise's name
 FOLDER = Path(__file__).parent / "exercises"
 _PACKED = FOLDER.parent / "handout"  # where an installed kit carries them
 # What is handed to a candidate: the stubs and the brief.
 HANDOUT = _PACKED if _PACKED.is_dir() else FOLDER.parents[1] / "exercises"
+
+
+class CheckFunction(Protocol):
+    """A pytest function that is a check."""
+
+    check: Check
+
+    def __call__(self, *, evidence: Evidence) -> None:
+        """Raises what says that the requirement is not met."""
 
 
 class Exercise(Declaration):
@@ -66,20 +79,19 @@ class Exercise(Declaration):
             file, names = EXERCISES[self.base].file, EXERCISES[self.base].names
         return Subject(submission, server, self.names, timeout, file, names, stand_ins)
 
-    @property
-    def paths(self) -> list[str]:
-        """The check files, in the order in which they run."""
-        return [str(FOLDER / self.name / f"{module}.py") for module in self.modules]
-
-    def checks(self) -> dict[str, Check]:
-        """The checks by the names of their functions ("test_mlp::test_width"), in order."""
-        found = {}
+    def functions(self) -> dict[str, CheckFunction]:
+        """The functions that check, by their names ("test_mlp::test_width"), in order."""
+        found: dict[str, CheckFunction] = {}
         for name in self.modules:
             module = importlib.import_module(f"{exercises.__name__}.{self.name}.{name}")
             for key, item in vars(module).items():
                 if key.startswith("test_") and hasattr(item, "check"):
-                    found[f"{name}::{key}"] = item.check
+                    found[f"{name}::{key}"] = item
         return found
+
+    def checks(self) -> dict[str, Check]:
+        """The checks by the names of their functions, in order."""
+        return {name: function.check for name, function in self.functions().items()}
 
 
 def chosen(name: str) -> list[Exercise]:

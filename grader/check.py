@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+# Not the plugins of whatever else is installed: they take part in nothing here, and time.
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
 
 from hypothesis import HealthCheck, Phase, settings
 

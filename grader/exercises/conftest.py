@@ -14,8 +14,6 @@ from grader.catalogue import EXERCISES
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import start
 
-EVIDENCE = pytest.StashKey[Evidence]()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`pytest grader/exercises --submission PATH` runs the checks directly."""
@@ -43,10 +41,7 @@ def _evidence_for(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Ev
 
 @pytest.fixture(name="evidence")
 def _evidence(request: pytest.FixtureRequest) -> Evidence:
-    """What has been found out about the submission; `grader grade` brings its own."""
-    given = request.config.stash.get(EVIDENCE, None)
-    if given is not None:
-        return given
+    """What has been found out about the submission."""
     found: Evidence = request.getfixturevalue("evidence_for")(request.path.parent.name)
     return found
 

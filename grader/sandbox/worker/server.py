@@ -40,13 +40,14 @@ def main(
 
     without: mechanisms not to use; found: those that the parent has put around this process.
     """
+    gc.disable()  # what is imported stays
     if not found:
         found = lockdown.enter(without)
     control = socket.socket(fileno=control_descriptor)
     answerer = ready()
     plan = lockdown.prepare(limits, without, found)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     control.sendall(REPLY.pack(os.getpid(), 0))
     workers: set[int] = set()
     while True:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from lab.submission import YOURS, Submission
+
 # What each argument of the lab's may be called in a generate of a model.
 _CALLED = {
     "max_new_tokens": ("max_new_tokens", "max_tokens", "num_tokens", "n", "steps"),
@@ -71,17 +73,24 @@ def _logits(given: Any) -> Any:
     return getattr(given, "logits", given)
 
 
-def own_generate(model: nn.Module) -> Callable[..., torch.Tensor] | None:
-    """The model's own `generate`, to be called as that of the exercise; None if it has none.
-
-    What it does not take is left out; `ignored` says what of a call that is.
-    """
-    method = getattr(model, "generate", None)
-    return None if method is None else _Generate(method)
+def own_generate(submission: Submission, model: nn.Module) -> OwnGenerate | None:
+    """The model's own `generate`, if it has one and the submission has no generation.py."""
+    method = getattr(model, "generate", None) if may_write(submission) else None
+    return None if method is None else OwnGenerate(method)
 
 
-class _Generate:
-    """A model's method, called with the arguments of generation.py."""
+def may_write(submission: Submission) -> bool:
+    """Whether a `generate` of the model would count: the model is one's own, generation.py not."""
+    model, generation = submission.place("gpt2"), submission.place("generation")
+    return (
+        model is not None
+        and submission.whose(model) == YOURS
+        and (generation is None or submission.whose(generation) != YOURS)
+    )
+
+
+class OwnGenerate:
+    """A model's method, called as generate of generation.py. What it does not take is left out."""
 
     def __init__(self, method: Callable[..., torch.Tensor]) -> None:
         self._method = method
@@ -92,7 +101,7 @@ class _Generate:
         }
 
     def ignored(self, **asked: Any) -> list[str]:
-        """What it cannot take of these arguments."""
+        """What it cannot follow of these arguments."""
         return [
             name
             for name, value in asked.items()
@@ -108,7 +117,7 @@ class _Generate:
         generator: torch.Generator | None = None,
         **how: Any,
     ) -> torch.Tensor:
-        """idx (B, T) -> (B, T + n). The model is the one whose method it is, in eval mode."""
+        """idx (B, T) -> (B, T + n)"""
         if how.get("temperature") == 0 and self._names["top_k"]:
             how |= {"temperature": 1.0, "top_k": 1}  # the same, and nothing is divided by it
         asked = {"max_new_tokens": max_new_tokens, "generator": generator, **how}

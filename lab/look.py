@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lab.bridge import logits_of
 from lab.checkpoint import put_weights, weights_of
 from lab.errors import LabError
 from lab.model import build
@@ -33,7 +34,7 @@ def look(code: Submission, recipe: Recipe, vocab_size: int, device: torch.device
     """
     with _own_chance(recipe.seed, device):
         small = replace(recipe, num_layers=min(_LAYERS, recipe.num_layers))
-        model = build(code, small, vocab_size).to(device)
+        model = logits_of(build(code, small, vocab_size).to(device))
         idx = torch.randint(vocab_size, (2, min(_LONGEST, recipe.block_size)), device=device)
         first = _first_loss(model.eval(), idx, vocab_size)
         _shake(model)
@@ -65,7 +66,7 @@ def cache_fault(code: Submission, recipe: Recipe) -> str | None:
         model = build(code, small, _VOCABULARY).eval()
         _shake(model)
         idx = torch.randint(_VOCABULARY, (2, length))
-        expected = model(idx)
+        expected = logits_of(model)(idx)
         try:
             cached = build(code, small, _VOCABULARY, "CachedGPT2", "kv_cache").eval()
             put_weights(cached, weights_of(model), "GPT2")

@@ -52,7 +52,7 @@ class Recipe:
     optimizer: str = "adamw"
     muon_every: int = 1
     schedule: str = "cosine"
-    iterations: int = 4_000
+    iterations: int = 2_000
     learning_rate: float = 1e-3
     min_learning_rate: float = 1e-4
     warmup_iterations: int = 100
@@ -88,7 +88,7 @@ class Recipe:
         return self.beta1, self.beta2
 
 
-# With iterations=2000 this is the command for a CPU in nanoGPT's README, number for number.
+# The command for a CPU in nanoGPT's README, number for number.
 _CPU = Recipe()
 _CPU_FAST = replace(
     _CPU,
@@ -111,6 +111,9 @@ _CPU_FAST = replace(
 
 PRESETS: dict[str, Recipe] = {
     "cpu": _CPU,
+    # The same model with the learning rate and the iterations of "Mini GPT-2 Transformer from
+    # Scratch" (CPU Training Configuration), which names no warm-up and no schedule: those of `cpu`.
+    "cpu-seed": replace(_CPU, iterations=4_000, learning_rate=3e-4, min_learning_rate=3e-5),
     # The same model, in about the time that nanoGPT takes for that command.
     "cpu-fast": _CPU_FAST,
     # To nanoGPT's loss in less than a quarter of that time: few steps may be long ones, and dear.

@@ -119,7 +119,7 @@ class Training:
         job = self.job
         seed = job.recipe.seed + self.done
         # One short text: narrower products save nothing, and have to be made ready for each length.
-        return written(job.submission, self.model, job.tokens, job.recipe, seed)
+        return written(job.submission, self.model, self._logits, job.tokens, job.recipe, seed)
 
     def state(self) -> dict[str, Any]:
         """All but the weights that it takes to go on. A task for the whole team."""

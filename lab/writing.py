@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from lab.bridge import logits_of
+from lab.bridge import OwnGenerate, logits_of, may_write, own_generate
 from lab.checkpoint import WEIGHTS, put_weights, read_weights
 from lab.data.tokens import Tokens
 from lab.errors import LabError
@@ -83,7 +83,10 @@ class Reader(nn.Module):
 
 @dataclass(frozen=True)
 class Writer:
-    """A model with its weights, ready to write. why_slow: why there is no cache, if so."""
+    """A model with its weights, ready to write.
+
+    why_slow: why there is no cache, if so; own: the model's own generate, if that is to write.
+    """
 
     submission: Submission
     run: Run
@@ -91,6 +94,13 @@ class Writer:
     model: nn.Module
     cached: bool
     why_slow: str
+    own: OwnGenerate | None = None
+
+    def ignored(self, how: How) -> list[str]:
+        """What the model's own generate cannot follow."""
+        asked = asdict(how)
+        del asked["max_new_tokens"], asked["seed"]
+        return self.own.ignored(**asked) if self.own else []
 
     def write(
         self, ids: torch.Tensor, how: How, tell: Callable[[torch.Tensor], None]
@@ -107,8 +117,9 @@ class Writer:
             calls += 1
 
         reader = Reader(self.model, self.cached, new_only, self.tokens.unused).eval()
+        generate = self.own or self.submission.get("generation", "generate")
         with torch.inference_mode():
-            out: torch.Tensor = self.submission.get("generation", "generate")(
+            out: torch.Tensor = generate(
                 reader,
                 ids.to(device),
                 how.max_new_tokens,
@@ -119,8 +130,11 @@ class Writer:
                 eos_token_id=how.eos_token_id,
                 generator=torch.Generator(device).manual_seed(how.seed),
             )
-        if out.shape[1] > prompt:
-            tell(out[:, -1])  # nobody read the last one
+        if self.own:
+            out = _ended(out, prompt, how.eos_token_id)
+        read = prompt if self.own else out.shape[1] - 1  # nobody read the last one
+        for column in out[:, max(read, prompt) :].T:
+            tell(column)
         return out.cpu()
 
     def prompt(self, text: str) -> torch.Tensor:
@@ -129,6 +143,13 @@ class Writer:
         if len(ids) == 0:
             ids = torch.tensor([0 if self.tokens.end is None else self.tokens.end])
         return ids[None]
+
+
+def _ended(out: torch.Tensor, prompt: int, eos: int | None) -> torch.Tensor:
+    """(B, T + n) without what comes after each row has had its end."""
+    done = (out[:, prompt:] == (-1 if eos is None else eos)).any(0)
+    ends = done.nonzero() if len(out) == 1 else done.new_empty(0)
+    return out[:, : prompt + int(ends[0]) + 1] if len(ends) else out
 
 
 def writer(
@@ -141,17 +162,24 @@ def writer(
 ) -> Writer:
     """The model of a run, of a checkpoint's folder or of a file of weights. Raises LabError."""
     run = find(path, LANGUAGE_MODEL)
-    submission.get("generation", "generate")
     source = path if path.suffix == ".safetensors" else path / WEIGHTS
     weights = read_weights(source if source.is_file() else run.weights())
-    model, why = (None, "--no-cache") if not use_cache else _cached(submission, run, weights)
+    sizes = (submission, run.recipe, run.facts["vocab_size"])
+    plain = build(*sizes) if may_write(submission) else None
+    own = own_generate(submission, plain) if plain else None
+    if own is not None:
+        model, why = None, "by the model's own generate"
+    elif use_cache:
+        model, why = _cached(submission, run, weights)
+    else:
+        model, why = None, "--no-cache"
     cached = model is not None
     if model is None:
-        model = build(submission, run.recipe, run.facts["vocab_size"])
-        put_weights(model, weights, str(path))
-        model = logits_of(model)
+        plain = plain or build(*sizes)
+        put_weights(plain, weights, str(path))
+        model = logits_of(plain)
     model = model.to(device=device, dtype=precision).eval()
-    return Writer(submission, run, tokens or run.tokens(submission), model, cached, why)
+    return Writer(submission, run, tokens or run.tokens(submission), model, cached, why, own)
 
 
 def _cached(

@@ -98,6 +98,8 @@ def sample(
     click.echo(f"on {devices.in_words(chosen)} in {str(dtype)[6:]}{slow}", err=True)
     texts = [*prompts, *(_lines(file) if file else [])] or [""]
     how = How(max_new_tokens, temperature, top_k, top_p, _end(eos, model.tokens), seed)
+    if ignored := model.ignored(how):
+        click.echo(f"the model's own generate takes no {', '.join(ignored)}: left out", err=True)
     started = time.perf_counter()
     count = _stream(model, texts[0], how) if len(texts) == 1 else _all(model, texts, how)
     seconds = time.perf_counter() - started

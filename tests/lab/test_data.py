@@ -163,7 +163,11 @@ def test_a_stub_is_named(inside: Inside, tmp_path: Path) -> None:
 
 
 def test_presets() -> None:
-    assert set(PRESETS) == {"cpu", "cpu-fast", "cpu-quick", "gpt2-small", "demo", "classifier"}
+    names = {"cpu", "cpu-seed", "cpu-fast", "cpu-quick", "gpt2-small", "demo", "classifier"}
+    assert set(PRESETS) == names
+    assert PRESETS["cpu"].iterations == 2_000  # as in nanoGPT's README
+    seed = PRESETS["cpu-seed"]
+    assert (seed.learning_rate, seed.iterations, seed.batch_size) == (3e-4, 4_000, 12)
     for recipe in PRESETS.values():
         assert changed(recipe, ["learning_rate=1e-3", "fused=False"]).learning_rate == 1e-3
     same = ("embed_dim", "num_heads", "num_layers", "block_size", "tokens")

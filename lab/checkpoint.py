@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -95,7 +96,7 @@ def save(folder: Path, step: int, model: nn.Module, state: dict[str, Any]) -> No
         if place.exists():
             shutil.rmtree(place)
         temporary.rename(place)
-        _sync(folder)
+        _sync_folder(folder)
     # torch.save says RuntimeError when a file takes no more.
     except (OSError, RuntimeError, SafetensorError) as error:
         raise NotWrittenError(_words(error)) from error
@@ -162,6 +163,12 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in it on the disk, where the system opens folders at all: Windows does not."""
+    with contextlib.suppress(OSError):
+        _sync(folder)
 
 
 def _words(error: Exception) -> str:

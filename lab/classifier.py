@@ -154,7 +154,7 @@ def finetune(
             loss, rate = tuning.step(places)
             if tuning.done % task.recipe.log_every == 0:
                 log.write("step", tuning.done, loss=loss, learning_rate=rate)
-                bar.advance(tuning.done, f"loss {loss:.3f}")
+                bar.advance(tuning.done, [f"loss {loss:.3f}"])
             if stop():
                 break
         table = tuning.confusion()

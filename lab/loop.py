@@ -69,7 +69,7 @@ class Desk:
         self._tokens = 0  # since the clock was last read
         self._since = time.perf_counter()
         self._slowness = Slowness()
-        self._measured = ""
+        self._measured: list[str] = []
         self._allowed: float | None = None  # the least loss that is to be believed
         self._leak_told = False
         self._writes = training.job.submission.has("generation", "generate")
@@ -85,7 +85,8 @@ class Desk:
             "step", training.done, loss=loss, learning_rate=rate, tokens_per_second=round(pace)
         )
         self._bar.advance(
-            training.done, f"loss {loss:.3f}{self._measured}, {pace:,.0f} tokens a second"
+            training.done,
+            [f"loss {loss:.3f}", *self._measured, f"{pace:,.0f} tokens a second"],
         )
         if training.job.device.type == "cpu" and self._slowness.noticed(pace) and not sleeps():
             self._bar.say(
@@ -111,7 +112,7 @@ class Desk:
         training = self._training
         losses = training.measure()
         self._log.write("eval", training.done, **losses)
-        self._measured = f", validation {losses['validation_loss']:.3f}"
+        self._measured = [f"validation {losses['validation_loss']:.3f}"]
         self._bar.say(
             f"{training.done:>6}  train loss {losses['train_loss']:.4f}"
             f"  validation loss {losses['validation_loss']:.4f}"

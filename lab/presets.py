@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from lab.about import meant
 from lab.errors import LabError
 
 CHOICES = {
@@ -180,7 +181,8 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         name, sign, text = setting.partition("=")
         if not sign or name not in known:
             raise LabError(
-                f"{setting!r} sets nothing: use NAME=VALUE with a name of {', '.join(known)}"
+                f"{setting!r} sets nothing"
+                + (meant(name, known) or f": use NAME=VALUE with a name of {', '.join(known)}")
             )
         values[name] = _value(name, text, known[name])
     recipe = replace(recipe, **values)
@@ -204,7 +206,10 @@ def _check(recipe: Recipe) -> None:
     """Raise LabError for a recipe that cannot be followed."""
     for name, choices in CHOICES.items():
         if getattr(recipe, name) not in choices:
-            raise LabError(f"{name} is one of {', '.join(choices)}, not {getattr(recipe, name)!r}")
+            found = getattr(recipe, name)
+            raise LabError(
+                f"{name} is one of {', '.join(choices)}, not {found!r}{meant(found, choices)}"
+            )
     counted = ("embed_dim", "num_heads", "num_layers", "block_size", "batch_size")
     least = dict.fromkeys((*counted, "accumulation", "muon_every"), 1)
     for name, value in asdict(recipe).items():

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from grader.files import write_whole
 from lab import code
 from lab.errors import LabError
-from lab.log import Entry, read
+from lab.log import Entry, perplexity, read
+from lab.plot import Curve, Plot, plot
 from lab.run_folder import Run
 
-_WIDTH, _HEIGHT = 640, 260  # of the plot, without its labels
-_MOST_POINTS = 1_000  # of a curve: more than there are pixels
+_LOW = 90  # pixels: the learning rate's plot
 _LAST_SAMPLES = 5
 
 
@@ -33,7 +32,7 @@ def page(run: Run) -> str:
     measured = "accuracy" if any("accuracy" in e for e in evals) else "validation_loss"
     best = _best(evals, measured)
     return (
-        _templates()
+        templates()
         .get_template("run.html.jinja")
         .render(
             run=run,
@@ -45,14 +44,16 @@ def page(run: Run) -> str:
             measured=measured.replace("_", " "),
             last=steps[-1] if steps else None,
             evals=evals,
-            plot=_plot(steps, evals),
+            losses=_losses(steps, evals),
+            rates=_rates(steps),
+            perplexity=perplexity,
             confusion=_picture(run.path / "confusion.png"),
             samples=[e for e in entries if e["event"] == "sample"][-_LAST_SAMPLES:][::-1],
         )
     )
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
     """The lab's own, on the ground of the grader's pages."""
     return Environment(
         loader=ChoiceLoader([PackageLoader("lab"), PackageLoader("grader.report")]),
@@ -79,30 +80,17 @@ def _best(evals: list[Entry], measured: str) -> Entry | None:
     return choose(found, key=lambda entry: entry[measured])
 
 
-def _plot(steps: list[Entry], evals: list[Entry]) -> dict[str, Any] | None:
-    """Curves in pixels, and the numbers at the axes."""
-    curves = {"batch": [(e["step"], e["loss"]) for e in steps[:: len(steps) // _MOST_POINTS + 1]]}
+def _losses(steps: list[Entry], evals: list[Entry]) -> Plot | None:
+    """Loss over iterations."""
+    curves: dict[str, Curve] = {"batch": [(e["step"], e["loss"]) for e in steps]}
     for key in ("train_loss", "validation_loss"):
         curves[key.partition("_")[0]] = [(e["step"], e[key]) for e in evals if key in e]
-    points = [point for curve in curves.values() for point in curve]
-    if len({x for x, _ in points}) < 2:
-        return None
-    end = max(x for x, _ in points)
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    span = (high - low) or 1.0
+    return plot(curves)
 
-    def pixels(curve: list[tuple[int, float]]) -> str:
-        return " ".join(
-            f"{_WIDTH * x / end:.1f},{_HEIGHT * (high - y) / span:.1f}" for x, y in curve
-        )
 
-    return {
-        "size": (_WIDTH, _HEIGHT),
-        "curves": {name: pixels(curve) for name, curve in curves.items() if curve},
-        "low": f"{low:.2f}",
-        "high": f"{high:.2f}",
-        "end": f"{end:,}",
-    }
+def _rates(steps: list[Entry]) -> Plot | None:
+    """Learning rate over iterations."""
+    return plot({"learning rate": [(e["step"], e["learning_rate"]) for e in steps]}, _LOW)
 
 
 def _picture(path: Path) -> str | None:

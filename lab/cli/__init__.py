@@ -7,12 +7,14 @@ import sys
 
 import click
 
+from lab.about import meant
 from lab.environment import settle_threads
 
 _COMMANDS = {
     "train": "train",
     "sample": "sample",
     "report": "report",
+    "compare": "compare",
     "load-gpt2": "load_gpt2",
     "finetune": "classifier",
     "classify": "classifier",
@@ -26,6 +28,13 @@ class _Late(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            context.fail(f"there is no command {args[0]!r}{meant(args[0], _COMMANDS)}")
+        return super().resolve_command(context, args)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:

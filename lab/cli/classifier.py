@@ -15,6 +15,7 @@ from lab.cli.common import (
     MERGES,
     SUBMISSION,
     THREADS,
+    Near,
     say_difference,
     screen,
     set_threads,
@@ -58,9 +59,7 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
     type=click.Path(path_type=Path, exists=True),
     help="The run whose model is fine-tuned (default: a new model of the preset).",
 )
-@click.option(
-    "--preset", "name", type=click.Choice(list(PRESETS)), default="classifier", show_default=True
-)
+@click.option("--preset", "name", type=Near(list(PRESETS)), default="classifier", show_default=True)
 @click.option("--tokens", type=click.Choice(CHOICES["tokens"]), help="Without --base.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True)

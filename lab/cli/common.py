@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from lab.about import meant
 from lab.errors import LabError
 
 UNUSABLE = 2
@@ -26,6 +27,20 @@ SUBMISSION = click.option(
     help="Your gpt2.py, or the folder with it, training.py and so on; what is not written there is "
     "the worked solution's (default: the code that made the run, or else the worked solution).",
 )
+
+
+class Near(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A choice; what is none is told what it may have meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click.ParamType."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            words = f"{error.message}{meant(str(value), self.choices)}"
+            raise click.BadParameter(words, ctx, param) from None
+
+
 DEVICE = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"
 )

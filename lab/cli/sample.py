@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A file with a prompt on each line.",
 )
+@click.option(
+    "--num-samples",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many times each prompt is gone on with.",
+)
 @click.option("--max-new-tokens", type=click.IntRange(0), default=200, show_default=True)
 @click.option(
     "--temperature",
@@ -64,6 +71,7 @@ def sample(
     path: Path,
     prompts: tuple[str, ...],
     file: Path | None,
+    num_samples: int,
     max_new_tokens: int,
     temperature: float,
     top_k: int | None,
@@ -97,6 +105,7 @@ def sample(
     slow = "" if model.cached else f", without a cache ({model.why_slow})"
     click.echo(f"on {devices.in_words(chosen)} in {str(dtype)[6:]}{slow}", err=True)
     texts = [*prompts, *(_lines(file) if file else [])] or [""]
+    texts = [text for text in texts for _ in range(num_samples)]
     how = How(max_new_tokens, temperature, top_k, top_p, _end(eos, model.tokens), seed)
     if ignored := model.ignored(how):
         click.echo(f"the model's own generate takes no {', '.join(ignored)}: left out", err=True)

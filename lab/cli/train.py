@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, screen, set_threads, told
+from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, Near, screen, set_threads, told
 from lab.environment import keep_memory
 from lab.errors import LabError
 from lab.presets import CHOICES, PRESETS, changed, preset
@@ -20,9 +20,7 @@ from lab.presets import CHOICES, PRESETS, changed, preset
     metavar="FILE|FOLDER|default|shakespeare",
     help="The text. default: Python's own documentation, which needs no network.",
 )
-@click.option(
-    "--preset", "name", type=click.Choice(list(PRESETS)), default="cpu", show_default=True
-)
+@click.option("--preset", "name", type=Near(list(PRESETS)), default="cpu", show_default=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -104,7 +102,7 @@ def train(
 
 @click.command()
 def presets() -> None:
-    """List the presets and all their values.
+    """List the presets and all their values, and say what each is.
 
     Example: lab presets
     """
@@ -112,8 +110,14 @@ def presets() -> None:
 
     from rich.table import Table
 
+    from lab import about
+
+    for name, words in about.PRESETS.items():
+        click.echo(f"{name:11} {words}")
     columns = {name: asdict(recipe) for name, recipe in PRESETS.items()}
     table = Table("", *columns)
     for value in next(iter(columns.values())):
         table.add_row(value, *(f"{column[value]}" for column in columns.values()))
     screen().print(table)
+    for value, words in about.VALUES.items():
+        click.echo(f"{value:18} {words}")

@@ -107,7 +107,6 @@ class GPT2Model(nn.Module):
 )
 # The brief's arguments, and two optional ones.
 OPTIONAL = PARTS + MODEL.replace(
-    "        dropout_p: float = 0.0,\n",
     "dropout_p: float = 0.0,\n",
     "dropout_p: float = 0.0,\n        tie_weights: bool = True,\n        n_inner: int = 0,\n",
 ).replace(

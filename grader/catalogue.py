@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -78,6 +79,12 @@ class Exercise(Declaration):
         if self.base is not None:
             file, names = EXERCISES[self.base].file, EXERCISES[self.base].names
         return Subject(submission, server, self.names, timeout, file, names, stand_ins)
+
+    def only(self, *names: str) -> Exercise:
+        """The same with the check files of these names alone, and those that are of the file."""
+        own = {module for name in names for module in self.judged_in.get(name, self.modules)}
+        others = {module for modules in self.judged_in.values() for module in modules} - own
+        return replace(self, modules=tuple(m for m in self.modules if m not in others))
 
     def functions(self) -> dict[str, CheckFunction]:
         """The functions that check, by their names ("test_mlp::test_width"), in order."""

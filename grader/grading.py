@@ -33,7 +33,7 @@ class Options:
     seed: of everything drawn; None draws one. timeout: seconds for each check.
     policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
     rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
-    is not beside the submission.
+    is not beside the submission; only: the class or function that alone is judged.
     """
 
     exercise: str = "gpt2"
@@ -43,6 +43,7 @@ class Options:
     untrusted: bool = False
     rubric: Rubric = SHIPPED
     base: Path | None = None
+    only: str = ""
 
     def read(self, path: Path, exercise: str, beside: bool | None = None) -> Submission:
         """What was handed in at a path for an exercise. Raises UnusableInput.
@@ -59,12 +60,22 @@ class Options:
     def case(self, submission: Submission, server: Server) -> Case:
         """A submission that is to be judged in this way."""
         assert self.seed is not None
-        exercise = EXERCISES[self.exercise]
-        return Case(exercise, submission, server, self.timeout, self.seed, self.policy, self.rubric)
+        return Case(
+            EXERCISES[self.exercise],
+            submission,
+            server,
+            self.timeout,
+            self.seed,
+            self.policy,
+            self.rubric,
+            self.only,
+        )
 
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
-        return self.rubric.applied(EXERCISES[self.exercise].checks())
+        exercise = EXERCISES[self.exercise]
+        judged = exercise.only(self.only) if self.only else exercise
+        return self.rubric.applied(judged.checks())
 
 
 def grade(
@@ -180,6 +191,7 @@ def _report(
         kit=identity(),
         timeout=options.timeout,
         rubric=options.rubric.digest,
-        pass_mark=options.rubric.pass_mark,
+        pass_mark=None if options.only else options.rubric.pass_mark,
         base=clean(str(options.base)) if options.base else "",
+        only=options.only,
     )

@@ -33,7 +33,7 @@ _Results = tuple[CheckResult, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged, and how."""
+    """What is judged, and how. only: the class or function that alone is judged, if not all."""
 
     exercise: Exercise
     submission: Submission
@@ -42,6 +42,7 @@ class Case:
     seed: int
     policy: str
     rubric: Rubric
+    only: str = ""
 
 
 @dataclass
@@ -85,16 +86,32 @@ class Merits:
 
     def judge(self, progress: Progress) -> _Results:
         """One result for each check. Raises what `progress` raises, and KeyboardInterrupt."""
-        exercise, rubric = self.case.exercise, self.case.rubric
-        own = self._on(())
-        found_first = run_checks(exercise, own, progress, rubric, self._is_useless)
-        for result in self._settled(found_first, exercise, own):
-            self._parts.setdefault(result.check.part, Found((), own)).results += (result,)
-        checks = list(exercise.checks().values())
-        for part in dict.fromkeys(check.part for check in checks if check.part in STANDS_ON):
-            self._again(part, progress)
+        case, exercise = self.case, self.case.exercise
+        wanted = exercise.only(case.only) if case.only else exercise
+        below = STANDS_ON.get(case.only, ())
+        if below and not _runs(case.only, self._on(()), ()):
+            self._first(exercise.only(*below, case.only), progress)  # one below may be at fault
+        else:
+            self._first(wanted, progress)
+            if below and not self._parts[case.only].passed:
+                self._first(exercise.only(*below), progress)
+        checks = list(wanted.checks().values())
+        parts = {*below, *(check.part for check in checks)}
+        for part in STANDS_ON:
+            if part in parts and all(name in self._parts for name in STANDS_ON[part]):
+                self._again(part, progress)
         found = {r.check.id: r for part in self._parts.values() for r in part.results}
         return tuple(found[check.id] for check in checks)
+
+    def _first(self, exercise: Exercise, progress: Progress) -> None:
+        """Judge on the candidate's own classes what has not been."""
+        own = self._on(())
+        results = run_checks(exercise, own, progress, self.case.rubric, self._is_useless)
+        new: dict[str, _Results] = {}
+        for result in self._settled(results, exercise, own):
+            new[result.check.part] = (*new.get(result.check.part, ()), result)
+        for part, found in new.items():
+            self._parts.setdefault(part, Found(found, own))
 
     def _settled(self, results: _Results, exercise: Exercise, evidence: Evidence) -> _Results:
         return settled(results, exercise, evidence, self.case.server)

@@ -172,6 +172,7 @@ class Report:
     pass_mark: float | None = None
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
     unreadable: str = ""  # why nothing of it could be looked at
+    only: str = ""  # the class or function that alone was judged, if not all
     ungraded: bool = False  # whether that is for a person to look into, and no fault to count
 
     @property
@@ -288,6 +289,8 @@ class Report:
             shape["pass_mark"] = self.pass_mark
         if self.base:
             shape["base"] = self.base
+        if self.only:
+            shape["only"] = self.only
         if self.unreadable:
             shape["unreadable"] = self.unreadable
         if self.clock:

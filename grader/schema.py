@@ -108,6 +108,7 @@ class SessionShape(TypedDict):
 class _ReportRest(TypedDict, total=False):
     pass_mark: float
     base: str
+    only: str
     unreadable: str
     session: SessionShape
 
@@ -118,7 +119,8 @@ class ReportShape(_ReportRest):
     passed: whether the verdict is "pass"; seed: replays the grading; timeout: of each check; kit:
     which grader; rubric: which points it went by, "" for the shipped ones; undiagnosed: parts that
     fail for a reason without a name; pass_mark: points that suffice; base: the folder of the
-    exercise that this one builds on, if it was given; unreadable: why nothing could be looked at.
+    exercise that this one builds on, if it was given; only: the class or function that alone was
+    judged; unreadable: why nothing could be looked at.
     """
 
     schema_version: Literal[1]

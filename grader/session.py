@@ -39,6 +39,7 @@ class Grading:
     max_score: float
     parts: dict[str, tuple[float, float]]
     sha256: str
+    only: str = ""  # the class or function that alone was judged
 
 
 @dataclass
@@ -185,6 +186,7 @@ def _grading(entry: dict[str, Any]) -> Grading:
         *_points(entry["score"], entry["max_score"]),
         {clean(name): _points(score, top) for name, (score, top) in entry["parts"].items()},
         clean(str(entry["sha256"])),
+        clean(str(entry.get("only", ""))),
     )
 
 
@@ -232,6 +234,7 @@ def _grading_line(report: Report) -> dict[str, Any]:
         },
         "seed": report.seed,
         "sha256": report.sha256,
+        **({"only": report.only} if report.only else {}),
     }
 
 
@@ -254,7 +257,9 @@ def lines(session: Session) -> Iterator[tuple[str, list[tuple[float, float]]]]:
             name,
             [(g.minutes, _share(*g.parts[name])) for g in session.gradings if name in g.parts],
         )
-    yield "all together", [(g.minutes, _share(g.score, g.max_score)) for g in session.gradings]
+    whole = [g for g in session.gradings if not g.only]
+    if whole or not names:
+        yield "all together", [(g.minutes, _share(g.score, g.max_score)) for g in whole]
 
 
 def _share(score: float, top: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -99,6 +99,26 @@ def _pairs(names: Sequence[str], exercise: str) -> list[tuple[str, str]]:
             unusable(f"--map {text}: expected NAME=YOURS, with a NAME of {', '.join(known)}")
         pairs.append((name, own))
     return pairs
+
+
+ONLY = click.option(
+    "--only", metavar="NAME", default="", help="Grade one class or function, and skip the rest."
+)
+
+
+def only(options: Options, name: str) -> Options:
+    """The same for a class or function alone; ends the command if there is none of that name."""
+    from grader.catalogue import ALL, chosen
+
+    if not name:
+        return options
+    known = [own for one in chosen(options.exercise) for own in one.names]
+    found = [own for own in known if own.lower() == name.lower()]
+    if options.exercise == ALL:
+        unusable("--only takes one exercise; give its name with --exercise instead of all")
+    if not found:
+        unusable(f"--only {name}: expected one of {', '.join(known)}")
+    return replace(options, only=found[0])
 
 
 _HOW = (

@@ -14,6 +14,7 @@ import click
 from grader.cli.common import (
     EXIT_CODES,
     INTERRUPTED,
+    ONLY,
     OUTPUT,
     PATH,
     How,
@@ -23,6 +24,7 @@ from grader.cli.common import (
     unusable,
     warn,
 )
+from grader.cli.common import only as one_class
 
 if TYPE_CHECKING:
     from grader.results import CheckResult, Report
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.command()
 @PATH
 @how_to_grade
+@ONLY
 @click.option("-v", "--verbose", is_flag=True, help="Show all that the report has to say.")
 @click.option("--json", "json_file", type=OUTPUT, help="Also write the report as JSON.")
 @click.option("--html", "html_file", type=OUTPUT, help="Also write the report as a page.")
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 def grade(
     path: Path,
     how: How,
+    only: str,
     verbose: bool,
     json_file: Path | None,
     html_file: Path | None,
@@ -78,6 +82,9 @@ def grade(
         platforms = {"gradescope": gradescope_file, "classroom": classroom_file}
         write_unfinished(platforms)
         options = how.options(path, untrusted and not accept_weak_isolation, several=True)
+        options = one_class(options, only)
+        if only and (gradescope_file or classroom_file):
+            unusable("--only gives part of a result, which is none for Gradescope or Classroom")
         interrupts: list[None] = []
         try:
             with (
@@ -147,9 +154,11 @@ def write_unfinished(files: dict[str, Path | None], why: str = "") -> None:
 @click.command()
 @PATH
 @how_to_grade
+@ONLY
 def watch(
     path: Path,
     how: How,
+    only: str,
 ) -> None:
     """Grade PATH again at every save, until q or Ctrl-C.
 
@@ -170,7 +179,7 @@ def watch(
             unusable(f"{path}: no such file or folder. Give what is to be watched.")
         # One seed for all gradings, so that only a save makes a difference.
         seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
-        options = replace(how.options(path, several=True), seed=seed)
+        options = replace(one_class(how.options(path, several=True), only), seed=seed)
         try:
             watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
         except KeyboardInterrupt:

@@ -27,6 +27,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
     if report.verdict == "pass" and report.problems:
         first = report.problems[0][0].check.id
         return f"Next: it passes. For the rest of the points, fix {first}."
+    if report.verdict == "pass" and report.only:
+        return f"Next: {report.only} is done. Without --only all is graded."
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
     if report.verdict == "internal":
@@ -74,6 +76,7 @@ def hint_command(topic: str, path: str, program: str) -> str:
 def replay_command(report: Report) -> str:
     """What draws the same cases again for the same submission, wherever it is typed."""
     options = ["--seed", str(report.seed)]
+    options += ["--only", report.only] if report.only else []
     options += ["--base", report.base] if report.base else []
     options += [] if report.policy == "from-scratch" else ["--policy", report.policy]
     return shlex.join([PROGRAM, "grade", report.path, "--exercise", report.exercise, *options])

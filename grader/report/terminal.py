@@ -60,9 +60,14 @@ def headline(report: Report, width: int | None = None) -> Text:
     verdict = "TODO" if report.untouched else report.verdict.upper()
     style = "bold yellow" if report.untouched else _STYLES[report.verdict]
     points = "" if report.ungraded else f"  {report.score:g} of {report.max_score:g} points"
-    said = Text.assemble((f"{verdict}", style), (points, "bold"), f"  {report.exercise}: ")
+    said = Text.assemble((f"{verdict}", style), (points, "bold"), f"  {what(report)}: ")
     fits = width is None or said.cell_len + len(report.path) <= width
     return said.append(report.path if fits else Path(report.path).name)
+
+
+def what(report: Report) -> str:
+    """Which exercise was graded, or what alone of it."""
+    return f"{report.exercise}, only {report.only}" if report.only else report.exercise
 
 
 def _parts(report: Report) -> Padding:

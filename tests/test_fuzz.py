@@ -105,7 +105,7 @@ class Sender:
         """A right answer with something else in some place, or one that never was right."""
         header, (listing, payload) = self.header(), self.arrays()
         if valid and isinstance(header, dict) and self._chance.random() < 0.6:
-            header |= valid
+            header = {**header, **valid}
             if self._chance.random() < 0.6:
                 header[self._chance.choice(list(valid))] = self.anything()
         if self._chance.random() < 0.5:
@@ -115,7 +115,7 @@ class Sender:
             listing = [[array.dtype, list(array.shape)] for array in right]
             payload = b"".join(array.data for array in right)
         if isinstance(header, dict) and self._chance.random() < 0.99:
-            header["arrays"] = listing
+            header = {**header, "arrays": listing}
         text = json.dumps(header).encode()
         if self._chance.random() < 0.01:
             text = text[: len(text) // 2]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from grader.sandbox.worker import seccomp, syscalls
 from grader.sandbox.worker.kernel import ARCHITECTURES
+
+fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
 
 PID = 4321
 REFUSE = seccomp.ERRNO | errno.EPERM
@@ -20,9 +24,12 @@ _HEADERS = {
 }
 
 
-def run(code: list[seccomp.Instruction], machine: int, number: int, first: int = 0) -> int:
+def run(code: list[seccomp.Instruction], machine: int, number: int, *arguments: int) -> int:
     """What a filter answers: the classic BPF instructions that `seccomp` uses."""
-    data = {0: number, 4: machine, 16: first & 0xFFFFFFFF, 20: first >> 32}
+    data = {0: number, 4: machine}
+    for place in range(6):
+        value = arguments[place] if place < len(arguments) else 0
+        data |= {16 + 8 * place: value & 0xFFFFFFFF, 20 + 8 * place: value >> 32}
     loaded = at = 0
     while True:
         kind, jump_true, jump_false, constant = code[at]
@@ -40,13 +47,13 @@ def run(code: list[seccomp.Instruction], machine: int, number: int, first: int =
             at += jump_true if holds else jump_false
 
 
-def answer(machine: str, name: str, first: int = 0) -> int | None:
+def answer(machine: str, name: str, *arguments: int) -> int | None:
     """The filter's answer to a call by name; None if the architecture does not have it."""
     tables = {**syscalls.KILLED, **syscalls.REFUSED, **syscalls.SPECIAL, **_ALLOWED}
     number = tables[name][ARCHITECTURES.index(machine)]
     if number is None:
         return None
-    return run(seccomp.program(machine, PID), seccomp._AUDIT[machine], number, first)
+    return run(seccomp.program(machine, PID), seccomp._AUDIT[machine], number, *arguments)
 
 
 # What Python and torch cannot do without.
@@ -91,7 +98,7 @@ def test_is_allowed(machine: str, name: str) -> None:
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 @pytest.mark.parametrize(
-    ("name", "first", "expected"),
+    ("name", "arguments", "expected"),
     [
         ("clone", 0x3D0F00, seccomp.ALLOW),  # a thread, as glibc makes it
         ("clone", 0x01200011, seccomp.KILL),  # a fork, as glibc makes it
@@ -107,10 +114,49 @@ def test_is_allowed(machine: str, name: str) -> None:
         ("prlimit64", PID + 1, seccomp.KILL),
         ("sched_setaffinity", 0, seccomp.ALLOW),
         ("sched_setaffinity", PID + 1, seccomp.KILL),
+        ("kill", (PID, signal.SIGABRT), seccomp.ALLOW),
+        ("kill", (PID, signal.SIGSTOP), seccomp.KILL),
+        ("tgkill", (PID, PID, signal.SIGABRT), seccomp.ALLOW),
+        ("tgkill", (PID, PID, signal.SIGTSTP), seccomp.KILL),
+        ("ioctl", (3, termios.TCGETS), seccomp.ALLOW),
+        ("ioctl", (3, termios.FIONBIO), seccomp.ALLOW),
+        ("ioctl", (3, 0x40086602), REFUSE),  # FS_IOC_SETFLAGS
+        ("ioctl", (3, 0x40087602), REFUSE),  # FS_IOC_SETVERSION
+        ("ioctl", (3, 0x401C5820), REFUSE),  # FS_IOC_FSSETXATTR
+        ("ioctl", (3, 0x8901), REFUSE),  # FIOSETOWN
+        ("ioctl", (3, 0x8927), REFUSE),  # SIOCGIFHWADDR
+        ("ioctl", (3, termios.TIOCSTI), REFUSE),
+        ("fcntl", (3, fcntl.F_GETFL), seccomp.ALLOW),
+        ("fcntl", (3, fcntl.F_DUPFD_CLOEXEC), seccomp.ALLOW),
+        ("fcntl", (3, fcntl.F_SETFL, os.O_NONBLOCK), seccomp.ALLOW),
+        ("fcntl", (3, fcntl.F_SETFL, os.O_NONBLOCK | 0o20000), REFUSE),  # O_ASYNC
+        ("fcntl", (3, fcntl.F_SETLEASE), REFUSE),
+        ("fcntl", (3, fcntl.F_SETLK), REFUSE),
+        ("fcntl", (3, 37), REFUSE),  # F_OFD_SETLK
+        ("fcntl", (3, fcntl.F_SETOWN), REFUSE),
+        ("fcntl", (3, fcntl.F_SETSIG), REFUSE),
+        ("fcntl", (3, fcntl.F_NOTIFY), REFUSE),
+        ("fcntl", (3, 1031), REFUSE),  # F_SETPIPE_SZ
+        ("prctl", 15, seccomp.ALLOW),  # PR_SET_NAME
+        ("prctl", 0x53564D41, seccomp.ALLOW),  # PR_SET_VMA
+        ("prctl", 1, REFUSE),  # PR_SET_PDEATHSIG
+        ("prctl", 4, REFUSE),  # PR_SET_DUMPABLE
+        ("prctl", 22, REFUSE),  # PR_SET_SECCOMP
+        ("prctl", 29, REFUSE),  # PR_SET_TIMERSLACK
+        ("prctl", 36, REFUSE),  # PR_SET_CHILD_SUBREAPER
+        ("prctl", 62, REFUSE),  # PR_SCHED_CORE
+        ("openat", (0, 0, os.O_RDONLY | os.O_CLOEXEC), seccomp.ALLOW),
+        ("openat", (0, 0, os.O_WRONLY | os.O_TRUNC), seccomp.ALLOW),  # Landlock decides
+        ("openat", (0, 0, os.O_RDONLY | os.O_TRUNC), REFUSE),
+        ("open", (0, os.O_RDONLY | os.O_TRUNC), REFUSE),
+        ("openat2", 0, seccomp.ERRNO | errno.ENOSYS),
     ],
 )
-def test_arguments_decide(machine: str, name: str, first: int, expected: int) -> None:
-    assert answer(machine, name, first) == expected
+def test_arguments_decide(
+    machine: str, name: str, arguments: int | tuple[int, ...], expected: int
+) -> None:
+    given = arguments if isinstance(arguments, tuple) else (arguments,)
+    assert answer(machine, name, *given) in (expected, None)
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)

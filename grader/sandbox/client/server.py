@@ -12,12 +12,22 @@ import tempfile
 import threading
 from collections.abc import Collection
 from dataclasses import asdict
+from itertools import count
 
 from grader.sandbox.client import bubblewrap
 from grader.sandbox.client.faults import GraderFault
 from grader.sandbox.client.launch import launch
 from grader.sandbox.worker.lockdown import Limits
-from grader.sandbox.worker.server import COMMAND, FORK, REAP, REPLY, STILL_ALIVE, USED, WHERE
+from grader.sandbox.worker.server import (
+    COMMAND,
+    FORK,
+    NO_WORKER,
+    REAP,
+    REPLY,
+    STILL_ALIVE,
+    USED,
+    WHERE,
+)
 
 _BOOT = (
     "control, limits, without, found = json.loads(sys.argv[1]);"
@@ -39,6 +49,8 @@ class ForkServer:
         self._limits = limits
         self._without = tuple(without)
         self._ready = False
+        self._handles = count(1)
+        self._pids: dict[int, int] = {}  # of the workers, by their handles
         self._one_at_a_time = threading.Lock()
         self._folder = tempfile.mkdtemp(prefix="grader-")
         outer = None if "bubblewrap" in without else bubblewrap.command()
@@ -53,35 +65,72 @@ class ForkServer:
             self._process = launch(_BOOT, given, self._folder, outer, [theirs.fileno()])
 
     def fork(self) -> tuple[int, socket.socket]:
-        """A new worker: its pid and the connection to it."""
-        ours, theirs = socket.socketpair()
-        with self._one_at_a_time, theirs:
-            self._wait_until_ready()
-            socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
-            pid, _ = self._reply()
-        return pid, ours
+        """A new worker: a handle to it and the connection to it.
 
-    def end(self, pid: int, dying: bool = False) -> int | None:
+        A server that has died, or gets no process for want of what the workers use up, is started
+        anew, and all workers end. Raises GraderFault.
+        """
+        with self._one_at_a_time:
+            try:
+                return self._fork()
+            except GraderFault:
+                if not self._ready:
+                    raise  # it has never worked
+                self._restart()
+                return self._fork()
+
+    def _fork(self) -> tuple[int, socket.socket]:
+        self._wait_until_ready()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
+                pid, _ = self._reply()
+                if pid == NO_WORKER:
+                    raise GraderFault("the machine gives the grader no more processes")
+            except (OSError, GraderFault) as error:
+                ours.close()
+                raise GraderFault(str(error)) from error
+        handle = next(self._handles)
+        self._pids[handle] = pid
+        return handle, ours
+
+    def _restart(self) -> None:
+        self._pids.clear()
+        self._stop(0)
+        self._ready = False
+        self._start((bubblewrap.command() if self._wrapped else None) or [])
+
+    def end(self, handle: int, dying: bool = False) -> int | None:
         """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it.
 
         dying: let it end by itself; None if it does not.
         """
         with self._one_at_a_time:
-            self._control.sendall(COMMAND.pack(REAP, -pid if dying else pid))
-            status = self._reply()[1]
+            pid = self._pids.pop(handle, None)
+            if pid is None:
+                return -signal.SIGKILL  # with the server that had it
+            status = self._told(REAP, -pid if dying else pid, STILL_ALIVE)
         return None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
 
-    def processor_seconds(self, pid: int) -> float:
+    def processor_seconds(self, handle: int) -> float:
         """What a worker has used of its processor."""
         with self._one_at_a_time:
-            self._control.sendall(COMMAND.pack(USED, pid))
-            return self._reply()[1] / 1e9
+            return self._told(USED, self._pids.get(handle), 0) / 1e9
 
-    def ask_where(self, pid: int) -> None:
+    def ask_where(self, handle: int) -> None:
         """Let a worker write on its connection where it is, in place of an answer."""
         with self._one_at_a_time:
-            self._control.sendall(COMMAND.pack(WHERE, pid))
-            self._reply()
+            self._told(WHERE, self._pids.get(handle), 0)
+
+    def _told(self, command: bytes, number: int | None, otherwise: int) -> int:
+        """What the server says of a worker; `otherwise` if it has gone, as it will be found."""
+        if number is None:
+            return otherwise
+        with contextlib.suppress(OSError, GraderFault):
+            self._control.sendall(COMMAND.pack(command, number))
+            return self._reply()[1]
+        return otherwise
 
     def __enter__(self) -> ForkServer:
         return self

@@ -8,6 +8,7 @@ what they are worth is found out by trying, see `probe`.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ except ImportError:  # Windows
 
 MECHANISMS = ("landlock", "seccomp", "rlimits", "capabilities", "namespaces", "bubblewrap")
 _MAX_DESCRIPTORS = 64
+_MAX_THREADS = 256  # on top of what this user runs anyway
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Plan:
 
     without: mechanisms not to use, for tests and measurements. found: those in effect already.
     reach: what may be read. ruleset: Landlock's descriptor. address_space: bytes before a worker
-    has done anything.
+    has done anything; tasks: threads that this user runs; 0 where that is not known.
     """
 
     limits: Limits
@@ -59,6 +61,7 @@ class Plan:
     reach: Reach
     ruleset: int | None
     address_space: int
+    tasks: int
 
 
 def enter(without: Collection[str]) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ def prepare(limits: Limits, without: Collection[str], found: tuple[str, ...]) ->
     if "landlock" not in without:
         with contextlib.suppress(kernel.UnavailableError):
             ruleset = landlock.prepare(allowed.read, allowed.list, [NULL])
-    return Plan(limits, without, found, allowed, ruleset, _address_space())
+    return Plan(limits, without, found, allowed, ruleset, _address_space(), _tasks())
 
 
 def apply(plan: Plan, connection: socket.socket) -> tuple[str, ...]:
@@ -103,6 +106,9 @@ def apply(plan: Plan, connection: socket.socket) -> tuple[str, ...]:
     tempfile.tempdir = os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.getcwd()
     if resource is not None:
         attempt("rlimits", lambda: _limit(plan))
+    with contextlib.suppress(kernel.UnavailableError, OSError):
+        if "namespaces" in plan.found:
+            namespaces.read_only()
     attempt("capabilities", kernel.drop_capabilities)
     ruleset = plan.ruleset
     if ruleset is not None:
@@ -121,6 +127,9 @@ def _limit(plan: Plan) -> None:
     _lower(resource.RLIMIT_FSIZE, 0)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS)
+    if plan.tasks:  # root is not bound by that, see `namespaces.bound_tasks`
+        _lower(resource.RLIMIT_NPROC, plan.tasks + _MAX_THREADS)
+    _lower(resource.RLIMIT_MEMLOCK, 0)
 
 
 def _silence() -> None:
@@ -149,6 +158,16 @@ def _address_space() -> int:
     with contextlib.suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     return 4 << 30
+
+
+def _tasks() -> int:
+    """Threads of this user, in all processes that can be seen."""
+    user, count = os.getuid(), 0
+    for folder in glob.iglob("/proc/[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.stat(folder).st_uid == user:
+                count += len(os.listdir(f"{folder}/task"))
+    return count
 
 
 def _lower(which: int, soft: int, hard: int | None = None) -> None:

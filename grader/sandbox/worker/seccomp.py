@@ -27,14 +27,24 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000  # numbers from here on are those of a second, 32-bit interface of x86_64
 _CLONE_THREAD = 0x00010000
-_NR_SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SET_MODE_FILTER = 1
+_REFUSE = ERRNO | errno.EPERM
+_STOPPING = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: who stops uses no time
+# What Python, glibc and torch ask of a descriptor, and nothing that changes a file or tells of a
+# network: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Of include/uapi/asm/ioctls.h.
+_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ: no locks, leases, owners and
+# notices. Of include/uapi/linux/fcntl.h; the flags are alike on both architectures.
+_FCNTLS, _F_SETFL, _O_ASYNC = (0, 1, 2, 3, 1030, 1032), 4, 0o20000
+_O_ACCMODE, _O_TRUNC = 0o3, 0o1000
+# PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ,
+# PR_GET_TIMERSLACK, PR_GET_NO_NEW_PRIVS, PR_SET_VMA: none that outlives or slows anybody.
+_PRCTLS = (2, 3, 15, 16, 21, 23, 30, 39, 0x53564D41)
 
 
 def program(machine: str, pid: int) -> list[Instruction]:
     """The filter for the process `pid` on an architecture."""
     column = ("x86_64", "aarch64").index(machine)
-    refuse = ERRNO | errno.EPERM
     code: list[Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, _AUDIT[machine]),
@@ -43,24 +53,64 @@ def program(machine: str, pid: int) -> list[Instruction]:
         (_JUMP_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, KILL),
     ]
-    for table, answer in ((KILLED, KILL), (REFUSED, refuse)):
+    for table, answer in ((KILLED, KILL), (REFUSED, _REFUSE)):
         for numbers in table.values():
             code += _when(numbers[column], [(_RETURN, 0, 0, answer)])
-    special = {name: numbers[column] for name, numbers in SPECIAL.items()}
-    # glibc falls back from clone3 to clone, whose flags can be seen.
-    code += _when(special["clone3"], [(_RETURN, 0, 0, ERRNO | errno.ENOSYS)])
-    threads = [
-        (_LOAD, 0, 0, _ARGUMENTS),
-        (_JUMP_ANY_BIT, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, KILL),
+    for name, then in _by_arguments(pid).items():
+        code += _when(SPECIAL[name][column], then)
+    return [*code, (_RETURN, 0, 0, ALLOW)]
+
+
+def _by_arguments(pid: int) -> dict[str, list[Instruction]]:
+    """What decides on each of the calls that are SPECIAL."""
+    missing = [(_RETURN, 0, 0, ERRNO | errno.ENOSYS)]
+    alive = [answer for signal in _STOPPING for answer in _answer(signal, KILL)]
+    return {
+        "clone3": missing,  # glibc falls back to clone, whose flags can be seen
+        "openat2": missing,  # and to openat
+        "clone": [
+            _argument(0),
+            (_JUMP_ANY_BIT, 1, 0, _CLONE_THREAD),
+            (_RETURN, 0, 0, KILL),
+            (_RETURN, 0, 0, ALLOW),
+        ],
+        "kill": [*_unless(0, [pid], KILL), _argument(1), *alive, (_RETURN, 0, 0, ALLOW)],
+        "tgkill": [*_unless(0, [pid], KILL), _argument(2), *alive, (_RETURN, 0, 0, ALLOW)],
+        "prlimit64": [*_unless(0, [0, pid], KILL), (_RETURN, 0, 0, ALLOW)],
+        "sched_setaffinity": [*_unless(0, [0, pid], KILL), (_RETURN, 0, 0, ALLOW)],
+        "ioctl": [*_unless(1, _IOCTLS, _REFUSE), (_RETURN, 0, 0, ALLOW)],
+        "prctl": [*_unless(0, _PRCTLS, _REFUSE), (_RETURN, 0, 0, ALLOW)],
+        "fcntl": [
+            *_unless(1, [*_FCNTLS, _F_SETFL], _REFUSE),
+            (_JUMP_EQUAL, 1, 0, _F_SETFL),
+            (_RETURN, 0, 0, ALLOW),
+            _argument(2),
+            (_JUMP_ANY_BIT, 0, 1, _O_ASYNC),
+            (_RETURN, 0, 0, _REFUSE),
+            (_RETURN, 0, 0, ALLOW),
+        ],
+        "open": _no_emptying(1),
+        "openat": _no_emptying(2),
+    }
+
+
+def _no_emptying(flags: int) -> list[Instruction]:
+    """Refuse to open a file for reading and empty it, which old versions of Landlock let pass.
+
+    flags: which argument they are. What opens a file to write is Landlock's to decide.
+    """
+    return [
+        _argument(flags),
+        (_JUMP_ANY_BIT, 2, 0, _O_ACCMODE),
+        (_JUMP_ANY_BIT, 0, 1, _O_TRUNC),
+        (_RETURN, 0, 0, _REFUSE),
         (_RETURN, 0, 0, ALLOW),
     ]
-    code += _when(special["clone"], threads)
-    for name in ("kill", "tgkill"):
-        code += _when(special[name], _only([pid]))
-    for name in ("prlimit64", "sched_setaffinity"):
-        code += _when(special[name], _only([0, pid]))
-    return [*code, (_RETURN, 0, 0, ALLOW)]
+
+
+def _argument(number: int) -> Instruction:
+    """Load the lower half of an argument: all that the kernel looks at in those asked for here."""
+    return (_LOAD, 0, 0, _ARGUMENTS + 8 * number)
 
 
 def _when(number: int | None, then: list[Instruction]) -> list[Instruction]:
@@ -68,12 +118,15 @@ def _when(number: int | None, then: list[Instruction]) -> list[Instruction]:
     return [] if number is None else [(_JUMP_EQUAL, 0, len(then), number), *then]
 
 
-def _only(values: Sequence[int]) -> list[Instruction]:
-    """Allow if the first argument, a 32-bit integer, is one of these values; else the end."""
-    code: list[Instruction] = [(_LOAD, 0, 0, _ARGUMENTS)]
-    for value in values:
-        code += [(_JUMP_EQUAL, 0, 1, value), (_RETURN, 0, 0, ALLOW)]
-    return [*code, (_RETURN, 0, 0, KILL)]
+def _unless(argument: int, values: Sequence[int], answer: int) -> list[Instruction]:
+    """`answer` if an argument, which stays loaded, is none of these values; else go on."""
+    found = [(_JUMP_EQUAL, len(values) - place, 0, v) for place, v in enumerate(values)]
+    return [_argument(argument), *found, (_RETURN, 0, 0, answer)]
+
+
+def _answer(value: int, answer: int) -> list[Instruction]:
+    """`answer` if what is loaded is this value; else go on."""
+    return [(_JUMP_EQUAL, 0, 1, value), (_RETURN, 0, 0, answer)]
 
 
 class _Filter(ctypes.Structure):
@@ -97,7 +150,7 @@ def restrict() -> None:
     forbid_new_privileges()
     try:
         syscall(
-            _NR_SECCOMP[machine],
+            REFUSED["seccomp"][("x86_64", "aarch64").index(machine)] or 0,
             ctypes.c_uint(_SET_MODE_FILTER),
             ctypes.c_uint(0),
             ctypes.byref(_Program(len(code), filters)),

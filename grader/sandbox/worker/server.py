@@ -26,6 +26,7 @@ COMMAND = struct.Struct("<cq")
 REPLY = struct.Struct("<qq")
 FORK, REAP, USED, WHERE = b"F", b"R", b"U", b"W"
 WHERE_SIGNAL = signal.SIGUSR1  # at which a worker tells where it is
+NO_WORKER = -1  # in place of a pid: there is no process to be had
 STILL_ALIVE = -1  # in place of an exit status: it had to be killed
 _DYING_SECONDS = 0.5  # for a worker that has closed its connection to be gone
 
@@ -56,11 +57,11 @@ def main(
             break
         letter, number = COMMAND.unpack(data)
         if letter == FORK and descriptors:
-            pid = os.fork()
+            pid = _forked()
             if pid == 0:
                 _become_worker(socket.socket(fileno=descriptors[0]), plan, answerer)
             os.close(descriptors[0])
-            workers.add(pid)
+            workers |= {pid} - {NO_WORKER}
             control.sendall(REPLY.pack(pid, 0))
         elif letter == REAP and abs(number) in workers:
             workers.discard(abs(number))
@@ -93,6 +94,14 @@ def _holds_the_kit(entry: str) -> bool:
     return os.path.isfile(os.path.join(entry, "grader", "sandbox", "wire.py")) and os.path.isdir(
         os.path.join(entry, "solutions")
     )
+
+
+def _forked() -> int:
+    """As `os.fork`, but NO_WORKER where the machine gives no process."""
+    try:
+        return os.fork()
+    except OSError:  # another worker has used up what there is
+        return NO_WORKER
 
 
 def _become_worker(connection: socket.socket, plan: lockdown.Plan, answerer: type) -> None:

@@ -128,7 +128,8 @@ KILLED: Table = {
     "mq_unlink": (241, 181),
 }
 
-# Answered with EPERM: the C library may ask (for names of users, say), and goes on without.
+# Answered with EPERM: the C library may ask (for names of users, say), and goes on without. Locks
+# and leases on files, and what is known of pages in memory, would let submissions tell each other.
 REFUSED: Table = {
     "socket": (41, 198),
     "socketpair": (53, 199),
@@ -161,6 +162,32 @@ REFUSED: Table = {
     "unlink": (87, None),
     "unlinkat": (263, 35),
     "truncate": (76, 45),
+    "flock": (73, 32),
+    "seccomp": (317, 277),
+    "landlock_create_ruleset": (444, 444),
+    "landlock_add_rule": (445, 445),
+    "landlock_restrict_self": (446, 446),
+    "getsockopt": (55, 209),
+    "setsockopt": (54, 208),
+    "getxattr": (191, 8),
+    "lgetxattr": (192, 9),
+    "fgetxattr": (193, 10),
+    "getxattrat": (464, 464),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "flistxattr": (196, 13),
+    "listxattrat": (465, 465),
+    "file_getattr": (468, 468),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
+    "lsm_set_self_attr": (460, 460),
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
+    "mlock": (149, 228),
+    "mlock2": (325, 284),
+    "mlockall": (151, 230),
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
     "inotify_init": (253, None),
@@ -170,6 +197,12 @@ REFUSED: Table = {
 
 # Judged by their arguments, see `seccomp`.
 SPECIAL: Table = {
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "ioctl": (16, 29),
+    "fcntl": (72, 25),
+    "prctl": (157, 167),
     "clone": (56, 220),
     "clone3": (435, 435),
     "kill": (62, 129),

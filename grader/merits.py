@@ -2,7 +2,8 @@
 
 All checks run on the candidate's own classes first. A class that fails something, and stands on
 one that fails too, is judged again with the grader's own in place of that, in a worker of its own;
-the better of its results count. The class that is stood in for keeps its results.
+the better of its results count. The class that is stood in for keeps its results. An extension
+is judged in the same way on the grader's own gpt2.py where the candidate's is broken.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from grader import foundation
 from grader.catalogue import Exercise
 from grader.check import NotRun
 from grader.control import settled
@@ -20,7 +22,7 @@ from grader.gpt2.models import example
 from grader.results import FOUL, CheckResult, total
 from grader.rubric import Rubric
 from grader.running import Progress, run_checks
-from grader.sandbox.client import CandidateError, Server, WorkerLost
+from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost
 from grader.submission import Submission
 
 # What a class is built of. The others do with the brief alone.
@@ -100,6 +102,8 @@ class Merits:
         for part in STANDS_ON:
             if part in parts and all(name in self._parts for name in STANDS_ON[part]):
                 self._again(part, progress)
+        if not all(found.passed for found in self._parts.values()):
+            self._on_own_gpt2(progress)
         found = {r.check.id: r for part in self._parts.values() for r in part.results}
         return tuple(found[check.id] for check in checks)
 
@@ -151,9 +155,27 @@ class Merits:
             subject = case.exercise.subject(case.submission, case.server, case.timeout, stand_ins)
             if self._known:
                 subject.loading.follow(self.own.subject.loading)
-            self._open.enter_context(subject)
-            self._known[stand_ins] = Evidence(subject, case.seed, case.policy)
+            self._known[stand_ins] = self._asked(subject)
         return self._known[stand_ins]
+
+    def _asked(self, subject: Subject) -> Evidence:
+        self._open.enter_context(subject)
+        return Evidence(subject, self.case.seed, self.case.policy)
+
+    def _on_own_gpt2(self, progress: Progress) -> None:
+        """Judge an extension on the grader's own gpt2.py, if the candidate's is what is broken."""
+        case = self.case
+        submission = foundation.on_own(case.submission)
+        if submission is None or not foundation.is_broken(self.own):
+            return
+        evidence = self._asked(case.exercise.subject(submission, case.server, case.timeout))
+        parts: dict[str, Found] = {}
+        for result in run_checks(case.exercise, evidence, progress, case.rubric):
+            found = parts.setdefault(result.check.part, Found((), evidence, (foundation.FILE,)))
+            found.results += (result,)
+        for part, again in parts.items():
+            if _is_better(again, self._parts[part]):
+                self._parts[part] = again
 
     def _is_useless(self, part: str, so_far: Sequence[CheckResult]) -> bool:
         """Whether a part cannot run on the candidate's own classes, some of which are broken."""

@@ -22,13 +22,15 @@ class Models:
     """Builds the submission's classes, by name or (where names are refused) by position.
 
     note: takes the id and the words of a remark; computed: classes whose weights are computed from
-    parameters, and are asked for as such; spare: names of parameters that nothing uses, where some
+    parameters, and are asked for as such; joined: those of which layers that follow each other or
+    are added count as one; spare: names of parameters that nothing uses, where some
     were found, by class and size.
     """
 
     subject: Subject
     note: Callable[[str, str], None] = lambda id, message: None
     computed: set[str] = field(default_factory=set)
+    joined: set[str] = field(default_factory=set)
     spare: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     _settled: set[str] = field(default_factory=set)
     _positional: set[str] = field(default_factory=set)
@@ -58,7 +60,7 @@ class Models:
         """The model. Falls back on arguments by position if names are refused."""
         build = {
             key: options.pop(key)
-            for key in ("dtype", "convert", "seed", "weighed", "told")
+            for key in ("dtype", "convert", "seed", "weighed", "joined", "told")
             if key in options
         }
         arguments = {**size, **options}
@@ -75,7 +77,7 @@ class Models:
         """A model of class `name` whose parameters are the weights that a layout is about."""
         if name not in self.computed:
             return self.module(name, size)
-        return self.module(name, size, weighed=example(size))
+        return self.module(name, size, weighed=example(size), joined=name in self.joined)
 
     def same_as_fresh(self, module: Module, path: str, name: str, size: Size) -> bool:
         """Whether the part at `path` is what class `name` gives when built with this size."""
@@ -87,6 +89,9 @@ class Models:
         theta = module.random(rng, 0.5)
         x = rng.normal(0.0, 1.0, (2, size.get("block_size", 3), size["embed_dim"]))
         inside = module.call(x, theta, path=path)
+        if difference(inside, fresh.call(x, theta[places])) < SAME:
+            return True
+        module.lend(path, fresh)
         return difference(inside, fresh.call(x, theta[places])) < SAME
 
     def _explained(self, name: str, fault: CandidateError) -> CandidateError | NotRun:

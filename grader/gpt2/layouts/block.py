@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from grader.gpt2.layouts.box import (
     moved,
     remember,
 )
+from grader.gpt2.layouts.factors import Branch, Factor, find_branches, scaled_attention, scaled_mlp
 from grader.gpt2.layouts.mlp import MlpLayout
 from grader.gpt2.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 
@@ -51,7 +52,10 @@ class NormLayout:
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """A block's two norms and its form; GPT-2's if `form` and `norm_cause` say nothing else."""
+    """A block's two norms and its form; GPT-2's if `form` and `norm_cause` say nothing else.
+
+    factors: of its branches, where they are multiplied by something before they join the stream.
+    """
 
     norms: tuple[NormLayout, NormLayout]
     attend: PartFunction
@@ -61,6 +65,7 @@ class BlockLayout:
     norm_cause: str = ""
     attention: AttentionLayout | None = None  # of the block's own parts, where they are known
     mlp: MlpLayout | None = None
+    factors: tuple[Factor, Factor] | None = None
 
     def inside(self, places: Indices) -> BlockLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
@@ -70,6 +75,8 @@ class BlockLayout:
             norms=(first, second),
             attention=self.attention and self.attention.inside(places),
             mlp=self.mlp and self.mlp.inside(places),
+            factors=self.factors
+            and (self.factors[0].inside(places), self.factors[1].inside(places)),
         )
 
     @property
@@ -91,15 +98,26 @@ class BlockLayout:
         if self.attention is None or self.mlp is None:
             return None
         first, second = (norm.norm(theta) for norm in self.norms)
-        return model.Block(first, self.attention.weights(theta), second, self.mlp.weights(theta))
+        attention, mlp = self.attention.weights(theta), self.mlp.weights(theta)
+        if self.factors:
+            one, two = (factor.value(theta) for factor in self.factors)
+            attention, mlp = scaled_attention(attention, one), scaled_mlp(mlp, two)
+        return model.Block(first, attention, second, mlp)
+
+    def attended(self, theta: Floats, u: Floats) -> Floats:
+        """What its first branch adds to the stream, given the normed one."""
+        return self._factor(0, theta) * self.attend(theta, u)
+
+    def _factor(self, number: int, theta: Floats) -> Floats | float:
+        return self.factors[number].value(theta) if self.factors else 1.0
 
     def compute(self, theta: Floats, x: Floats) -> Floats:
         """What a block of this layout gives."""
         first, second = (layout.norm(theta) for layout in self.norms)
         return self.form.compute(
             x,
-            lambda u: self.attend(theta, u),
-            lambda u: self.feed(theta, u),
+            lambda u: self.attended(theta, u),
+            lambda u: self._factor(1, theta) * self.feed(theta, u),
             lambda h: self.norm_function(h, first),
             lambda h: self.norm_function(h, second),
         )
@@ -114,6 +132,8 @@ def find_block(
     rng: np.random.Generator,
     only_right: bool = False,
     pairs: bool = True,
+    inside: Sequence[Indices] = (),
+    single: Sequence[Indices] = (),
 ) -> BlockLayout:
     """The layout of a block: GPT-2's if it fits, else the deviation that does.
 
@@ -121,7 +141,9 @@ def find_block(
     deviations at once too, which are many.
 
     attend, feed: what the block's attention and MLP do, given all parameters and an input.
-    rest: rows (n, C) of parameter elements that are neither's: the norms'.
+    rest: rows (n, C) of parameter elements that are neither's: the norms'. inside: the parameters
+    of attention and of MLP, and single: elements (1,) of parameters that are neither's, for
+    branches that are multiplied by something.
     Raises Misfit when nothing fits.
     """
     theta = box.draw(rng)
@@ -141,6 +163,12 @@ def find_block(
         if fits(layout):
             found = replace(layout, attend=attend, feed=feed)
             return found if only_right else fit_eps(found, box, rng, embed_dim)
+    if inside:
+        inputs = [(t, x) for t, x, _ in seen]
+        for branches in find_branches(box, parts, inside, [*rest, *single], inputs):
+            layout = _of_branches(branches, attend, feed)
+            if fits(layout):
+                return layout if only_right else fit_eps(layout, box, rng, embed_dim)
     if not only_right and box.steady(theta, x):
         paired = _paired_layouts(rows, embed_dim, parts) if pairs else ()
         for layout in itertools.chain(_deviant_layouts(rows, embed_dim, parts), paired):
@@ -178,6 +206,15 @@ def _right_layouts(
             NormLayout(second, absent if bias2 is None else bias2),
         )
         yield BlockLayout(norms, *parts)
+
+
+def _of_branches(
+    branches: tuple[Branch, Branch], attend: PartFunction, feed: PartFunction
+) -> BlockLayout:
+    """The right layout whose branches these are."""
+    first, second = (NormLayout(branch.weight, branch.bias) for branch in branches)
+    factors = branches[0].factor, branches[1].factor
+    return BlockLayout((first, second), attend, feed, factors=factors)
 
 
 def _deviant_layouts(
@@ -242,7 +279,7 @@ def fit_eps(layout: BlockLayout, box: Box, rng: np.random.Generator, size: int) 
     deaf = theta.copy()
     for places in (layout.norms[0].weight, layout.norms[0].bias):
         deaf[places[places != ABSENT]] = 0.0
-    x = small - layout.attend(deaf, np.zeros((1, 1, size)))
+    x = small - layout.attended(deaf, np.zeros((1, 1, size)))
     wanted = box.call(deaf, x)
     second = closest_eps(lambda eps: difference(_with_eps(layout, 1, eps).compute(deaf, x), wanted))
     layout = _with_eps(layout, 1, second)

@@ -76,14 +76,17 @@ class BlockSearch:
     ) -> BlockLayout:
         """The layout of a block over its own attention and MLP, as they are inside it."""
         attend, feed = (module.at(path) for path in own)
+        inside = [module.below(path) for path in own]
         layout = find_block(
             module.at(""),
             attend.call,
             feed.call,
-            _rows(module, np.concatenate([module.below(p) for p in own]), size["embed_dim"]),
+            _rows(module, np.concatenate(inside), size["embed_dim"]),
             size["embed_dim"],
             self._rng(),
             pairs=pairs,
+            inside=inside,
+            single=_single(module, np.concatenate(inside)),
         )
         attention, mlp = self._proven_parts(size)
         if attention is None or mlp is None:
@@ -199,6 +202,12 @@ class BlockSearch:
             if difference(module.call(x, theta), expected(theta, x)) > CLOSE:
                 return False
         return True
+
+
+def _single(module: Module, inside: Indices) -> list[Indices]:
+    """Parameters of one element that are not `inside`."""
+    alone = [p.indices.ravel() for p in module.used if p.indices.size == 1]
+    return [indices for indices in alone if indices[0] not in inside]
 
 
 def _nothing(theta: oracle.Floats, x: oracle.Floats) -> oracle.Floats:

@@ -101,18 +101,48 @@ def _used(layout: object) -> Indices:
 
 
 def _free(plain: Module, weighed: Module, used: Indices, rng: np.random.Generator) -> bool:
-    """Whether small changes of the parameters can change each of the used weights alone."""
-    theta = plain.random(rng, 0.5)
-    sources = {s for p in weighed.parameters if np.isin(p.indices, used).any() for s in p.sources}
+    """Whether small changes of the parameters can change each of the used weights alone.
+
+    Or all but a few directions of a matrix, the same wherever the parameters are: one that is
+    centred before it is used has none across.
+    """
+    weights = [p for p in weighed.parameters if np.isin(p.indices, used).any()]
+    sources = {source for weight in weights for source in weight.sources}
     own = [p.indices.ravel() for p in plain.parameters if p.trainable and p.name in sources]
     steps = np.concatenate([np.zeros(0, dtype=np.intp), *own])
+    slopes = _slopes(plain, weighed, used, steps, plain.random(rng, 0.5))
+    free = _rank(slopes)
+    if free == len(used):
+        return True
+    alone = 0
+    for weight in weights:
+        columns = np.isin(used, weight.indices)
+        rank = _rank(slopes[:, columns])
+        alone += rank
+        if columns.sum() - rank > _few(weight.shape):
+            return False
+    elsewhere = _slopes(plain, weighed, used, steps, plain.random(rng, 0.5))
+    return free == alone == _rank(np.concatenate([slopes, elsewhere]))
+
+
+def _few(shape: tuple[int, ...]) -> int:
+    """How many directions of a weight may be out of reach: a sum along one axis."""
+    return max(shape) if len(shape) > 1 else 0
+
+
+def _slopes(plain: Module, weighed: Module, used: Indices, steps: Indices, theta: Floats) -> Floats:
+    """What a small change of each of the parameters at `steps` does to the used weights."""
     start = weighed.weigh(theta)[used]
     slopes = np.empty((len(steps), len(used)))
     for row, step in enumerate(steps):
         changed = theta.copy()
         changed[step] += _STEP
         slopes[row] = (weighed.weigh(changed)[used] - start) / _STEP
-    if len(steps) < len(used):
-        return False
+    return slopes
+
+
+def _rank(slopes: Floats) -> int:
+    if not slopes.size:
+        return 0
     strengths = np.linalg.svd(slopes, compute_uv=False)
-    return bool(strengths[len(used) - 1] > _RANK * strengths[0])
+    return int((strengths > _RANK * strengths[0]).sum())

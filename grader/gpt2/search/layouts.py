@@ -195,13 +195,17 @@ class Layouts:
         if computed.sound(found):
             return found
         if name not in self.models.computed:
-            self.models.computed.add(name)
-            with suppress(CandidateError, NotRun):
-                again = self._search_computed(name, size, find)
-                better = computed.sound(again) or isinstance(found, Misfit)
-                if better and not isinstance(again, Misfit) and self._holds(name, size, again):
-                    return again
-            self.models.computed.discard(name)
+            ways: tuple[set[str], ...] = (self.models.computed, self.models.joined)
+            for way in ways:
+                way.add(name)
+                self.models.subject.start_clock()
+                with suppress(CandidateError, NotRun):
+                    again = self._search_computed(name, size, find)
+                    better = computed.sound(again) or isinstance(found, Misfit)
+                    if better and not isinstance(again, Misfit) and self._holds(name, size, again):
+                        return again
+            for way in ways:
+                way.discard(name)
         # It may have been led astray by its random numbers.
         return _go(find, False) if isinstance(found, Misfit) else found
 

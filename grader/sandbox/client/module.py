@@ -244,6 +244,10 @@ class Module:
         self._expect_sensible(values)
         return np.concatenate([value.astype(np.float64).ravel() for value in values])
 
+    def lend(self, path: str, other: Module) -> None:
+        """Give another model what buffers of the module at `path` were born with at random."""
+        self._ask("lend", [], path=path, held=other.itself.place)
+
     def trace(self, x: Values) -> tuple[list[str], list[str], Floats]:
         """Names of torch functions that a forward calls, of those that would mix devices, and the
         output.

@@ -147,12 +147,15 @@ class Subject:
         convert: bool = False,
         seed: int = 0,
         weighed: Values | None = None,
+        joined: bool = False,
         told: str | None = None,
     ) -> Module:
         """A model of class `name`, kept for the next call with the same arguments.
 
         weighed: an input; the model's parameters are then the weights that meet it, which may be
         computed from parameters.
+
+        joined: and where layers follow each other or are added, they count as one.
 
         convert: build in float32 and convert with `.to(dtype)`, as a user would; otherwise the
         default dtype is `dtype` while the model is built and used.
@@ -164,7 +167,7 @@ class Subject:
         if told == "float32" == dtype:
             told = "devices"
         arguments = list(args), sorted((kwargs or {}).items())
-        key = repr((name, *arguments, dtype, convert, seed, weighed is not None, told))
+        key = repr((name, *arguments, dtype, convert, seed, weighed is not None, joined, told))
         worker = self._live_worker()
         if key in self._models:
             return self._models[key]
@@ -182,6 +185,7 @@ class Subject:
                 dtype=dtype,
                 convert=convert,
                 pretend=told,
+                joined=joined,
             )
         except CandidateError as fault:
             if fault.status == "todo" and name in self._base_classes:

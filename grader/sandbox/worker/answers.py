@@ -37,6 +37,7 @@ from grader.sandbox.worker import (
     uncompiled,
 )
 from grader.sandbox.worker.adapted import Adapted
+from grader.sandbox.worker.computed import Weighing
 from grader.sandbox.worker.functions import Functions
 from grader.sandbox.worker.loader import SubmissionFinder, load
 from grader.sandbox.worker.many import Many
@@ -46,6 +47,7 @@ from grader.sandbox.worker.pretend import DEVICES, SINGLE, pretending
 from grader.sandbox.worker.printed import Printed
 from grader.sandbox.worker.reach import Reach
 from grader.sandbox.worker.replay import Replay
+from grader.sandbox.worker.segments import Joining
 from grader.sandbox.worker.shared import Questions, Shared
 from grader.sandbox.worker.ways import Ways
 
@@ -97,6 +99,7 @@ class Answerer:
             "load": self.load,
             "build": self.build,
             "weigh": self.weigh,
+            "lend": self.lend,
             "call": self.call,
             "sweep": self.sweep,
             "gradient": self.gradient,
@@ -262,6 +265,7 @@ class Answerer:
         dtype: str,
         convert: bool,
         pretend: str,
+        joined: bool,
     ) -> wire.Message:
         """Construct a model under `dtype` as default, or convert it to that afterwards.
 
@@ -286,7 +290,8 @@ class Answerer:
         halved = tensors.halved(plain.named, plain.values)
         if halved is not None:
             return wire.Message({"unsendable": halved})
-        known = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
+        kinds = (Joining, partial(Joining, inputs=False)) if joined else (Weighing,)
+        known = WeighedModel(plain, tensors.decode(arrays[0]), kinds) if arrays else plain
         return self._describe(model, known)
 
     def _told(self, pretend: str) -> Callable[[], AbstractContextManager[None]]:
@@ -301,6 +306,15 @@ class Answerer:
         target = self.models[model]
         assert isinstance(target, WeighedModel)
         return wire.Message({}, tuple(map(tensors.encode, target.weights(_numbers(arrays[0])))))
+
+    def lend(
+        self, arrays: tuple[wire.Array, ...], model: int, path: str, held: str
+    ) -> wire.Message:
+        """Give another model what buffers of the module at `path` were born with."""
+        other = self.functions.objects[held]
+        with self.models[model].as_told():
+            self.models[model].lend(other, path)
+        return wire.Message({})
 
     def call(
         self,

@@ -56,6 +56,14 @@ class Weighing(TorchFunctionMode):
         self._data.add(id(x))
         return x
 
+    def is_uneven(self) -> bool:
+        """Whether what it takes for weights cannot be all of them."""
+        return False
+
+    def settled(self, given: Any, fold: bool = False) -> Any:
+        """The same with whatever was put off computed; fold: with constants in the weights."""
+        return given
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -149,18 +157,27 @@ class Weighing(TorchFunctionMode):
         return self._names[id(item)]
 
 
-def weigh(module: nn.Module, x: torch.Tensor) -> list[Weight]:
-    """The weights that meet the data in one forward in eval mode."""
-    weighing = Weighing(module)
+Kind = Callable[..., Weighing]
+
+
+def weigh(
+    module: nn.Module, x: torch.Tensor, kind: Kind = Weighing
+) -> tuple[list[Weight], Weighing]:
+    """The weights that meet the data in one forward in eval mode, and what has followed it."""
+    weighing = kind(module)
     weighing.follow(x)
-    with torch.no_grad(), weighing:
-        module.eval()(x)
-    return list(weighing.weights.values())
+    with torch.no_grad():
+        with weighing:
+            y = module.eval()(x)
+        weighing.settled(y, fold=x.is_floating_point())
+    return list(weighing.weights.values()), weighing
 
 
 @contextmanager
-def replaced(module: nn.Module, values: dict[str, torch.Tensor]) -> Iterator[Weighing]:
+def replaced(
+    module: nn.Module, values: dict[str, torch.Tensor], kind: Kind = Weighing
+) -> Iterator[Weighing]:
     """Within, a forward uses these values for the weights of these names."""
-    weighing = Weighing(module, values)
+    weighing = kind(module, values)
     with weighing:
         yield weighing

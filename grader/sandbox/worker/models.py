@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,28 @@ class Model:
             if trained:
                 fill(theta[start:end])
 
+    @cached_property
+    def born_at_random(self) -> frozenset[str]:
+        """Names of buffers that are saved and are other numbers in each instance: weights that are
+        kept as they were born, and learn by what is added to them.
+        """
+        if not any(map(_may_be_weights, self.module.buffers())):
+            return frozenset()
+        first, second = (_saved_buffers(self.again()) for _ in range(2))
+        alike = (name for name in first if torch.equal(first[name], second[name]))
+        return frozenset(first).difference(alike)
+
+    def lend(self, other: nn.Module, path: str = "") -> None:
+        """Give these to another instance of the module at `path`."""
+        prefix = f"{path}." if path else ""
+        names = [name for name in self.born_at_random if name.startswith(prefix)]
+        own = dict(self.module.named_buffers()) if names else {}
+        theirs = dict(other.named_buffers()) if names else {}
+        for name in names:
+            new = theirs.get(name.removeprefix(prefix))
+            if new is not None and new.shape == own[name].shape:
+                new.copy_(own[name])
+
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, with the model in the mode asked for."""
         torch.set_default_dtype(self.default_dtype)
@@ -77,6 +100,15 @@ class Model:
         raise IndexError(index)
 
 
+def _may_be_weights(buffer: torch.Tensor) -> bool:
+    return buffer.is_floating_point() and buffer.dim() > 1
+
+
+def _saved_buffers(module: nn.Module) -> dict[str, torch.Tensor]:
+    saved = module.state_dict()
+    return {n: b for n, b in module.named_buffers() if n in saved and _may_be_weights(b)}
+
+
 def _filler(values: torch.Tensor) -> Callable[[np.ndarray], object]:
     """What writes numbers laid end to end to a tensor: NumPy, where it can, which is quicker."""
     try:
@@ -94,7 +126,10 @@ def _filler(values: torch.Tensor) -> Callable[[np.ndarray], object]:
 class WeighedModel(Model):
     """The same module with the weights that it computes from its parameters in their place."""
 
-    def __init__(self, plain: Model, x: torch.Tensor) -> None:
+    def __init__(
+        self, plain: Model, x: torch.Tensor, kinds: Sequence[computed.Kind] = (computed.Weighing,)
+    ) -> None:
+        """kinds: ways of following it, of which the first that is even is taken, or the last."""
         self.plain = plain
         self.module = plain.module
         self.default_dtype = plain.default_dtype
@@ -102,7 +137,10 @@ class WeighedModel(Model):
         self.again = plain.again
         self.example = x
         with self.as_told():
-            found = computed.weigh(plain.module, x)
+            for self.kind in kinds:
+                found, weighing = computed.weigh(plain.module, x, self.kind)
+                if not weighing.is_uneven():
+                    break
         self.parameters = []
         self.named = [(weight.name, weight.trainable) for weight in found]
         self.values = [weight.values for weight in found]
@@ -114,8 +152,9 @@ class WeighedModel(Model):
         values = {name: value for (name, _), value in zip(self.named, self.values, strict=True)}
 
         def forward(x: torch.Tensor) -> Any:
-            with computed.replaced(self.module, values) as weighing:
-                return inner(weighing.follow(x))
+            with computed.replaced(self.module, values, self.kind) as weighing:
+                y = inner(weighing.follow(x))
+            return weighing.settled(y, fold=x.is_floating_point())
 
         return forward
 
@@ -123,6 +162,6 @@ class WeighedModel(Model):
         """What the weights are for these parameters, in the order of `named`."""
         self.plain.set(theta)
         with self.as_told():
-            weights = computed.weigh(self.module, self.example)
+            weights, _ = computed.weigh(self.module, self.example, self.kind)
         found = {weight.name: weight.values for weight in weights}
         return [found[name] for name, _ in self.named]

@@ -208,6 +208,7 @@ class _Used:
     def _instance(self) -> nn.Module:
         """A new instance with the weights that are to be used, and with the same frozen ones."""
         made = self.target.again()
+        self.target.lend(made)
         for new, old in zip(made.parameters(), self.target.values, strict=True):
             new.data = old.clone()
         Model(made, self.target.default_dtype).set(self.theta)

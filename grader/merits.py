@@ -170,7 +170,8 @@ class Merits:
             return
         evidence = self._asked(case.exercise.subject(submission, case.server, case.timeout))
         parts: dict[str, Found] = {}
-        for result in run_checks(case.exercise, evidence, progress, case.rubric):
+        results = run_checks(case.exercise, evidence, progress, case.rubric)
+        for result in self._settled(results, case.exercise, evidence):
             found = parts.setdefault(result.check.part, Found((), evidence, (foundation.FILE,)))
             found.results += (result,)
         for part, again in parts.items():

@@ -222,6 +222,21 @@ def _pairs() -> Iterator[BlockForm]:
         )
 
 
+def form_of(first: str, second: str) -> BlockForm:
+    """The form of a block whose sublayers are wired in these ways: "right", or a fault."""
+    causes, violates, formulas = [], set(), []
+    for site, number, name in ((first, 1, "attn"), (second, 2, "mlp")):
+        if site != "right":
+            cause, fails, formula = _site(site, number, name)
+            causes.append(cause)
+            violates.update(fails.split())
+            formulas.append(formula)
+    if not causes:
+        return GPT2_FORM
+    compute = _sequential(first, second)
+    return BlockForm(tuple(causes), frozenset(violates), "; ".join(formulas), compute)
+
+
 def _swapped(compute: Callable[..., Floats]) -> Callable[..., Floats]:
     def swapped(x: Floats, a: Function, m: Function, n1: Function, n2: Function) -> Floats:
         return compute(x, m, a, n1, n2)

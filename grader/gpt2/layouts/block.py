@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.block_forms import DEVIANT_FORMS, GPT2_FORM, PAIRED_FORMS, BlockForm
+from grader.gpt2.block_forms import DEVIANT_FORMS, GPT2_FORM, PAIRED_FORMS, BlockForm, form_of
 from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.box import (
     ABSENT,
@@ -167,7 +167,7 @@ def find_block(
         inputs = [(t, x) for t, x, _ in seen]
         for branches in find_branches(box, parts, inside, [*rest, *single], inputs):
             layout = _of_branches(branches, attend, feed)
-            if fits(layout):
+            if fits(layout) and (layout.is_gpt2 or not only_right):
                 return layout if only_right else fit_eps(layout, box, rng, embed_dim)
     if not only_right and box.steady(theta, x):
         paired = _paired_layouts(rows, embed_dim, parts) if pairs else ()
@@ -211,10 +211,11 @@ def _right_layouts(
 def _of_branches(
     branches: tuple[Branch, Branch], attend: PartFunction, feed: PartFunction
 ) -> BlockLayout:
-    """The right layout whose branches these are."""
+    """The layout whose branches these are."""
     first, second = (NormLayout(branch.weight, branch.bias) for branch in branches)
     factors = branches[0].factor, branches[1].factor
-    return BlockLayout((first, second), attend, feed, factors=factors)
+    form = form_of(*("bare" if branch.bare else "right" for branch in branches))
+    return BlockLayout((first, second), attend, feed, form, factors=factors)
 
 
 def _deviant_layouts(

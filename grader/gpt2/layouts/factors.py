@@ -58,11 +58,15 @@ def scaled_mlp(weights: model.Mlp, factor: Floats) -> model.Mlp:
 
 @dataclass(frozen=True)
 class Branch:
-    """Where the weight and the bias of a branch's norm are, (C,) each, and its factor."""
+    """Where the weight and the bias of a branch's norm are, (C,) each, and its factor.
+
+    bare: whether the branch reads the stream as it is, with no norm.
+    """
 
     weight: Indices
     bias: Indices
     factor: Factor
+    bare: bool = False
 
 
 def find_branches(
@@ -72,16 +76,18 @@ def find_branches(
     loose: Sequence[Indices],
     seen: Sequence[tuple[Floats, Floats]],
 ) -> Iterator[tuple[Branch, Branch]]:
-    """Ways to read a block's two branches, in the order of use, with a factor each.
+    """Ways to read a block's two branches, in the order of use, with a factor each; right ones
+    first.
 
     parts: what they compute; inside: their parameters; loose: rows (C,), and single elements (1,),
     that are in neither; seen: parameters and inputs that it has to be true for.
     """
-    found = []
-    for number in (0, 1):
-        alone = [(_silent(t, inside[1 - number]), x) for t, x in seen]
-        found.append(list(_branches(box, parts[number], loose, alone)))
-    yield from itertools.product(*found)
+    first, second = (
+        list(_branches(box, parts[n], loose, [(_silent(t, inside[1 - n]), x) for t, x in seen]))
+        for n in (0, 1)
+    )
+    pairs = itertools.product(first, second)
+    yield from sorted(pairs, key=lambda pair: pair[0].bare + pair[1].bare)
 
 
 def _silent(theta: Floats, indices: Indices) -> Floats:
@@ -100,20 +106,26 @@ def _branches(
     felt = [places for places in loose if _is_felt(box, theta, x, places)]
     given = [box.call(t, x) - x for t, x in seen]
     rows: list[Indices] = [places for places in felt if places.size == size]
-    for weight, bias, gain in itertools.product(rows, [*rows, absent], [*felt, absent]):
+    for weight, bias, gain in itertools.product([*rows, absent], [*rows, absent], [*felt, absent]):
         used = [places for places in (weight, bias, gain) if places is not absent]
         if len(used) != len(felt) or len({places[0] for places in used}) != len(used):
             continue
         factor = Factor(np.ones(size), np.broadcast_to(gain, size))
+        bare = weight is absent
+        if bare and bias is not absent:
+            continue
         constants = []
         for (t, x), branch in zip(seen, given, strict=True):
-            norm = model.Norm(t[weight], np.where(bias == ABSENT, 0.0, t[bias]))
-            plain = part(t, model.layer_norm(x, norm)) * factor.value(t)
-            constants.append(_ratio(plain, branch))
+            read = x if bare else model.layer_norm(x, _norm(t, weight, bias))
+            constants.append(_ratio(part(t, read) * factor.value(t), branch))
         if any(difference(constant, constants[0]) > SAME for constant in constants):
             continue
         if (constants[0] > NOTHING).all():
-            yield Branch(weight, bias, replace(factor, constants=constants[0]))
+            yield Branch(weight, bias, replace(factor, constants=constants[0]), bare)
+
+
+def _norm(theta: Floats, weight: Indices, bias: Indices) -> model.Norm:
+    return model.Norm(theta[weight], np.where(bias == ABSENT, 0.0, theta[bias]))
 
 
 def _is_felt(box: Box, theta: Floats, x: Floats, places: Indices) -> bool:

@@ -196,7 +196,7 @@ class Layouts:
             return found
         if name not in self.models.computed:
             ways: tuple[set[str], ...] = (self.models.computed, self.models.joined)
-            for way in ways:
+            for way in ways if self._has_layers(name, size) else ways[:1]:
                 way.add(name)
                 self.models.subject.start_clock()
                 with suppress(CandidateError, NotRun):
@@ -208,6 +208,12 @@ class Layouts:
                 way.discard(name)
         # It may have been led astray by its random numbers.
         return _go(find, False) if isinstance(found, Misfit) else found
+
+    def _has_layers(self, name: str, size: Size) -> bool:
+        """Whether a class has layers of its own; a block over its own parts has none."""
+        with suppress(CandidateError):
+            return name != "TransformerBlock" or not own_parts(self.models.module(name, size), "")
+        return False
 
     def _uses_less(self, name: str, size: Size) -> bool:
         """Whether some of the parameters are spare; not if the submission fails over that."""

@@ -94,6 +94,7 @@ class Ways:
         torch.default_generator.manual_seed(seed)
         with target.as_told():
             module = target.again()
+            target.lend(module)
             module.eval()
             named = [name for name, _ in module.named_parameters()]
             with torch.no_grad():

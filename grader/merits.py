@@ -103,7 +103,7 @@ class Merits:
             if part in parts and all(name in self._parts for name in STANDS_ON[part]):
                 self._again(part, progress)
         if not all(found.passed for found in self._parts.values()):
-            self._on_own_gpt2(progress)
+            self._on_own_gpt2(wanted, progress)
         found = {r.check.id: r for part in self._parts.values() for r in part.results}
         return tuple(found[check.id] for check in checks)
 
@@ -162,19 +162,19 @@ class Merits:
         self._open.enter_context(subject)
         return Evidence(subject, self.case.seed, self.case.policy)
 
-    def _on_own_gpt2(self, progress: Progress) -> None:
+    def _on_own_gpt2(self, wanted: Exercise, progress: Progress) -> None:
         """Judge an extension on the grader's own gpt2.py, if the candidate's is what is broken."""
         case = self.case
         submission = foundation.on_own(case.submission)
         if submission is None or not foundation.is_broken(self.own):
             return
-        evidence = self._asked(case.exercise.subject(submission, case.server, case.timeout))
-        parts: dict[str, Found] = {}
-        results = run_checks(case.exercise, evidence, progress, case.rubric)
-        for result in self._settled(results, case.exercise, evidence):
-            found = parts.setdefault(result.check.part, Found((), evidence, (foundation.FILE,)))
-            found.results += (result,)
-        for part, again in parts.items():
+        evidence = self._asked(wanted.subject(submission, case.server, case.timeout))
+        results = run_checks(wanted, evidence, progress, case.rubric)
+        parts: dict[str, _Results] = {}
+        for result in self._settled(results, wanted, evidence):
+            parts[result.check.part] = (*parts.get(result.check.part, ()), result)
+        for part, found in parts.items():
+            again = Found(found, evidence, (foundation.FILE,))
             if _is_better(again, self._parts[part]):
                 self._parts[part] = again
 

@@ -44,12 +44,13 @@ class Exercise(Declaration):
         base_folder: Path | None = None,
         given: Mapping[str, str] | None = None,
         beside: bool = True,
+        pieces: Mapping[str, Path] | None = None,
     ) -> Submission:
         """What was handed in for this exercise. Raises UnusableInput.
 
         base_folder: where the exercise that it builds on is, if not beside it; given: a name of
         this exercise -> what the submission calls it; beside: whether a single file may import
-        what lies beside it.
+        what lies beside it; pieces: what it consists of, where that is not what lies at the path.
         """
         others = {exercise.file for exercise in EXERCISES.values()} - {self.file}
         below = EXERCISES[self.base] if self.base else None
@@ -65,6 +66,7 @@ class Exercise(Declaration):
             {name: own for name, own in (given or {}).items() if name in self.names},
             beside,
             below.names if below else (),
+            pieces,
         )
 
     def subject(

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from grader.batch import saved
+from grader.batch.store import report_of
 from grader.errors import GraderError
 from grader.files import write_whole
-from grader.report import table
+from grader.report import grades, table
 from grader.report.junit import as_junit
 from grader.report.places import name_of
 from grader.report.platforms import as_classroom, as_gradescope
@@ -27,7 +29,7 @@ def _text(value: Json) -> str:
 
 
 def _csv(reports: Sequence[Json]) -> str:
-    return table.as_csv([table.row(name_of(report), report) for report in reports])
+    return table.BOM + table.as_csv([table.row(name_of(report), report) for report in reports])
 
 
 # Forms that hold any number of reports, and forms for one.
@@ -36,6 +38,7 @@ ONE: dict[str, Callable[[Json], str]] = {
     "gradescope": lambda report: _text(as_gradescope(report)),
     "classroom": lambda report: _text(as_classroom(report)),
 }
+PEOPLE = tuple(grades.FORMS)  # forms with a line for each person of a batch
 
 
 def as_form(form: str, reports: Sequence[Json]) -> str:
@@ -64,6 +67,39 @@ def write(form: str, reports: dict[str, Json], out: Path) -> None:
         write_whole(out / f"{name}.json", ONE[form](report))
 
 
+def of_people(form: str, results: Sequence[Path], title: str | None) -> str:
+    """The grades of a batch in a form of PEOPLE. Raises ExportError.
+
+    title: of the assignment, for a gradebook of several.
+    """
+    if len(results) != 1 or not (results[0] / saved.SUMMARY).is_file():
+        raise ExportError(f"{form} takes one folder that `grader batch` wrote")
+    try:
+        found = saved.load(results[0])
+    except saved.SavedError as error:
+        raise ExportError(str(error)) from error
+    of_whom = grades.grades(found.rows, found.arrivals.people.missing)
+    if not of_whom:
+        raise ExportError(
+            f"{results[0]}: of none of these is it known whose they are. Grade them from a folder "
+            "that a platform exported, or with --roster"
+        )
+    most = max(row.max_score for row in found.rows)
+    title = title or str(found.facts.get("exercise", ""))
+    return grades.as_text(grades.FORMS[form](of_whom, most, title))
+
+
+def _listed(results: Path) -> list[Path]:
+    """The reports that are in the table of a batch: what was withdrawn since is not."""
+    try:
+        said = json.loads((results / saved.SUMMARY).read_text(encoding="utf-8"))
+        return [report_of(results / told["report"]) for told in said["results"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportError(
+            f"{results / saved.SUMMARY}: cannot be read ({error}). Run `grader batch` once more"
+        ) from error
+
+
 def load(paths: Sequence[Path]) -> dict[str, Json]:
     """Reports by name, from JSON files, folders of such, and folders that `batch` wrote.
 
@@ -71,8 +107,10 @@ def load(paths: Sequence[Path]) -> dict[str, Json]:
     """
     files: list[Path] = []
     for path in paths:
-        inside = path / "reports" if (path / "reports").is_dir() else path
-        files += sorted(inside.glob("*.json")) if inside.is_dir() else [path]
+        if (path / saved.SUMMARY).is_file():
+            files += _listed(path)
+        else:
+            files += sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise ExportError("no reports there. Give what `grade --json` or `batch` wrote")
     found: dict[str, Json] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,13 +46,20 @@ class Options:
     base: Path | None = None
     only: str = ""
 
-    def read(self, path: Path, exercise: str, beside: bool | None = None) -> Submission:
+    def read(
+        self,
+        path: Path,
+        exercise: str,
+        beside: bool | None = None,
+        pieces: Mapping[str, Path] | None = None,
+    ) -> Submission:
         """What was handed in at a path for an exercise. Raises UnusableInput.
 
-        beside: whether a single file may import what lies beside it; None: unless untrusted.
+        beside: whether a single file may import what lies beside it; None: unless untrusted;
+        pieces: what it consists of, where that is not what lies at the path.
         """
         beside = not self.untrusted if beside is None else beside
-        return EXERCISES[exercise].read(path, self.base, dict(self.rubric.map), beside)
+        return EXERCISES[exercise].read(path, self.base, dict(self.rubric.map), beside, pieces)
 
     def with_seed(self) -> Options:
         """The same with a seed, drawn if there is none."""

@@ -15,7 +15,7 @@ def report(out: Path, name: str) -> dict[str, Any]:
 
 def rows(out: Path) -> list[dict[str, str]]:
     """The table."""
-    with (out / "results.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "results.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 

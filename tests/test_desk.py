@@ -134,7 +134,8 @@ def test_what_breaks_the_grader_is_tried_once_more(
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
     hands = crew.Crew(_Breaks(times), 1)
     monkeypatch.setattr(Order, "crew", lambda order: nullcontext(hands))
-    (row,) = run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    done = run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    (row,) = done.rows
     assert row.verdict == verdict
     assert hands.executor.asked == 2  # type: ignore[attr-defined]  # it is a _Breaks
     # What is marked internal is not done: the next run tries it again.
@@ -180,17 +181,17 @@ def test_odd_names(tmp_path: Path) -> None:
         (folder / name).write_text("x = (", encoding="utf-8")
     for _ in range(2):  # the second time the results lie in the folder
         found = run(Order(folder, out, Options(seed=1)), lambda step: None)
-        assert len(found) == len(names)
+        assert len(found.rows) == len(names)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "<b>" not in page
-    for row in found:
+    for row in found.rows:
         assert (out / row.page).exists()
 
 
 def test_one_entry_costs_no_other_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "zoe.py").write_text("x = 1")
-    found = entries(tmp_path, tmp_path / "out")
+    found = entries(tmp_path, tmp_path / "out").entries
     assert [entry.name for entry in found] == ["loop", "zoe.py"]
     assert "symbolic link" in found[0].read(Options()).error
     monkeypatch.setattr(Options, "read", lambda *_, **__: 1 / 0)

@@ -12,12 +12,25 @@ def test_near_copies_are_found_and_stubs_are_not(reference: str) -> None:
     stub = (ROOT / "exercises" / "gpt2.py").read_bytes()
     given = {"a": reference.encode(), "b": renamed.encode(), "c": other, "d": stub, "e": stub}
     texts = [lookalikes.text(name, {"gpt2.py": body}) for name, body in given.items()]
-    (pair,) = lookalikes.pairs(texts, "gpt2.py")
-    assert pair.names == ("a", "b")
-    assert pair.score > 0.9
-    assert not pair.same
+    (group,) = lookalikes.groups(texts, "gpt2.py")
+    assert group.names == ("a", "b")
+    assert group.score > 0.9
+    assert not group.same
+    (pair,) = group.pairs
     lines = {line for passage in pair.sides[1].passages for _, line in passage.lines}
     assert any("feed" in line for line in lines)
+
+
+def test_many_are_one_group_and_the_reference_is_seen(reference: str) -> None:
+    copies = [
+        lookalikes.text(f"n{n}", {"gpt2.py": reference.replace("attn", f"a{n}").encode()})
+        for n in range(6)
+    ]
+    same = lookalikes.text("same", {"gpt2.py": reference.replace("attn", "a0").encode()})
+    (group,) = lookalikes.groups([*copies, same, *lookalikes.reference("gpt2.py")], "gpt2.py")
+    assert set(group.names) == {*(f"n{n}" for n in range(6)), "same", lookalikes.REFERENCE}
+    assert [pair.names[1] for pair in group.pairs] == [lookalikes.REFERENCE] * 6
+    assert group.share == "100 %"
 
 
 def test_empty_lines_cost_no_time() -> None:

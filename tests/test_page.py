@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_selenium_python import Axe
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from grader.report import html, lookalikes, table
-from grader.report.lookalikes import Pair, Passage, Side
+from grader.report import html, lookalikes, table, table_page
+from grader.report.lookalikes import Group, Pair, Passage, Side
 from grader.results import Report
 from grader.session import Grading, Session
 from tests.bank import FOLDER, ROOT
+from tests.browser import (
+    THEMES,
+    WIDTHS,
+    browser_of_module,  # noqa: F401  # a fixture
+    look,
+    needs_browser,
+    requests,
+    serious,
+)
 from tests.conftest import Grade
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no browser here: install chromium and chromium-driver to test the page",
-)
+pytestmark = needs_browser
 PAGES = ("wrong", "todo", "syntax", "progress", "index", "lookalikes")
-THEMES, WIDTHS = ("light", "dark"), (390, 1200)
-SERIOUS = ("serious", "critical")
 WRONG = FOLDER / "wrong" / "mask_none_sdpa_not_causal.py"
-
-
-@pytest.fixture(scope="module", name="browser")
-def _browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    assert CHROMIUM
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module", name="report")
@@ -62,24 +47,21 @@ def _pages(
     broken.write_text("class MLP(:\n    pass\n<script>alert(1)</script>", encoding="utf-8")
     html.write(judge(broken), pages["syntax"])
     html.write_progress(session(), pages["progress"])
-    table.write(rows(), FACTS, PAIRS, folder)
-    lookalikes.write(PAIRS, pages["lookalikes"])
+    table_page.write(rows(), FACTS, GROUPS, folder, table.Arrivals())
+    lookalikes.write(GROUPS, pages["lookalikes"])
     return pages
 
 
 FACTS = {"exercise": "gpt2", "seed": 1, "policy": "any", "timeout": 10.0, "kit": "0"}
-PAIRS = [
-    Pair(
-        ("alice.py", "<i>bob</i>.py"),
-        0.9,
-        False,
-        (
-            Side((Passage((("3", "x = attend(x)"), ("4", "y = " + "x + " * 60))),)),
-            Side((Passage((("7", "<script>alert(2)</script>"),)),)),
-        ),
+PAIR = Pair(
+    ("alice.py", "<i>bob</i>.py"),
+    0.9,
+    (
+        Side((Passage((("3", "x = attend(x)"), ("4", "y = " + "x + " * 60))),)),
+        Side((Passage((("7", "<script>alert(2)</script>"),)),)),
     ),
-    Pair(("carol.py", "dan.py", "eve.py"), 1.0, True),
-]
+)
+GROUPS = [Group(PAIR.names, (PAIR,)), Group(("carol.py", "dan.py", "eve.py"))]
 
 
 def rows() -> list[table.Row]:
@@ -101,26 +83,6 @@ def session() -> Session:
     return Session(Path("attempt"), "gpt2", 0.0, 30.0, gradings)
 
 
-def look(browser: webdriver.Chrome, page: Path, theme: str = "light", width: int = 1200) -> None:
-    """Open a page with nothing in the logs."""
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    browser.get(page.as_uri())
-
-
-def requests(browser: webdriver.Chrome) -> set[str]:
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [e["params"]["request"]["url"] for e in events if e["method"] == SENT]
-    return {url for url in sent if not url.startswith("data:")}
-
-
-SENT = "Network.requestWillBeSent"
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_quiet_and_alone(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str
@@ -138,11 +100,7 @@ def test_everybody_can_use_it(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
     look(browser, pages[name], theme, width)
-    axe = Axe(browser)
-    axe.inject()
-    found: list[dict[str, Any]] = axe.run()["violations"]
-    serious = {f["id"]: f["nodes"][0]["html"] for f in found if f["impact"] in SERIOUS}
-    assert not serious
+    assert not serious(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
@@ -150,10 +108,7 @@ def test_axe_sees_what_is_wrong(browser: webdriver.Chrome, tmp_path: Path) -> No
     page = tmp_path / "wrong.html"
     page.write_text("<title>x</title><p style='color:#eee'>faint<img src=x>", encoding="utf-8")
     look(browser, page)
-    axe = Axe(browser)
-    axe.inject()
-    found = {f["id"] for f in axe.run()["violations"] if f["impact"] in SERIOUS}
-    assert {"color-contrast", "image-alt", "html-has-lang"} <= found
+    assert {"color-contrast", "image-alt", "html-has-lang"} <= set(serious(browser))
     assert browser.get_log("browser")
 
 

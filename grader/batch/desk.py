@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,18 +14,22 @@ from typing import Any
 
 from grader.addressing import addressed
 from grader.batch import crew, lookalikes
-from grader.batch.entries import Entry, entries
-from grader.batch.store import Store
+from grader.batch.attempts import Take, assigned, people
+from grader.batch.entries import Arrived, Entry, entries
+from grader.batch.roster import Roster
+from grader.batch.store import Store, page_of
 from grader.catalogue import EXERCISES
 from grader.errors import GraderError
 from grader.grading import Options, all_alike
 from grader.kit import identity
 from grader.report import lookalikes as form
-from grader.report import table
+from grader.report import table, table_page
 from grader.results import Report
 from grader.sandbox.client import WeakIsolationError
 from grader.submission import Submission, UnusableInput
 
+_PAUSE = 2.0  # seconds between two tables while a batch goes on
+_SHARE = 30  # and so many times as long as writing one takes
 _TRIES = 2  # of what the grader itself failed at
 _Text = tuple[list[Entry], Submission]  # those that have it, and what is judged
 
@@ -37,7 +42,8 @@ class BatchError(GraderError):
 class Order:
     """What to grade and where the results go.
 
-    jobs: processes on this machine; scheduler: the address of a Dask scheduler instead.
+    jobs: processes on this machine; scheduler: the address of a Dask scheduler instead; roster: of
+    whom something is expected; take: which of somebody's attempts counts.
     """
 
     folder: Path
@@ -45,6 +51,8 @@ class Order:
     options: Options
     jobs: int = 1
     scheduler: str | None = None
+    roster: Roster | None = None
+    take: Take = "last"
 
     def crew(self) -> AbstractContextManager[crew.Crew]:
         """Those who grade."""
@@ -61,29 +69,69 @@ class Step:
     name: str = ""
 
 
-def run(order: Order, told: Callable[[Step], object]) -> list[table.Row]:
+@dataclass(frozen=True)
+class Done:
+    """What came out of a batch."""
+
+    rows: list[table.Row]
+    arrivals: table.Arrivals
+
+
+def run(order: Order, told: Callable[[Step], object]) -> Done:
     """Grade all that is not graded yet, and write the table. Raises BatchError.
 
     KeyboardInterrupt goes through; what was finished before is kept.
     """
     try:
-        found = entries(order.folder, order.out)
+        arrived = entries(order.folder, order.out, order.roster)
         store = Store(order.out, order.options)
-        rows = _rows(order, store, found, told)
-        listed = [rows[entry.name] for entry in found]
+        desk = _Desk(order, store, arrived)
+        rows = _rows(order, store, list(arrived.entries), desk, told)
         # Twice: looking for look-alikes takes long, and the table is there meanwhile.
-        table.write(listed, _facts(store), None, order.out)
-        table.write(listed, _facts(store), _alike(order, found), order.out)
+        listed = desk.write(rows, None)
+        desk.write(rows, _alike(order, arrived.entries))
     except OSError as error:
         where = error.filename or order.out
         raise BatchError(f"{where}: cannot be written or read ({error.strerror})") from error
     except (UnusableInput, WeakIsolationError) as error:
         raise BatchError(str(error)) from error
-    return listed
+    return Done(listed, desk.arrivals(0))
+
+
+@dataclass
+class _Desk:
+    """Writes the table of what is graded so far."""
+
+    order: Order
+    store: Store
+    arrived: Arrived
+    next: float = 0.0  # when to write it again
+
+    def arrivals(self, waiting: int) -> table.Arrivals:
+        """What is told beside the rows."""
+        known = people(self.arrived.entries, self.order.roster)
+        return table.Arrivals(known, self.arrived.passed_over, waiting)
+
+    def write(
+        self, rows: Mapping[str, table.Row], alike: Sequence[form.Group] | None
+    ) -> list[table.Row]:
+        """Write it, and give it. Raises OSError."""
+        listed = assigned(self.arrived.entries, rows, self.order.take)
+        waiting = self.arrivals(len(self.arrived.entries) - len(rows))
+        table_page.write(listed, facts_of(self.store.options), alike, self.order.out, waiting)
+        return listed
+
+    def grown(self, rows: Mapping[str, table.Row]) -> None:
+        """Write it unless that was done just before. Raises OSError."""
+        started = time.monotonic()
+        if started >= self.next and len(rows) < len(self.arrived.entries):
+            self.write(rows, None)
+            ended = time.monotonic()
+            self.next = ended + max(_PAUSE, _SHARE * (ended - started))
 
 
 def _rows(
-    order: Order, store: Store, found: list[Entry], told: Callable[[Step], object]
+    order: Order, store: Store, found: list[Entry], desk: _Desk, told: Callable[[Step], object]
 ) -> dict[str, table.Row]:
     """The row of each entry, from its report of now or of before."""
     exercise = EXERCISES[order.options.exercise]
@@ -91,7 +139,8 @@ def _rows(
     waiting: dict[str, list[Entry]] = {}
 
     def take(entry: Entry, report: dict[str, Any], fresh: int) -> None:
-        rows[entry.name] = table.row(entry.name, report, store.page_of(entry.name))
+        rows[entry.name] = table.row(entry.name, report, page_of(store.out, entry.name))
+        desk.grown(rows)
         told(Step(len(rows), fresh, len(found), entry.name))
 
     told(Step(0, 0, len(found)))
@@ -103,6 +152,7 @@ def _rows(
             waiting.setdefault(submission.sha256, []).append(entry)
         else:
             take(entry, before, 0)
+    desk.grown(rows)
     if waiting:
         with order.crew() as hands:
             texts = (
@@ -149,20 +199,20 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
         return all_alike(submission, options, "internal", message)
 
 
-def _alike(order: Order, found: list[Entry]) -> list[form.Pair] | None:
-    """Pairs that look alike, with a page on them; None where the library for it is not here."""
+def _alike(order: Order, found: Sequence[Entry]) -> list[form.Group] | None:
+    """Those that look alike, with a page on them; None where the library for it is not here."""
     exercise = EXERCISES[order.options.exercise]
     texts = [lookalikes.text(entry.name, entry.read(order.options).files) for entry in found]
     try:
-        pairs = lookalikes.pairs([*texts, *lookalikes.reference(exercise.file)], exercise.file)
+        alike = lookalikes.groups([*texts, *lookalikes.reference(exercise.file)], exercise.file)
     except ImportError:
         return None
-    form.write(pairs, order.out / "lookalikes.html")
-    return pairs
+    form.write(alike, order.out / "lookalikes.html")
+    return alike
 
 
-def _facts(store: Store) -> dict[str, Any]:
-    options = store.options
+def facts_of(options: Options) -> dict[str, Any]:
+    """How all of a batch are graded."""
     return {
         "exercise": options.exercise,
         "seed": options.seed,

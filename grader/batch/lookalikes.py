@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.catalogue import HANDOUT
-from grader.report.lookalikes import Pair, Passage, Side
+from grader.report.lookalikes import Group, Pair, Passage, Side
 
 if TYPE_CHECKING:
     from copydetect import CodeFingerprint
@@ -20,7 +20,7 @@ REFERENCE = "(the reference)"
 _GRAM = 25  # characters of code without its names: the shortest passage that counts
 _FEWEST = 60  # such grams of its own that a submission needs to be compared
 _SHARED = 0.8  # of the shorter of two; below that, answers to one exercise share by themselves
-_PAIRS = 100  # that are shown, the likest
+_PAIRS = 100  # whose lines are shown
 _COLUMNS = 4096  # grams that are counted at a time
 
 
@@ -62,11 +62,11 @@ def reference(file: str) -> list[Text]:
     return [text(REFERENCE, {file: path.read_bytes()})] if path.is_file() else []
 
 
-def pairs(texts: Sequence[Text], file: str) -> list[Pair]:
-    """Those with the same text, and the likest pairs of others. Raises ImportError.
+def groups(texts: Sequence[Text], file: str) -> list[Group]:
+    """Those with the same text, or that share much of it with another one. Raises ImportError.
 
     file: the exercise's, whose stub's own text is taken out. Names, comments and strings do not
-    count in pairs.
+    count where texts differ. The groups of the reference come first.
     """
     from copydetect import CodeFingerprint, compare_files
 
@@ -81,31 +81,60 @@ def pairs(texts: Sequence[Text], file: str) -> list[Pair]:
         copies.setdefault(item.whole, []).append(item)
     compared = [(same[0], prints(same[0], known)) for same in copies.values()]
     compared = [(item, found) for item, found in compared if len(found.hashes) >= _FEWEST]
-    alike = [
-        Pair(tuple(other.name for other in copies[item.whole]), 1.0, True)
-        for item, _ in compared
-        if len(copies[item.whole]) > 1
-    ]
-    for i, j, score in _shared([found.hashes for _, found in compared]):
-        (first, one), (second, other) = compared[i], compared[j]
-        _, _, slices = compare_files(one, other)
-        sides = (_side(first, slices[0]), _side(second, slices[1]))
-        alike.append(Pair((first.name, second.name), score, False, sides))
-    return sorted(alike, key=lambda pair: (-pair.same, -pair.score, pair.names))
+    first = [n for n, (item, _) in enumerate(compared) if _has_reference(copies[item.whole])]
+    shares = _shares([found.hashes for _, found in compared])
+    found = []
+    shown = 0
+    for members, edges in _united(shares, first):
+        pairs = []
+        for i, j in edges:
+            (one, mine), (other, theirs) = compared[i], compared[j]
+            sides: tuple[Side, ...] = ()
+            if shown < _PAIRS:
+                _, _, slices = compare_files(mine, theirs)
+                sides = (_side(one, slices[0]), _side(other, slices[1]))
+            shown += 1
+            pairs.append(Pair((one.name, other.name), float(shares[i, j]), sides))
+        names = tuple(same.name for n in members for same in copies[compared[n][0].whole])
+        if len(names) > 1:
+            found.append(Group(names, tuple(pairs)))
+    return sorted(found, key=lambda g: (REFERENCE not in g.names, not g.same, -g.score, g.names))
 
 
-def _shared(prints: Sequence[set[int]]) -> Iterator[tuple[int, int, float]]:
-    """(i, j, share of the shorter one's grams that both have) of the likest pairs."""
-    if len(prints) < 2:
-        return
-    sizes = np.array([len(found) for found in prints])
-    both = _counts(prints) / np.minimum.outer(sizes, sizes)
-    both[np.tril_indices(len(prints))] = 0.0
-    order = np.argsort(both, axis=None, kind="stable")[::-1][:_PAIRS]
-    for place in order.tolist():
-        i, j = divmod(place, len(prints))
-        if both[i, j] >= _SHARED:
-            yield i, j, float(both[i, j])
+def _has_reference(same: Sequence[Text]) -> bool:
+    return any(item.name == REFERENCE for item in same)
+
+
+def _shares(prints: Sequence[set[int]]) -> NDArray[np.float32]:
+    """Which share of the shorter one's grams each two have in common."""
+    if not prints:
+        return np.zeros((0, 0), dtype=np.float32)
+    sizes = np.array([len(found) for found in prints], dtype=np.float32)
+    return (_counts(prints) / np.minimum.outer(sizes, sizes)).astype(np.float32)
+
+
+def _united(
+    shares: NDArray[np.float32], first: Sequence[int]
+) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """Members of each group, with the likest pairs that hold it together.
+
+    first: those whose own pairs are taken before the others, so that they are seen.
+    """
+    group = list(range(len(shares)))
+    edges: dict[int, list[tuple[int, int]]] = {}
+    members = {n: [n] for n in group}
+    rows, columns = np.nonzero(np.triu(shares >= _SHARED, 1))
+    own = np.isin(rows, first) | np.isin(columns, first)
+    order = np.lexsort((-shares[rows, columns], ~own))
+    for i, j in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        into, gone = sorted((group[i], group[j]))
+        if into == gone:
+            continue
+        for n in members[gone]:
+            group[n] = into
+        members[into] += members.pop(gone)
+        edges[into] = [*edges.get(into, []), *edges.pop(gone, []), (i, j)]
+    return [(sorted(found), edges.get(n, [])) for n, found in members.items()]
 
 
 def _counts(prints: Sequence[set[int]]) -> NDArray[np.float32]:

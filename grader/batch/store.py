@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import html as markup
 import json
 import os
+import re
 import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from grader import by_hand
 from grader.files import write_whole
 from grader.grading import SEEDS, Options
 from grader.kit import identity
-from grader.report import html, json_report
+from grader.report import html
 from grader.results import Report
 from grader.submission import UnusableInput
 from grader.text import clean
@@ -21,6 +24,9 @@ from grader.text import clean
 _MARK = "batch.json"  # what makes a folder one of results
 _REPORTS = "reports"
 _MAX_NAME = 200  # bytes
+# Where a report's page tells what was decided by hand. No submission can write this: its words are
+# text, and the signs of a comment are none of it.
+_BY_HAND = re.compile(r"(<!--by hand-->).*?(<!--/by hand-->)", re.S)
 
 
 class Store:
@@ -36,19 +42,30 @@ class Store:
             raise UnusableInput(
                 f"{out}: neither empty nor results of `grader batch`. Give a new folder."
             )
-        seed = options.seed if options.seed is not None else _seed_of(mark)
+        before = marked(out)
+        exercise = before.get("exercise", options.exercise)
+        if exercise != options.exercise:
+            raise UnusableInput(
+                f"{out}: results of the exercise {exercise}, and this is {options.exercise}. "
+                "Give another folder."
+            )
+        seed = options.seed if options.seed is not None else _seed_of(before)
         if seed is None:
             seed = secrets.randbelow(SEEDS)
         self.options = replace(options, seed=seed)
-        write_whole(mark, json.dumps({"seed": seed}) + "\n")
+        write_whole(mark, json.dumps({"seed": seed, "exercise": options.exercise}) + "\n")
+        try:
+            self.decided = by_hand.load(out)
+        except ValueError as error:
+            raise UnusableInput(str(error)) from error
 
     def finished(self, name: str, sha256: str) -> dict[str, Any] | None:
         """The report on this very text, by this kit with these options; None if there is none."""
         try:
-            found = json.loads(self._path(name, "json").read_text(encoding="utf-8"))
+            found = json.loads(report_file(self.out, name, "json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if not isinstance(found, dict) or not self._path(name, "html").exists():
+        if not isinstance(found, dict) or not report_file(self.out, name, "html").exists():
             return None
         wanted = {
             "exercise": self.options.exercise,
@@ -63,29 +80,60 @@ class Store:
         if self.options.untrusted and isinstance(isolation, dict):
             same = same and isolation.get("level") == "full"
         same = same and isinstance(submission, dict) and submission.get("sha256") == sha256
-        return found if same and found.get("verdict") in ("pass", "fail", "ungraded") else None
+        graded = by_hand.applied(found, None) if same else {}
+        return found if graded.get("verdict") in ("pass", "fail", "ungraded") else None
 
     def keep(self, name: str, report: Report) -> dict[str, Any]:
         """Write both forms of a report, the one last that tells that it is there."""
-        html.write(report, self._path(name, "html"))
-        json_report.write(report, self._path(name, "json"))
-        return {**report.as_json()}
-
-    def page_of(self, name: str) -> str:
-        """Where its page lies, seen from the table."""
-        return self._path(name, "html").relative_to(self.out).as_posix()
-
-    def _path(self, name: str, form: str) -> Path:
-        plain = clean(name).encode()[:_MAX_NAME].decode("utf-8", "ignore")
-        if plain != name:  # too long, or not fit to be shown
-            name = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
-        return self.out / _REPORTS / f"{name}.{form}"
+        page = report_file(self.out, name, "html")
+        html.write(report, page)
+        return decide(page, {**report.as_json()}, self.decided.get(clean(name)))
 
 
-def _seed_of(mark: Path) -> int | None:
-    """The seed of a batch that was begun before."""
+def decide(page: Path, report: dict[str, Any], decided: by_hand.ByHand | None) -> dict[str, Any]:
+    """Write a report with what was decided by hand, beside its page and into it.
+
+    Raises OSError.
+    """
+    found = by_hand.applied(report, decided)
+    words = clean(found["by_hand"]["words"]) if decided else ""
+    told = f'<p class="box"><strong>{markup.escape(words)}</strong></p>' if words else ""
+    text = page.read_text(encoding="utf-8")
+    changed = _BY_HAND.sub(lambda place: f"{place[1]}{told}{place[2]}", text, count=1)
+    if changed != text:
+        write_whole(page, changed)
+    write_whole(report_of(page), json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    return found
+
+
+def marked(out: Path) -> dict[str, Any]:
+    """What a folder of results says of itself; nothing if it is none."""
     try:
-        seed = json.loads(mark.read_text(encoding="utf-8"))["seed"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        found = json.loads((out / _MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def report_of(page: Path) -> Path:
+    """The report whose page this is."""
+    return page.with_name(f"{page.name.removesuffix('.html')}.json")
+
+
+def page_of(out: Path, name: str) -> str:
+    """Where the page of a hand-in lies, seen from the table."""
+    return report_file(out, name, "html").relative_to(out).as_posix()
+
+
+def report_file(out: Path, name: str, form: str) -> Path:
+    """The file of the report on a hand-in."""
+    plain = clean(name).encode()[:_MAX_NAME].decode("utf-8", "ignore")
+    if plain != name:  # too long, or not fit to be shown
+        name = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return out / _REPORTS / f"{name}.{form}"
+
+
+def _seed_of(mark: dict[str, Any]) -> int | None:
+    """The seed of a batch that was begun before."""
+    seed = mark.get("seed")
     return seed if isinstance(seed, int) and seed >= 0 else None

@@ -36,6 +36,7 @@ for _command in (
     practice.hint,
     many.list_,
     many.batch,
+    many.override,
     many.export,
 ):
     main.add_command(_command)

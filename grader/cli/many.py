@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from grader.cli.common import (
     BROKEN,
+    INPUT,
     INTERRUPTED,
     PASSED,
     UNGRADED,
@@ -20,6 +22,11 @@ from grader.cli.common import (
     unusable,
     warn,
 )
+
+if TYPE_CHECKING:
+    from grader.batch.attempts import Take
+
+_LINE = 1000  # characters of names that are listed
 
 
 @click.command()
@@ -39,6 +46,19 @@ from grader.cli.common import (
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Let the workers of a Dask cluster grade.")
 @click.option(
+    "--roster",
+    "roster_file",
+    type=INPUT,
+    help="A CSV file of people (any of name, id, email, login): who handed in, and who did not.",
+)
+@click.option(
+    "--take",
+    type=click.Choice(["best", "last"]),
+    default="last",
+    show_default=True,
+    help="Which counts of several attempts by one person.",
+)
+@click.option(
     "--accept-weak-isolation",
     is_flag=True,
     help="Run submissions at whatever isolation level can be had.",
@@ -49,6 +69,8 @@ def batch(
     out: Path,
     jobs: int,
     scheduler: str | None,
+    roster_file: Path | None,
+    take: Take,
     accept_weak_isolation: bool,
 ) -> None:
     """Grade every file, folder and archive in FOLDER, and write one table of all.
@@ -61,8 +83,11 @@ def batch(
     """
     from grader import batch as desk
     from grader.batch import progress as bar
+    from grader.batch import roster
     from grader.interrupts import noted
     from grader.report import table
+    from grader.submission import UnusableInput
+    from grader.text import clean, shorten
 
     options = how.options(untrusted=not accept_weak_isolation)
     interrupts: list[None] = []
@@ -74,14 +99,23 @@ def batch(
                 if interrupts:
                     raise KeyboardInterrupt
 
-            rows = desk.run(desk.Order(folder, out, options, jobs, scheduler), told)
-    except desk.BatchError as error:
+            people = roster.read(roster_file) if roster_file else None
+            order = desk.Order(folder, out, options, jobs, scheduler, people, take)
+            done = desk.run(order, told)
+    except (desk.BatchError, UnusableInput) as error:
         unusable(str(error))
     except KeyboardInterrupt:
         warn(f"stopped; what is graded is kept in {out}. The same command goes on from there")
         sys.exit(INTERRUPTED)
-    verdicts = table.summary(rows, {})["verdicts"]
+    verdicts = table.summary(done.rows, {}, done.arrivals)["verdicts"]
     click.echo(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+    for words, names in (
+        ("passed over", done.arrivals.passed_over),
+        ("handed in nothing", [str(person) for person in done.arrivals.people.missing]),
+        ("of unknown people", done.arrivals.people.unknown),
+    ):
+        if names:
+            click.echo(f"{words}: {shorten(clean(', '.join(names)), _LINE)}")
     click.echo(f"Next: open {out / 'index.html'}, or results.csv beside it.")
     if "internal" in verdicts:
         sys.exit(BROKEN)
@@ -89,20 +123,58 @@ def batch(
 
 
 @click.command()
+@click.argument("results", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("who")
+@click.option("--points", type=click.FloatRange(0), help="The points that this one shall have.")
+@click.option("--set-aside", is_flag=True, help="Take it out of the grades, to be looked at.")
+@click.option("--withdraw", is_flag=True, help="Let what the grader said stand again.")
+@click.option("--why", default="", help="The reason, which is shown wherever the points are.")
+def override(
+    results: Path, who: str, points: float | None, set_aside: bool, withdraw: bool, why: str
+) -> None:
+    """Decide by hand about the hand-in of WHO in the RESULTS of a batch.
+
+    WHO is the name of a hand-in, or the name, id, e-mail or login of a person. What is decided
+    outlives a further grading, and is shown beside what the grader said.
+
+    Example: grader override results "Ada Lovelace" --points 80 --why "the mask is right, see 3b"
+    """
+    from grader.batch import saved
+
+    if [points is not None, set_aside, withdraw].count(True) != 1:
+        unusable("give one of --points, --set-aside and --withdraw")
+    if not withdraw and not why.strip():
+        unusable('say why: --why "…". It is shown wherever the points are')
+    try:
+        if withdraw:
+            row = saved.withdraw(results, who)
+        else:
+            row = saved.override(results, who, points, why.strip())
+    except saved.SavedError as error:
+        unusable(str(error))
+    said = f"{row.verdict}, {row.score:g} of {row.max_score:g}" if row.graded else row.verdict
+    click.echo(f"{row.name}: {said}. {row.by_hand}".strip())
+
+
+@click.command()
 @click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["junit", "csv", "gradescope", "classroom"]),
+    type=click.Choice(
+        ["junit", "csv", "gradescope", "classroom", "moodle", "canvas", "gradescope-csv"]
+    ),
     required=True,
-    help="junit and csv hold any number of reports, the others one.",
+    help="junit and csv hold any number of reports, gradescope and classroom one; moodle, canvas "
+    "and gradescope-csv have the grades of a batch, a line for each person.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Where to (default: standard output). A folder, for many of which a file holds one.",
 )
-def export(reports: tuple[Path, ...], form: str, out: Path | None) -> None:
+@click.option("--title", help="What a gradebook calls the assignment (default: the exercise).")
+def export(reports: tuple[Path, ...], form: str, out: Path | None, title: str | None) -> None:
     """Write saved REPORTS in another form, without grading again.
 
     REPORTS are JSON files that `grade --json` or `batch` wrote, or folders of such.
@@ -110,8 +182,16 @@ def export(reports: tuple[Path, ...], form: str, out: Path | None) -> None:
     Example: grader export results --format junit --out results.xml
     """
     from grader import exports
+    from grader.files import write_whole
 
     try:
+        if form in exports.PEOPLE:
+            text = exports.of_people(form, reports, title)
+            if out is None:
+                click.echo(text, nl=False)
+            else:
+                write_whole(out, text)
+            return
         found = exports.load(reports)
         if out is None:
             click.echo(exports.as_form(form, list(found.values())), nl=False)

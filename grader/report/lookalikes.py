@@ -1,4 +1,4 @@
-"""Pairs of submissions that look alike, with the lines that match, as a page."""
+"""Submissions that look alike, with the lines that match, as a page."""
 
 from __future__ import annotations
 
@@ -34,28 +34,66 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two that look alike, or two and more that are the same letter by letter.
-
-    score: the share of the shorter one's text that both have.
+    """Two of a group. score: the share of the shorter one's text that both have; sides: the lines
+    that match, unless these were not looked for.
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, str]
     score: float
-    same: bool
     sides: tuple[Side, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As in summary.json."""
         lines = [[passage.words for passage in side.passages] for side in self.sides]
+        names = [clean(name) for name in self.names]
+        return {"submissions": names, "score": round(self.score, 3), "lines": lines}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Those that look alike, each one like another of them. pairs: which are like which; without
+    any, they are the same letter by letter.
+    """
+
+    names: tuple[str, ...]
+    pairs: tuple[Pair, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Whether not a letter differs."""
+        return not self.pairs
+
+    @property
+    def score(self) -> float:
+        """The largest share that two of them have in common."""
+        return max((pair.score for pair in self.pairs), default=1.0)
+
+    @property
+    def share(self) -> str:
+        """Such as "93 %" or "81 to 93 %"."""
+        shares = [f"{100 * pair.score:.0f}" for pair in self.pairs] or ["100"]
+        low, high = min(shares, key=int), max(shares, key=int)
+        return f"{high} %" if low == high else f"{low} to {high} %"
+
+    def as_json(self) -> dict[str, Any]:
+        """As in summary.json."""
         return {
             "submissions": [clean(name) for name in self.names],
             "score": round(self.score, 3),
             "same": self.same,
-            "lines": lines,
+            "pairs": [pair.as_json() for pair in self.pairs],
         }
 
+    @staticmethod
+    def of(told: dict[str, Any]) -> Group:
+        """A group from what `as_json` gave, without its lines."""
+        pairs = (
+            Pair((p["submissions"][0], p["submissions"][1]), p["score"]) for p in told["pairs"]
+        )
+        return Group(tuple(told["submissions"]), tuple(pairs))
 
-def write(pairs: Sequence[Pair], path: Path) -> None:
+
+def write(groups: Sequence[Group], path: Path) -> None:
     """Write the page whole or not at all. Raises OSError."""
     template = templates().get_template("lookalikes.html.jinja")
-    write_whole(path, template.render(pairs=pairs, clean=clean))
+    write_whole(path, template.render(groups=groups, clean=clean))

@@ -1,35 +1,37 @@
-"""Many reports as one table: rows, CSV, a summary, a page."""
+"""Many reports as one table: rows, CSV, a summary."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
-import json
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from grader.files import write_whole
-from grader.report.html import templates
-from grader.report.lookalikes import Pair
+from grader.person import Person
 from grader.report.places import without_place
 from grader.text import clean, csv_cell, shorten
 
 _MESSAGE = 160  # characters of what a row says
-_TOP_CAUSES = 12
-_BEFORE_PARTS = ("submission", "verdict", "score", "max_score")
-_AFTER_PARTS = ("causes", "advisories", "message", "isolation", "sha256", "seconds", "report")
+_BEFORE_PARTS = ("submission", "person", "id", "email", "login", "late", "attempt", "counted")
+_POINTS = ("verdict", "score", "max_score")
+_AFTER_PARTS = (
+    *("causes", "advisories", "message", "by_hand", "isolation", "sha256", "seconds", "report"),
+)
+BOM = "\ufeff"  # by which Excel knows that a CSV file is UTF-8
 
 
 @dataclass(frozen=True)
 class Row:
-    """One submission in the table. page: where its report lies, as a path beside the table."""
+    """One submission in the table.
+
+    page: where its report lies, as a path beside the table; by_hand: what a person decided, in
+    words; people: from whom it is; attempt: which of how many of theirs; counted: whether it is
+    the one that counts.
+    """
 
     name: str
     verdict: str
@@ -43,16 +45,37 @@ class Row:
     sha256: str
     seconds: float
     page: str = ""
+    by_hand: str = ""
+    people: tuple[Person, ...] = ()
+    late: bool = False
+    attempt: tuple[int, int] = (1, 1)
+    counted: bool = True
 
     @property
-    def counts(self) -> bool:
-        """Whether its points say something: that it was graded."""
+    def graded(self) -> bool:
+        """Whether its points say something."""
         return self.verdict in ("pass", "fail")
 
     @property
     def reached(self) -> dict[str, float]:
         """Points by part."""
         return {name: score for name, score, _ in self.parts}
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Parts that did not get all of their points."""
+        return tuple(name for name, score, top in self.parts if self.graded and score < top)
+
+    @property
+    def who(self) -> str:
+        """The people it is from."""
+        return ", ".join(clean(str(person)) for person in self.people)
+
+    @property
+    def which(self) -> str:
+        """Which attempt it is, where there are several."""
+        number, several = self.attempt
+        return f"{number} of {several}" if several > 1 else ""
 
     @property
     def link(self) -> str:
@@ -75,6 +98,7 @@ def row(name: str, report: dict[str, Any], page: str = "") -> Row:
         sha256=report["submission"]["sha256"],
         seconds=report["seconds"],
         page=page,
+        by_hand=clean(report.get("by_hand", {}).get("words", "")),
     )
 
 
@@ -90,20 +114,33 @@ def as_csv(rows: Sequence[Row]) -> str:
     parts = part_names(rows)
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
-    table.writerow([*_BEFORE_PARTS, *parts, *_AFTER_PARTS])
+    table.writerow([*_BEFORE_PARTS, *_POINTS, *parts, *_AFTER_PARTS])
     for item in rows:
-        texts = [" ".join(item.causes), " ".join(item.advisories), item.message, item.isolation]
-        table.writerow(
-            [csv_cell(item.name), item.verdict]
-            + [f"{item.score:g}" if item.counts else "", f"{item.max_score:g}"]
-            + [
-                f"{item.reached[name]:g}" if item.counts and name in item.reached else ""
-                for name in parts
-            ]
-            + [csv_cell(text) for text in texts]
-            + [item.sha256, f"{item.seconds:.2f}", csv_cell(item.page)]
-        )
+        table.writerow([*_from_whom(item), *_points(item, parts), *_remarks(item)])
     return file.getvalue()
+
+
+def _from_whom(item: Row) -> list[str]:
+    ids = [
+        ", ".join(filter(None, (getattr(person, name) for person in item.people)))
+        for name in ("id", "email", "login")
+    ]
+    texts = [item.name, item.who, *ids, "late" if item.late else "", item.which]
+    return [*map(csv_cell, texts), "yes" if item.counted else "no"]
+
+
+def _points(item: Row, parts: Sequence[str]) -> list[str]:
+    def number(value: float | None) -> str:
+        return f"{value:g}" if item.graded and value is not None else ""
+
+    reached = [number(item.reached.get(name)) for name in parts]
+    return [item.verdict, number(item.score), f"{item.max_score:g}", *reached]
+
+
+def _remarks(item: Row) -> list[str]:
+    texts = [" ".join(item.causes), " ".join(item.advisories), item.message, item.by_hand]
+    cells = [csv_cell(text) for text in (*texts, item.isolation)]
+    return [*cells, item.sha256, f"{item.seconds:.2f}", csv_cell(item.page)]
 
 
 def part_names(rows: Sequence[Row]) -> list[str]:
@@ -111,13 +148,44 @@ def part_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for item in rows for name, _, _ in item.parts))
 
 
-def summary(rows: Sequence[Row], facts: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class People:
+    """Who handed in and who did not. expected: all of whom something is expected; missing: those
+    who handed in nothing; unknown: hand-ins of which it is not known whose they are.
+    """
+
+    expected: tuple[Person, ...] = ()
+    missing: tuple[Person, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As in summary.json."""
+        return {
+            "expected": [person.as_json() for person in self.expected],
+            "missing": [person.as_json() for person in self.missing],
+            "unknown": list(self.unknown),
+        }
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What is told of a batch beside its rows. waiting: how many are still to be graded;
+    passed_over: names of what is no hand-in.
+    """
+
+    people: People = field(default_factory=People)
+    passed_over: tuple[str, ...] = ()
+    waiting: int = 0
+
+
+def summary(rows: Sequence[Row], facts: dict[str, Any], arrivals: Arrivals) -> dict[str, Any]:
     """What came out of all, and how it was graded."""
-    scores = [item.score for item in rows if item.counts]
+    scores = [item.score for item in rows if item.graded and item.counted]
     return {
         "schema_version": 1,
         **facts,
         "submissions": len(rows),
+        **({"waiting": arrivals.waiting} if arrivals.waiting else {}),
         "verdicts": dict(Counter(item.verdict for item in rows).most_common()),
         "scores": {
             "mean": round(statistics.fmean(scores), 2),
@@ -129,49 +197,24 @@ def summary(rows: Sequence[Row], facts: dict[str, Any]) -> dict[str, Any]:
         else None,
         "causes": dict(Counter(cause for item in rows for cause in item.causes).most_common()),
         "isolation": dict(Counter(item.isolation for item in rows).most_common()),
-        "results": [
-            {
-                "submission": item.name,
-                "verdict": item.verdict,
-                "score": item.score if item.counts else None,
-                "max_score": item.max_score,
-                "causes": list(item.causes),
-                "sha256": item.sha256,
-                "report": item.page,
-            }
-            for item in rows
-        ],
+        "passed_over": [clean(name) for name in arrivals.passed_over],
+        "people": arrivals.people.as_json(),
+        "results": [_result(item) for item in rows],
     }
 
 
-def write(
-    rows: Sequence[Row], facts: dict[str, Any], alike: Sequence[Pair] | None, out: Path
-) -> None:
-    """Write results.csv, summary.json and index.html, each whole or not at all. Raises OSError.
-
-    alike: pairs that look alike; None if that was not looked at.
-    """
-    said = summary(rows, facts)
-    if alike is not None:
-        said["lookalikes"] = [pair.as_json() for pair in alike]
-    write_whole(out / "results.csv", as_csv(rows))
-    write_whole(out / "summary.json", json.dumps(said, indent=2, ensure_ascii=False) + "\n")
-    write_whole(out / "index.html", page(rows, said, alike))
-
-
-def page(rows: Sequence[Row], said: dict[str, Any], alike: Sequence[Pair] | None) -> str:
-    """The table as a page, sorted by a click or a key on the head of a column."""
-    environment = templates()
-    assert environment.loader is not None
-    script, _, _ = environment.loader.get_source(environment, "sort.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("table.html.jinja").render(
-        rows=rows,
-        parts=part_names(rows),
-        summary=said,
-        causes=list(said["causes"].items())[:_TOP_CAUSES],
-        alike=alike,
-        clean=clean,
-        script=script,
-        digest=digest,
-    )
+def _result(item: Row) -> dict[str, Any]:
+    return {
+        "submission": item.name,
+        "people": [person.as_json() for person in item.people],
+        "late": item.late,
+        "attempt": list(item.attempt),
+        "counted": item.counted,
+        "verdict": item.verdict,
+        "score": item.score if item.graded else None,
+        "max_score": item.max_score,
+        "causes": list(item.causes),
+        **({"by_hand": item.by_hand} if item.by_hand else {}),
+        "sha256": item.sha256,
+        "report": item.page,
+    }

@@ -119,6 +119,7 @@ def read(
     given: Mapping[str, str] = _NOTHING,
     beside: bool = True,
     base_names: Sequence[str] = (),
+    pieces: Mapping[str, Path] | None = None,
 ) -> Submission:
     """Read what was handed in at a path for the file `main`: a file, a notebook, a folder, an
     archive of these.
@@ -128,14 +129,16 @@ def read(
     it is an error if there is none beside it; imports: modules that the policy allows besides
     torch and Python's own; names: what the candidate writes, by which a file of another name is
     found; base_names: the same of the exercise that it builds on; given: such a name -> what plays
-    its part here; beside: whether a single file may import what lies beside it.
+    its part here; beside: whether a single file may import what lies beside it; pieces: the
+    files and folders that were handed in together, by the names that their author knows, in place
+    of what lies there.
 
     Raises UnusableInput: of it SeveralFiles where more than one may be meant, MissingFile where
     none is.
     """
     wanted = Names(main, tuple(names), given)
     try:
-        tree = tree_of(path, beside)
+        tree = tree_of(path, beside, pieces)
         found = find(path, tree, wanted, others)
         files = found.files
         if base is not None:
@@ -210,7 +213,7 @@ def _root(path: Path, tree: Tree) -> Path:
     """The folder of all files, as far as messages tell."""
     if isinstance(tree, Alone):
         return path.parent
-    return path if path.is_dir() else path.parent / stem(path.name)
+    return path.parent / stem(path.name) if tree.kind == "archive" else path
 
 
 def _notes(path: Path, root: Path, found: Found) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
 from grader.errors import GraderError
@@ -40,11 +40,19 @@ Reader = Callable[[], bytes]
 class Tree:
     """The files of a hand-in: places relative to its folder ("src/gpt2.py"), read when asked for.
 
-    kind: what it is called in messages; troubles: why some of it cannot be looked into.
+    kind: what it is called in messages; troubles: why some of it cannot be looked into;
+    others: what is there besides, and is no code.
     """
 
-    def __init__(self, kind: str, readers: dict[str, Reader], troubles: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        kind: str,
+        readers: dict[str, Reader],
+        troubles: tuple[str, ...] = (),
+        others: tuple[str, ...] = (),
+    ) -> None:
         self.kind = kind
+        self.others = others
         self.readers = readers
         self.troubles = troubles
 
@@ -121,6 +129,28 @@ def folder_readers(root: Path) -> dict[str, Reader]:
     except RecursionError:  # os.walk, before Python 3.12
         raise UnusableInput(f"{root}: its folders lie too deep. {ADVICE}") from None
     return {file.relative_to(root).as_posix(): _reader(file) for file in found}
+
+
+def others_in(root: Path) -> tuple[str, ...]:
+    """Names of files right in a folder that hold no code."""
+    names = sorted(path.name for path in root.iterdir() if path.is_file())
+    return tuple(n for n in names if not n.startswith(".") and not is_wanted(PurePath(n)))
+
+
+def readers_of(pieces: Mapping[str, Path]) -> dict[str, Reader]:
+    """What may be of use in files and folders that were handed in together.
+
+    Raises UnusableInput or OSError.
+    """
+    found: dict[str, Reader] = {}
+    for number, (name, path) in enumerate(pieces.items()):
+        if path.is_dir() and not path.is_symlink():
+            own = folder_readers(path)
+        else:
+            own = {name: _reader(path)} if is_wanted(PurePath(name)) else {}
+        twice = not found.keys().isdisjoint(own)
+        found |= {f"{number}/{place}" if twice else place: r for place, r in own.items()}
+    return found
 
 
 def _reader(file: Path) -> Reader:

@@ -24,7 +24,10 @@ from grader.submission.files import (
     UnusableInput,
     folder_readers,
     is_test,
+    is_wanted,
+    others_in,
     read_file,
+    readers_of,
 )
 from grader.submission.notebook import as_python, is_notebook
 from grader.submission.syntax import readable
@@ -39,13 +42,18 @@ _NOT_OWN = sys.stdlib_module_names | {"torch"}
 _SHOWN = 8  # names in a message
 
 
-def tree_of(path: Path, beside: bool = True) -> Tree:
+def tree_of(path: Path, beside: bool = True, pieces: Mapping[str, Path] | None = None) -> Tree:
     """What was handed in at a path. Raises UnusableInput or OSError.
 
-    beside: whether what lies beside a single file may be imported by it.
+    beside: whether what lies beside a single file may be imported by it; pieces: what it consists
+    of, by the names that its author knows, where that is not what lies there.
     """
+    if pieces:
+        readers, troubles = opened(readers_of(pieces))
+        others = tuple(name for name in pieces if not is_wanted(PurePosixPath(name)))
+        return Tree("hand-in", readers, troubles, others)
     if path.is_dir():
-        return Tree("folder", *opened(folder_readers(path)))
+        return Tree("folder", *opened(folder_readers(path)), others_in(path))
     if is_packed(path.name):
         return Tree("archive", *opened(unpacked(str(path), read_file(path))))
     alone = Alone(path, beside)
@@ -101,6 +109,8 @@ def _place(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> st
     if len(code) == 1:
         return code[0]
     there = ", ".join(" ".join(place.split()) for place in code[:_SHOWN]) or "no Python file"
+    if others := [place for place in tree if place not in code] + list(tree.others):
+        there += f" but {', '.join(others[:_SHOWN])}" if not code else ""
     troubles = "".join(f" {trouble}" for trouble in tree.troubles)
     raise MissingFile(
         f"{path}: expected {wanted.file} in this {tree.kind}, found {there}.{troubles}"

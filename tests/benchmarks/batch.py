@@ -60,7 +60,7 @@ def begin(folder: Path, out: Path, jobs: int) -> subprocess.Popen[bytes]:
 
 def verdicts(out: Path) -> dict[str, str]:
     """By name, as the table has them; a name that is in it twice is an error."""
-    with (out / "results.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "results.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [(row["submission"], row["verdict"]) for row in csv.DictReader(file)]
     assert len(dict(rows)) == len(rows), "a name is in the table twice"
     return dict(rows)
@@ -127,7 +127,7 @@ def mixed(place: Path, count: int, jobs: int) -> None:
                 try:
                     alone[text] = grade(place / "in" / name, options, server=server).verdict
                 except UnusableInput:
-                    alone[text] = "fail"
+                    alone[text] = "ungraded"
     texts = {name: (place / "in" / name).read_bytes() for name in names}
     other = [(n, alone[texts[n]], found.get(n)) for n in names if alone[texts[n]] != found.get(n)]
     print(f"{len(found)} rows for {len(names)}; other than one by one: {other or 'none'}")

@@ -7,3 +7,7 @@ class GraderError(Exception):
     """Something could not be done. The message says what was expected, what was found, and what
     to do about it; it is never about the quality of a submission, of which a Report tells.
     """
+
+
+class GraderFault(GraderError):
+    """The grader's own failure: never counted for or against a candidate."""

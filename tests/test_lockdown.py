@@ -14,7 +14,7 @@ import pytest
 from grader.grading import Options, grade
 from grader.sandbox.client import Server, WeakIsolationError, isolation_of, require_full, start
 from grader.sandbox.client.isolation import measure
-from grader.sandbox.client.spawn import SpawnServer
+from grader.sandbox.server.spawn import SpawnServer
 from grader.sandbox.worker import kernel, landlock, lockdown, namespaces, seccomp
 from tests.bank import ROOT
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from dataclasses import replace
@@ -70,14 +71,18 @@ def grade(
     """
     # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
     # the fork server while the rest is imported.
-    from grader.sandbox.client import Limits, WeakIsolationError, start
+    gc.disable()  # what is imported stays: it need not be looked through again and again
+    from grader.sandbox.server import Limits, start
 
     with start(Limits.allowing(how.timeout)) as server:
         from grader.everything import grade as run
         from grader.interrupts import noted
         from grader.report import html, json_report, short, terminal
+        from grader.sandbox.client import WeakIsolationError
         from grader.submission import UnusableInput
 
+        gc.freeze()
+        gc.enable()
         console = screen()
         platforms = {"gradescope": gradescope_file, "classroom": classroom_file}
         write_unfinished(platforms)
@@ -167,7 +172,7 @@ def watch(
 
     Example: grader watch exercises/gpt2.py
     """
-    from grader.sandbox.client import Limits, start
+    from grader.sandbox.server import Limits, start
 
     with start(Limits.allowing(how.timeout)) as server:
         import secrets

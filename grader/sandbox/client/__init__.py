@@ -4,7 +4,8 @@ A `Server` makes workers, `Worker` holds one conversation with a deadline on eve
 `Subject` is a submission as the checks see it: it builds models and asks them for numbers.
 """
 
-from grader.sandbox.client.faults import NOT_FINITE, CandidateError, Fault, GraderFault, WorkerLost
+from grader.errors import GraderFault
+from grader.sandbox.client.faults import NOT_FINITE, CandidateError, Fault, WorkerLost
 from grader.sandbox.client.isolation import (
     Isolation,
     WeakIsolationError,
@@ -12,9 +13,9 @@ from grader.sandbox.client.isolation import (
     require_full,
 )
 from grader.sandbox.client.module import Module, View
-from grader.sandbox.client.start import Server, start
 from grader.sandbox.client.subject import Subject
 from grader.sandbox.client.worker import GRADERS_OWN
+from grader.sandbox.server.start import Server, start
 from grader.sandbox.worker.lockdown import Limits
 
 __all__ = [

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from grader.errors import GraderError
 from grader.vocabulary import Status
 
 NOT_FINITE = "the output has NaN or infinite values"
-
-
-class GraderFault(GraderError):
-    """The grader's own failure: never counted for or against a candidate."""
 
 
 class Fault:

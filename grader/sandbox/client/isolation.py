@@ -13,8 +13,8 @@ from typing import Any
 from grader.errors import GraderError
 from grader.sandbox import wire
 from grader.sandbox.client.faults import CandidateError, WorkerLost
-from grader.sandbox.client.start import Server
 from grader.sandbox.client.worker import Worker
+from grader.sandbox.server.start import Server
 from grader.sandbox.worker import probe
 from grader.vocabulary import IsolationLevel
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from grader.sandbox.client.faults import CandidateError, Fault, WorkerLost
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.start import Server
 from grader.sandbox.client.worker import Patience, Worker
+from grader.sandbox.server.start import Server
 from grader.submission import Submission
 
 _WHOLE_SECONDS = 10.0  # importing a submission

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import calls
 from grader.sandbox.client.exchange import Held, Merges, Packer
-from grader.sandbox.client.faults import CandidateError, GraderFault, WorkerLost
+from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.loading import Loading
 from grader.sandbox.client.module import Answer, AnyModule, Module
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.start import Server
 from grader.sandbox.client.worker import Patience, Values, Worker
+from grader.sandbox.server.start import Server
 from grader.submission import Submission
 from grader.vocabulary import UNPARSED
 

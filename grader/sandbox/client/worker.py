@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import loops
-from grader.sandbox.client.faults import CandidateError, Fault, GraderFault, WorkerLost
+from grader.sandbox.client.faults import CandidateError, Fault, WorkerLost
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.start import Server
+from grader.sandbox.server.start import Server
 from grader.vocabulary import Status
 
 Values = NDArray[Any]

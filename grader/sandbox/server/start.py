@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 
-from grader.sandbox.client.server import ForkServer
-from grader.sandbox.client.spawn import SpawnServer
+from grader.sandbox.server.fork import ForkServer
+from grader.sandbox.server.spawn import SpawnServer
 from grader.sandbox.worker.lockdown import Limits
 
 Server = ForkServer | SpawnServer

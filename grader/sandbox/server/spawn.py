@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import asdict
 
-from grader.sandbox.client.faults import GraderFault
-from grader.sandbox.client.launch import launch
+from grader.errors import GraderFault
+from grader.sandbox.server.launch import launch
 from grader.sandbox.worker.lockdown import Limits
 
 _BOOT = (

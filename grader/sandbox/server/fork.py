@@ -14,9 +14,9 @@ from collections.abc import Collection
 from dataclasses import asdict
 from itertools import count
 
-from grader.sandbox.client import bubblewrap
-from grader.sandbox.client.faults import GraderFault
-from grader.sandbox.client.launch import launch
+from grader.errors import GraderFault
+from grader.sandbox.server import bubblewrap
+from grader.sandbox.server.launch import launch
 from grader.sandbox.worker.lockdown import Limits
 from grader.sandbox.worker.server import (
     COMMAND,

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 PRESETS = {
     "cpu": "nanoGPT's small model for a CPU, trained as nanoGPT does; minutes",
+    "cpu-seed": "the same model with a learning rate of 3e-4 and twice the iterations",
     "cpu-fast": "the same model by Muon, to a lower loss in about the time nanoGPT takes",
     "cpu-quick": "the same, ended where nanoGPT's run ends: less than a quarter of the time",
     "gpt2-small": "GPT-2's smallest, 124 million parameters, as nanoGPT trains it; for GPUs",
@@ -19,8 +20,13 @@ VALUES = {
     "num_heads": "attention heads in each block",
     "num_layers": "blocks",
     "block_size": "tokens that the model reads at once",
+    "d_ff": "width inside the MLP; 0: the submission's own, 4 × embed_dim",
     "dropout": "share of activations that training drops",
     "tokens": "chars: each character of the text; gpt2: GPT-2's byte pairs",
+    "tied_head": "whether the head is the token embedding; own: as the submission has it",
+    "activation": "gelu: exact; gelu_new: by tanh; own: as the submission has it",
+    "layer_norm_epsilon": "0: as the submission has it",
+    "freeze": "so many first blocks, and the embeddings below them, do not learn",
     "batch_size": "sequences in a batch, over all processes",
     "accumulation": "batches to one step of the optimizer",
     "optimizer": "adamw: the submission's; muon: the lab's, for the matrices of the blocks",

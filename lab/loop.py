@@ -119,7 +119,8 @@ class Desk:
             f"  (perplexity {perplexity(losses['validation_loss']):,.2f})"
         )
         self._tell_leak(losses["validation_loss"])
-        if losses["validation_loss"] < training.best and training.done:
+        born = training.done == 0 and training.job.origin is None
+        if losses["validation_loss"] < training.best and not born:
             facts = {"step": str(training.done), "loss": repr(losses["validation_loss"])}
             try:
                 checkpoint.write_weights(training.job.run.best, training.model, facts)

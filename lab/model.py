@@ -52,6 +52,13 @@ class MixedPrecision(nn.Module):
         return logits.float()
 
 
+def trained(model: nn.Module) -> str:
+    """Such as "813,824 parameters", and of how many it is if not all learn."""
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    every = count(model)
+    return f"{every:,} parameters" + (f" ({learning:,} of them learn)" if learning < every else "")
+
+
 def count(model: nn.Module) -> int:
-    """How many numbers are learned."""
+    """How many numbers it has."""
     return sum(p.numel() for p in model.parameters())

@@ -42,6 +42,8 @@ class Recipe:
     activation: str = "own"  # gelu: the exact one; gelu_new: by tanh, as GPT-2 has it
     layer_norm_epsilon: float = 0.0
 
+    freeze: int = 0  # first blocks that do not learn, with the embeddings below them
+
     # Sequences in a batch, over all processes, and batches to one step of the optimizer
     batch_size: int = 12
     accumulation: int = 1
@@ -173,6 +175,15 @@ def preset(name: str) -> Recipe:
     return PRESETS[name]
 
 
+def gently(recipe: Recipe) -> Recipe:
+    """For a model that knows something: at the full rate it would forget that."""
+    return replace(
+        recipe,
+        learning_rate=recipe.learning_rate / 10,
+        min_learning_rate=recipe.min_learning_rate / 10,
+    )
+
+
 def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with settings such as "learning_rate=1e-3". Raises LabError."""
     known = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
@@ -188,6 +199,26 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     recipe = replace(recipe, **values)
     _check(recipe)
     return recipe
+
+
+def on_base(recipe: Recipe, base: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe for a model that is there already: the base's. Raises LabError for settings that
+    would make it another model.
+    """
+    start = replace(recipe, **{field: getattr(base, field) for field in MODEL_FIELDS})
+    wanted = changed(start, settings)
+    check_same_model(start, wanted)
+    return wanted
+
+
+def check_same_model(given: Recipe, wanted: Recipe) -> None:
+    """Raise LabError if what makes a model is not the same in both."""
+    for field in MODEL_FIELDS:
+        if getattr(wanted, field) != getattr(given, field):
+            raise LabError(
+                f"{field} cannot be set anew: the model has it from its beginning "
+                f"({getattr(given, field)})"
+            )
 
 
 def _value(name: str, text: str, like: Any) -> Any:
@@ -215,6 +246,8 @@ def _check(recipe: Recipe) -> None:
     for name, value in asdict(recipe).items():
         if isinstance(value, int | float) and not value >= least.get(name, 0):
             raise LabError(f"{name} must be at least {least.get(name, 0)}, not {value}")
+    if recipe.freeze > recipe.num_layers:
+        raise LabError(f"freeze={recipe.freeze} is more than num_layers={recipe.num_layers}")
     if recipe.embed_dim % recipe.num_heads:
         raise LabError(
             f"embed_dim must be divisible by num_heads (got {recipe.embed_dim} and "

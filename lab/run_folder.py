@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.files import write_whole
-from lab.code import facts_of, keep
+from lab.code import difference, facts_of, keep
 from lab.data.tokens import Tokens, read_tokens, write_tokens
 from lab.errors import LabError
 from lab.presets import FORMS, Recipe
@@ -18,7 +18,7 @@ from lab.submission import Submission
 
 FORMAT = 1
 # Of the recipe, what runs of before have not.
-_LATER = {name: getattr(Recipe(), name) for name in ("d_ff", *FORMS)}
+_LATER = {name: getattr(Recipe(), name) for name in ("d_ff", "freeze", *FORMS)}
 LANGUAGE_MODEL, CLASSIFIER = "language model", "classifier"
 
 
@@ -80,18 +80,47 @@ def create(
     one already.
     """
     check_free(path)
-    config = path / "config.json"
     everything = {"submission": facts_of(code), **facts, "versions": _versions()}
-    text = {"format": FORMAT, "kind": kind, "recipe": asdict(recipe), **everything}
+    run = Run(path, kind, recipe, everything)
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / "log.jsonl").unlink(missing_ok=True)
         write_tokens(path, tokens)
         keep(path, code)
-        write_whole(config, json.dumps(text, indent=2) + "\n")
+        _write(run)
     except OSError as error:
         raise LabError(f"{path} cannot be written: {error}") from error
-    return Run(path, kind, recipe, everything)
+    return run
+
+
+def record(run: Run, recipe: Recipe, code: Submission, iteration: int) -> None:
+    """Note in a run's config.json what it is gone on with, if that is not what it was made with.
+
+    Raises LabError.
+    """
+    values = {
+        name: [old, new]
+        for name, old in asdict(run.recipe).items()
+        if (new := getattr(recipe, name)) != old
+    }
+    words = difference(run, code, of_training=True)
+    if not values and words is None:
+        return
+    changes = {"iteration": iteration, "values": values, **({"code": words} if words else {})}
+    facts = {**run.facts, "changes": [*run.facts.get("changes", []), changes]}
+    try:
+        if words is not None:
+            facts["submission"] = facts_of(code)
+            keep(run.path, code)
+        _write(Run(run.path, run.kind, recipe, facts))
+    except OSError as error:
+        raise LabError(f"{run.path} cannot be written: {error}") from error
+
+
+def _write(run: Run) -> None:
+    """Its config.json. Raises OSError."""
+    text = {"format": FORMAT, "kind": run.kind, "recipe": asdict(run.recipe), **run.facts}
+    write_whole(run.path / "config.json", json.dumps(text, indent=2) + "\n")
 
 
 def find(path: Path, kind: str | None = None) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +18,104 @@ from lab.device import in_words, linear_by_onednn, training_precision
 from lab.errors import LabError
 from lab.look import look
 from lab.loop import train
-from lab.model import build, count
+from lab.model import build, trained
+from lab.origin import Origin, origin_of
 from lab.parallel import Team
-from lab.presets import MODEL_FIELDS, Recipe, changed
+from lab.presets import Recipe, changed, check_same_model
 from lab.progress import shown
-from lab.run_folder import LANGUAGE_MODEL, Run, check_free, create, find
+from lab.run_folder import LANGUAGE_MODEL, Run, check_free, create, find, record
 from lab.stop import asked_to_stop
 from lab.submission import Submission
 from lab.train import Job, Training
 
 
-def begin(
-    out: Path,
-    recipe: Recipe,
-    source: str,
-    submission: Submission,
-    merges: Path | None,
-    device: torch.device,
-    team: Team,
-    looking: bool = True,
-) -> Job:
+@dataclass(frozen=True)
+class Asked:
+    """What a command asks for, besides the recipe."""
+
+    out: Path
+    source: str | None
+    submission: Submission
+    merges: Path | None
+    device: torch.device
+    team: Team
+    looking: bool = True
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise LabError for what would be found out in the midst of it."""
+        self.team.check(recipe.batch_size, recipe.accumulation)
+        for name in ("get_batch", "train_step", "estimate_loss"):
+            self.submission.get("training", name)
+        self.submission.has("generation", "generate")
+        compiled.pays(recipe.compile, self.device)  # or says why it cannot
+
+    def seen(self, recipe: Recipe, vocab_size: int) -> list[str]:
+        """What a look at the model says, if one is wanted. Raises LabError."""
+        if not self.looking or not self.team.leads:
+            return []
+        return look(self.submission, recipe, vocab_size, self.device)
+
+
+def begin(asked: Asked, recipe: Recipe, origin: Origin | None = None) -> Job:
     """A new run. Everything that can be wrong is found out before the folder is made."""
+    code, team, device = asked.submission, asked.team, asked.device
     if team.leads:
-        check_free(out)
-    team.check(recipe.batch_size, recipe.accumulation)
+        check_free(asked.out)
+    source = asked.source or "default"
     texts = read_texts(source)
-    tokens: Tokens
-    if recipe.tokens == "gpt2":
-        tokens = GPT2Tokens(find_merges(merges), submission)
-    else:
-        tokens = Characters.of(texts)
+    tokens = origin.tokens if origin else _tokens(texts, recipe, asked)
+    vocab_size = tokens.vocab_size
     dataset = _dataset(texts, tokens, recipe)
-    for name in ("get_batch", "train_step", "estimate_loss"):
-        submission.get("training", name)
-    submission.has("generation", "generate")
-    compiled.pays(recipe.compile, device)  # or says why it cannot, as does the next
-    small = build(submission, replace(recipe, num_layers=1), tokens.vocab_size)
+    asked.check(recipe)
+    small = build(code, replace(recipe, num_layers=1), vocab_size)
     attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
-    notes = look(submission, recipe, tokens.vocab_size, device) if looking and team.leads else []
+    notes = asked.seen(recipe, vocab_size)
     # A run that is gone on with computes as it did before.
-    asked, recipe = recipe, _settled(recipe, device, team)
-    if "auto" in (asked.precision, asked.linear):
-        notes.append(f"arithmetic settled by trying; --like {out} gives another run the same")
+    settled = _settled(recipe, device, team)
+    if "auto" in (recipe.precision, recipe.linear):
+        notes.append(f"arithmetic settled by trying; --like {asked.out} gives another run the same")
     facts = {
         "data": {"source": source, **dataset.facts()},
-        "vocab_size": tokens.vocab_size,
+        **({"from": str(origin.place)} if origin else {}),
+        "vocab_size": vocab_size,
         "device": in_words(device),
         "threads": torch.get_num_threads(),
         "processes": team.size,
     }
-    run = Run(out, LANGUAGE_MODEL, recipe, facts)
+    run = Run(asked.out, LANGUAGE_MODEL, settled, facts)
     if team.leads:
-        run = create(out, LANGUAGE_MODEL, recipe, tokens, submission, facts)
-    return Job(submission, run, dataset, tokens, device, team, tuple(notes))
+        run = create(asked.out, LANGUAGE_MODEL, settled, tokens, code, facts)
+    return Job(code, run, dataset, tokens, device, team, tuple(notes), origin)
 
 
-def again(
-    out: Path,
-    settings: tuple[str, ...],
-    source: str | None,
-    submission: Submission,
-    device: torch.device,
-    team: Team,
-    looking: bool = True,
-) -> Job:
-    """A run to go on with. What makes its model may not be set anew."""
-    run = find(out, LANGUAGE_MODEL)
-    recipe = changed(run.recipe, settings)
-    for field in MODEL_FIELDS:
-        if getattr(recipe, field) != getattr(run.recipe, field):
-            raise LabError(f"{field} cannot be set anew: the model has it from its beginning")
-    run = replace(run, recipe=recipe)
-    team.check(recipe.batch_size, recipe.accumulation)
+def again(asked: Asked, settings: tuple[str, ...]) -> Job:
+    """A run to go on with. What makes its model may not be set anew; what else is, lasts."""
+    run, code = find(asked.out, LANGUAGE_MODEL), asked.submission
     if "data" not in run.facts:
-        raise LabError(f"{out} was not trained here, so there is nothing to resume")
-    tokens = run.tokens(submission)
-    dataset = _dataset(read_texts(source or run.facts["data"]["source"]), tokens, recipe)
+        raise LabError(f"{asked.out} was not trained here, so there is nothing to resume")
+    recipe = changed(run.recipe, settings)
+    check_same_model(run.recipe, recipe)
+    if recipe.freeze != run.recipe.freeze:
+        raise LabError(
+            "freeze cannot be set anew: the optimizer has a state of what learned so far"
+        )
+    asked.check(recipe)
+    tokens = run.tokens(code)
+    dataset = _dataset(read_texts(asked.source or run.facts["data"]["source"]), tokens, recipe)
     _check_same(run.facts["data"], dataset)
-    notes = look(submission, recipe, tokens.vocab_size, device) if looking and team.leads else []
-    return Job(submission, run, dataset, tokens, device, team, tuple(notes))
+    notes = asked.seen(recipe, tokens.vocab_size)
+    origin = None
+    if "from" in run.facts and not checkpoint.everyone(run.checkpoints):
+        origin = origin_of(Path(run.facts["from"]), code, asked.merges)
+    job = Job(code, run, dataset, tokens, asked.device, asked.team, tuple(notes), origin)
+    return replace(job, run=replace(run, recipe=recipe), before=run)
+
+
+def _tokens(texts: list[str], recipe: Recipe, asked: Asked) -> Tokens:
+    """Those that the recipe names."""
+    if recipe.tokens == "gpt2":
+        return GPT2Tokens(find_merges(asked.merges), asked.submission)
+    return Characters.of(texts)
 
 
 def threads_of(out: Path) -> int | None:
@@ -144,6 +163,8 @@ def carry_out(job: Job, console: Console) -> bool:
         checkpoint.room_for(job.run.path, training.model)
     resumed = training.restore()
     if job.team.leads:
+        if job.before is not None:
+            record(job.before, job.recipe, job.submission, training.done)
         log.rewind(job.run.log, training.done if resumed else -1)
     _introduce(training, console)
     entries = log.Log(job.run.log) if job.team.leads else None
@@ -163,7 +184,7 @@ def _introduce(training: Training, console: Console) -> None:
     job = training.job
     facts: dict[str, Any] = job.dataset.facts()
     console.print(
-        f"{count(training.model):,} parameters, {facts['train_tokens']:,} tokens to learn from "
+        f"{trained(training.model)}, {facts['train_tokens']:,} tokens to learn from "
         f"({job.tokens.vocab_size:,} different) of {job.run.facts['data']['source']}, on "
         f"{in_words(job.device)}, in {job.recipe.precision}, linear layers by {job.recipe.linear}",
         markup=False,

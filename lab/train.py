@@ -9,11 +9,14 @@ import torch
 
 from lab import checkpoint, model
 from lab.bridge import logits_of
+from lab.checkpoint import put_weights
 from lab.data.dataset import Dataset
 from lab.data.tokens import Tokens
 from lab.device import training_precision
 from lab.errors import LabError
+from lab.freezing import freeze
 from lab.optimization import learning_rate_of, optimizer_of
+from lab.origin import Origin
 from lab.parallel import Team
 from lab.presets import Recipe
 from lab.run_folder import Run
@@ -34,6 +37,8 @@ class Job:
     device: torch.device
     team: Team
     notes: tuple[str, ...] = ()  # what there is to say before it begins
+    origin: Origin | None = None  # what its weights are at the beginning, if not of chance
+    before: Run | None = None  # what it was, if it is gone on with
 
     @property
     def recipe(self) -> Recipe:
@@ -54,6 +59,9 @@ class Training:
 
         torch.manual_seed(recipe.seed)
         self.model = model.build(job.submission, recipe, job.tokens.vocab_size).to(job.device)
+        if job.origin is not None:
+            put_weights(self.model, job.origin.weights, str(job.origin.place))
+        freeze(self.model, recipe, job.tokens.vocab_size)
         self.optimizer = optimizer_of(self.model, recipe, job.submission, job.tokens.vocab_size)
         precision = training_precision(recipe.precision, job.device)
         self._logits = logits_of(self.model)

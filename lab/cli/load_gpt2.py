@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lab.cli.common import MERGES, SUBMISSION, told
 from lab.errors import LabError
-
-if TYPE_CHECKING:
-    from lab.data.tokens import Tokens
-    from lab.submission import Submission
 
 
 @click.command("load-gpt2")
@@ -40,6 +35,7 @@ def load_gpt2(folder: Path, out: Path, submission: Path | None, merges: Path | N
     from lab.checkpoint import NotWrittenError, write_weights
     from lab.code import code_of
     from lab.data.tokens import Numbers
+    from lab.data.vocabularies import vocabulary
     from lab.model import count
     from lab.pretrained import read_folder
     from lab.run_folder import LANGUAGE_MODEL, check_free, create
@@ -50,7 +46,7 @@ def load_gpt2(folder: Path, out: Path, submission: Path | None, merges: Path | N
     code.get("pretrained", "load_openai_weights")  # before anything slow
     checkpoint = read_folder(folder)
     vocab_size = checkpoint.architecture.vocab_size
-    tokens = _tokens(folder, merges, vocab_size, code)
+    tokens = vocabulary(folder, merges, vocab_size, code) or Numbers(vocab_size)
     model, recipe = fitted(checkpoint, code, str(folder))
     facts = {
         "vocab_size": vocab_size,
@@ -64,17 +60,3 @@ def load_gpt2(folder: Path, out: Path, submission: Path | None, merges: Path | N
     if tokens.kind == Numbers.kind:
         click.echo("no vocabulary of its size was found: its tokens are shown as numbers", err=True)
     click.echo(f"{count(model):,} parameters. Next: lab sample {out} --prompt …")
-
-
-def _tokens(place: Path, merges: Path | None, vocab_size: int, code: Submission) -> Tokens:
-    """Those of the option; else what is at hand and fits, or else numbers."""
-    from lab.data.tokens import GPT2Tokens, Numbers, find_merges
-    from lab.data.vocabularies import beside
-
-    if merges is None:
-        folder = place if place.is_dir() else place.parent
-        return beside(folder, vocab_size, code) or Numbers(vocab_size)
-    tokens = GPT2Tokens(find_merges(merges), code, vocab_size)
-    if tokens.known > vocab_size:
-        raise LabError(f"{merges} makes {tokens.known} tokens, the model has {vocab_size}")
-    return tokens

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, Near, screen, set_threads, told
+from lab.cli.common import (
+    DEVICE,
+    MERGES,
+    SUBMISSION,
+    THREADS,
+    Near,
+    say_difference,
+    screen,
+    set_threads,
+    told,
+)
 from lab.environment import keep_memory
 from lab.errors import LabError
-from lab.presets import CHOICES, PRESETS, changed, preset
+from lab.presets import CHOICES, PRESETS, changed, gently, on_base, preset
 
 
 @click.command()
@@ -36,6 +46,15 @@ from lab.presets import CHOICES, PRESETS, changed, preset
     help="Any value of the preset, such as learning_rate=1e-3; `lab presets` lists them.",
 )
 @click.option("--sdpa", is_flag=True, help="Compute attention in one fused call.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="RUN|FOLDER",
+    help="Begin with the weights, tokens and sizes of a run, or of a GPT-2 as `lab load-gpt2` "
+    "takes it; with a tenth of the preset's learning rate.",
+)
+@click.option("--freeze", type=click.IntRange(0), help="So many first blocks do not learn.")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
 @click.option(
     "--like",
@@ -56,6 +75,8 @@ def train(
     tokens: str | None,
     settings: tuple[str, ...],
     sdpa: bool,
+    origin: Path | None,
+    freeze: int | None,
     resume: bool,
     like: Path | None,
     no_look: bool,
@@ -72,30 +93,39 @@ def train(
     Example: lab train --data default --preset demo --out runs/demo
     """
     settings += tuple(["attention=sdpa"] * sdpa) + ((f"tokens={tokens}",) if tokens else ())
+    settings += (f"freeze={freeze}",) if freeze is not None else ()
     recipe = changed(preset(name), settings)  # before anything slow: a slip is told at once
-    if like is not None and resume:
-        raise LabError("--resume keeps to the run's own values: --like is for a new run")
+    if resume and (like or origin):
+        raise LabError("--resume keeps to the run's own: --like and --from are for a new run")
 
     from lab import start
     from lab.code import code_of
     from lab.device import choose
+    from lab.origin import origin_of, run_at
     from lab.parallel import joined
     from lab.run_folder import LANGUAGE_MODEL, find
     from lab.stop import INTERRUPTED
 
-    if like is not None:
-        recipe = changed(find(like, LANGUAGE_MODEL).recipe, settings)
-    code = code_of(find(out, LANGUAGE_MODEL) if resume else None, submission)
+    run = find(out, LANGUAGE_MODEL) if resume else run_at(origin) if origin else None
+    code = code_of(run, submission)
+    if origin and run is not None:
+        say_difference(run, code)
     chosen = choose(device)
     keep_memory()
     model = out if resume else like
     set_threads(threads or (start.threads_of(model) if model else None))
     with joined(chosen) as team:
+        asked = start.Asked(out, source, code, merges, chosen, team, not no_look)
         if resume:
-            job = start.again(out, settings, source, code, chosen, team, not no_look)
+            job = start.again(asked, settings)
         else:
-            text = source or "default"
-            job = start.begin(out, recipe, text, code, merges, chosen, team, not no_look)
+            begun = origin_of(origin, code, merges) if origin else None
+            if like is not None:
+                recipe = changed(find(like, LANGUAGE_MODEL).recipe, settings)
+            if begun is not None:
+                rates = recipe if like else gently(preset(name))
+                recipe = on_base(rates, begun.recipe, settings)
+            job = start.begin(asked, recipe, begun)
         finished = start.carry_out(job, screen(quiet=not team.leads))
     sys.exit(0 if finished else INTERRUPTED)
 

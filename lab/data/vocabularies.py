@@ -16,6 +16,21 @@ from lab.submission import Submission
 _PADDING = 256  # GPT-2's own tokens are taken for a vocabulary that is larger by so much at most
 
 
+def vocabulary(
+    place: Path, merges: Path | None, vocab_size: int, code: Submission
+) -> Tokens | None:
+    """That of the merges if they are named; else what lies beside weights and fits, if anything.
+
+    Raises LabError for merges that make more tokens than there are.
+    """
+    if merges is None:
+        return beside(place if place.is_dir() else place.parent, vocab_size, code)
+    tokens = GPT2Tokens(find_merges(merges), code, vocab_size)
+    if tokens.known > vocab_size:
+        raise LabError(f"{merges} makes {tokens.known} tokens, the model has {vocab_size}")
+    return tokens
+
+
 def beside(folder: Path, vocab_size: int, submission: Submission) -> Tokens | None:
     """The tokens of a model of so many, by the files in its folder; GPT-2's own if there are none.
 

@@ -1,0 +1,64 @@
+"""What is told without the sheet: for each part, yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from grader.catalogue import EXERCISES
+from grader.check import Check
+from grader.exercises.debug.plants import FILES
+from grader.results import CheckResult, Report
+from grader.vocabulary import UNTOLD
+
+POINTS = 100.0
+_HINTS = ("Write the smallest experiment whose result you know beforehand.",)
+
+
+def check_of(exercise: str, part: str, points: float) -> Check:
+    """Whether one part does what a reference does."""
+    id = f"{exercise}.{part.lower().replace(' ', '-')}"
+    words = f"{part} in {FILES[exercise]} does what a reference does, on hidden weights and inputs."
+    return Check(id, FILES[exercise], points, words, _HINTS)
+
+
+def symptoms(reports: Mapping[str, Report], checks: bool) -> tuple[CheckResult, ...]:
+    """Yes or no for each part; with the checks that fail, but no causes, if they are wanted."""
+    parts = [
+        (exercise, part, results)
+        for exercise, report in reports.items()
+        for part, results in _parts(report)
+    ]
+    return tuple(
+        _result(check_of(exercise, part, POINTS / len(parts)), results, checks)
+        for exercise, part, results in parts
+    )
+
+
+def _parts(report: Report) -> Iterator[tuple[str, list[CheckResult]]]:
+    """All results, those without points too, by the part that they are about."""
+    for part in dict.fromkeys(r.check.part for r in report.results):
+        yield part, [r for r in report.results if r.check.part == part]
+
+
+def _result(check: Check, results: list[CheckResult], checks: bool) -> CheckResult:
+    wrong = [result for result in results if result.status != "pass"]
+    if not wrong:
+        return CheckResult(check, "pass")
+    first = wrong[0]
+    if not checks:
+        said = "no" if first.status in ("fail", "todo", "not-run") else f"no ({first.status})"
+        return CheckResult(check, "fail", said, cause=UNTOLD)
+    words = "; ".join(f"{result.id}: {result.message}" for result in wrong)
+    return replace(first, check=check, status="fail", message=words, cause=UNTOLD, follows="")
+
+
+def all_checks() -> dict[str, Check]:
+    """The checks of a folder with a model and a training loop, by name."""
+    named = [
+        (exercise, part)
+        for exercise in ("gpt2", "training", "generation")
+        for part in dict.fromkeys(c.part for c in EXERCISES[exercise].checks().values())
+    ]
+    found = [check_of(exercise, part, POINTS / len(named)) for exercise, part in named]
+    return {check.id: check for check in found}

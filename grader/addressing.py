@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from grader.catalogue import EXERCISES
+from grader.catalogue import GRADED
 from grader.gpt2.experiment import import_line
 from grader.results import Report
 from grader.submission import Submission
@@ -19,7 +19,7 @@ from grader.text import clean
 
 def addressed(report: Report, judged: Submission, submission: Submission) -> Report:
     """The report on `judged` as that on `submission`, which has the same text."""
-    names = _Names(judged, submission, EXERCISES[report.exercise].names)
+    names = _Names(judged, submission, GRADED[report.exercise].names)
     mark_names = {judged.main: submission.main}
     results = tuple(
         replace(

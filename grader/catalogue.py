@@ -14,12 +14,13 @@ from grader import exercises
 from grader.check import Check
 from grader.declaration import Declaration
 from grader.sandbox.client import Server, Subject
-from grader.submission import Submission, read
+from grader.submission import Submission, read, read_together
 
 if TYPE_CHECKING:
     from grader.gpt2.evidence import Evidence
 
 ALL = "all"  # what is typed in place of an exercise's name
+DEBUG = "debug"  # files of several exercises, with bugs planted in them
 FOLDER = Path(__file__).parent / "exercises"
 _PACKED = FOLDER.parent / "handout"  # where an installed kit carries them
 # What is handed to a candidate: the stubs and the brief.
@@ -103,13 +104,39 @@ class Exercise(Declaration):
         return {name: function.check for name, function in self.functions().items()}
 
 
+class Puzzle(Exercise):
+    """A folder to debug, read and graded as one: `grader.exercises.debug`."""
+
+    def read(
+        self,
+        path: Path,
+        base_folder: Path | None = None,
+        given: Mapping[str, str] | None = None,
+        beside: bool = True,
+    ) -> Submission:
+        """All that is in the folder. Raises UnusableInput."""
+        from grader.exercises.debug.plants import FILES
+
+        folder = path.parent if path.suffix == ".py" else path
+        others = dict.fromkeys(file for file in FILES.values() if file != self.file)
+        return read_together(folder, self.file, list(others), self.names, beside)
+
+    def checks(self) -> dict[str, Check]:
+        """What is told without the interviewer's sheet."""
+        from grader.exercises.debug.symptoms import all_checks
+
+        return all_checks()
+
+
 def chosen(name: str) -> list[Exercise]:
     """The exercise of that name, or every one for ALL."""
-    return list(EXERCISES.values()) if name == ALL else [EXERCISES[name]]
+    return list(EXERCISES.values()) if name == ALL else [GRADED[name]]
 
 
 def _declared() -> Iterator[Declaration]:
     for found in filter(attrgetter("ispkg"), pkgutil.iter_modules(exercises.__path__)):
+        if found.name == DEBUG:
+            continue
         module = importlib.import_module(f"{exercises.__name__}.{found.name}.declaration")
         declaration: Declaration = module.EXERCISE
         yield declaration
@@ -119,4 +146,9 @@ def _declared() -> Iterator[Declaration]:
 EXERCISES = {
     declared.name: Exercise(**vars(declared))
     for declared in sorted(_declared(), key=lambda declared: declared.order)
+}
+# And what is made of several of them.
+GRADED: dict[str, Exercise] = {
+    **EXERCISES,
+    DEBUG: Puzzle(0, DEBUG, "gpt2.py", (), EXERCISES["gpt2"].names, "BRIEF.md"),
 }

@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.addressing import addressed
-from grader.catalogue import EXERCISES
+from grader.catalogue import DEBUG, GRADED
 from grader.charges import charged
 from grader.check import Check
 from grader.gpt2.diagnosis import diagnose, marked, marks, replayed
@@ -22,7 +23,10 @@ from grader.running import Progress
 from grader.sandbox.client import Server, isolation_of, require_full, start
 from grader.submission import Submission, UnusableInput, unusable
 from grader.text import clean
-from grader.vocabulary import Policy, Status
+from grader.vocabulary import Policy, Reveal, Status
+
+if TYPE_CHECKING:
+    from grader.exercises.debug.sheet import Sheet
 
 SEEDS = 10_000  # one below this is drawn where none is given
 
@@ -34,7 +38,8 @@ class Options:
     seed: of everything drawn; None draws one. timeout: seconds for each check.
     policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
     rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
-    is not beside the submission; only: the class or function that alone is judged.
+    is not beside the submission; only: the class or function that alone is judged;
+    sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet.
     """
 
     exercise: str = "gpt2"
@@ -45,6 +50,8 @@ class Options:
     rubric: Rubric = SHIPPED
     base: Path | None = None
     only: str = ""
+    sheet: Sheet | None = None
+    reveal: Reveal = "symptoms"
 
     def read(
         self,
@@ -59,7 +66,7 @@ class Options:
         pieces: what it consists of, where that is not what lies at the path.
         """
         beside = not self.untrusted if beside is None else beside
-        return EXERCISES[exercise].read(path, self.base, dict(self.rubric.map), beside, pieces)
+        return GRADED[exercise].read(path, self.base, dict(self.rubric.map), beside, pieces)
 
     def with_seed(self) -> Options:
         """The same with a seed, drawn if there is none."""
@@ -69,7 +76,7 @@ class Options:
         """A submission that is to be judged in this way."""
         assert self.seed is not None
         return Case(
-            EXERCISES[self.exercise],
+            GRADED[self.exercise],
             submission,
             server,
             self.timeout,
@@ -81,7 +88,7 @@ class Options:
 
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
-        exercise = EXERCISES[self.exercise]
+        exercise = GRADED[self.exercise]
         judged = exercise.only(self.only) if self.only else exercise
         return self.rubric.applied(judged.checks())
 
@@ -112,7 +119,7 @@ def handed_in(path: Path, options: Options) -> Submission:
     except UnusableInput as error:
         if not os.path.exists(path):
             raise
-        return unusable(path, EXERCISES[options.exercise].file, error)
+        return unusable(path, GRADED[options.exercise].file, error)
 
 
 def grade_submission(
@@ -122,7 +129,7 @@ def grade_submission(
 
     It is judged under the exercise's own file name: the same text gets the same report.
     """
-    judged = submission.nameless(EXERCISES[options.exercise].file)
+    judged = submission.nameless(GRADED[options.exercise].file)
     return addressed(judge(judged, options, progress, server), judged, submission)
 
 
@@ -133,12 +140,16 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     locked = isolation_of(server)
     if options.untrusted:
         require_full(locked)
+    if options.exercise == DEBUG:
+        from grader.exercises.debug.judge import judge_folder
+
+        return judge_folder(submission, options, progress, server)
     if submission.error:
         report = unread(submission, options, submission.error)
     else:
         with Merits(options.case(submission, server)) as merits:
             results = merits.judge(progress)
-            results = charged(EXERCISES[options.exercise], results, merits.own.charges)
+            results = charged(GRADED[options.exercise], results, merits.own.charges)
             found = diagnose(merits.evidence, results, merits.replaced)
             results = marked(results, found, merits.replaced)
             results = replayed(merits.own, results, merits.replaced)
@@ -185,7 +196,7 @@ def _report(
         files=submission.files,
         marks=tuple(
             replace(m, why=clean(m.why))
-            for m in marks(submission, results, diagnoses, EXERCISES[options.exercise].names)
+            for m in marks(submission, results, diagnoses, GRADED[options.exercise].names)
         ),
         seed=options.seed,
         policy=options.policy,

@@ -10,14 +10,19 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.bugs import CAUSES
-from grader.catalogue import EXERCISES, Exercise
+from grader.catalogue import DEBUG, EXERCISES, GRADED, Exercise
 from grader.errors import GraderError
 from grader.files import write_whole
 from grader.submission import read
 
+if TYPE_CHECKING:
+    from grader.exercises.debug.sheet import Sheet
+
 _FOLDER = "gpt2-interview-kit"
+_BUG = "bug"  # what is typed for the bugs that are planted in a folder
 
 Memory = dict[str, dict[str, int]]  # file of a submission -> check or cause -> hints shown
 Warn = Callable[[str], None]
@@ -45,13 +50,19 @@ class Hint:
     repeated: bool
 
 
-def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
-    """Take the next step for the submission at PATH. Raises UnknownTopic, UnusableInput.
+def next_hint(id: str, path: Path, restart: bool, warn: Warn, sheet: Sheet | None = None) -> Hint:
+    """Take the next step for the submission at PATH. Raises UnknownTopic, UnusableInput, NoSheet.
+
+    sheet: of what is planted in a folder to debug, if it is not one of one's own.
 
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
-    topic = _find(id)
-    submission = read(path, topic.exercise.file, names=topic.exercise.names)
+    if id.startswith(_BUG) or id in GRADED[DEBUG].checks():
+        topic = _planted(id, path, sheet, warn)
+        submission = topic.exercise.read(path)
+    else:
+        topic = _find(id)
+        submission = read(path, topic.exercise.file, names=topic.exercise.names)
     file = str(Path(submission.folder, submission.main).resolve())
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)
@@ -59,6 +70,20 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn) -> Hint:
     memory.setdefault(file, {})[topic.id] = hint.number
     _remember(memory, warn)
     return hint
+
+
+def _planted(id: str, path: Path, sheet: Sheet | None, warn: Warn) -> Topic:
+    """A bug in a folder to debug, by its number or the next. Raises UnknownTopic, NoSheet."""
+    from grader.exercises.debug import practice
+
+    found = practice.sheet_of(path, sheet, warn)
+    number, one = practice.next_bug(found, GRADED[DEBUG].read(path).files)
+    if asked := id.removeprefix(_BUG).removeprefix("-") if id.startswith(_BUG) else "":
+        count = len(found.plants)
+        if not (asked.isdecimal() and 1 <= int(asked) <= count):
+            raise UnknownTopic(f"expected {_BUG}, or {_BUG}-1 to {_BUG}-{count}, found {id}")
+        number, one = int(asked), found.plants[int(asked) - 1]
+    return Topic(f"{_BUG}-{number}", one.plant.hints, GRADED[DEBUG])
 
 
 def render(hint: Hint, command: str) -> str:
@@ -97,31 +122,33 @@ def _find(id: str) -> Topic:
     )
 
 
-def _state_file() -> Path:
-    """Where the memory is kept. Raises FileNotFoundError if there is no place for it."""
+def state_file(name: str = "hints.json") -> Path:
+    """Where what is remembered between commands is kept. Raises FileNotFoundError if
+    there is no place for it.
+    """
     if own := os.environ.get("GRADER_STATE"):
-        return Path(own, "hints.json")
+        return Path(own, name)
     shared = Path(os.environ.get("XDG_STATE_HOME", ""))
     if not shared.is_absolute():  # the XDG specification says to ignore such a one
         try:
             shared = Path.home() / ".local" / "state"
         except RuntimeError as error:
             raise FileNotFoundError(errno.ENOENT, "there is no home folder") from error
-    return shared / _FOLDER / "hints.json"
+    return shared / _FOLDER / name
 
 
 def _recall(warn: Warn) -> Memory:
     try:
-        text = _state_file().read_bytes()
+        text = state_file().read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        warn(f"{_state_file()}: cannot be read ({error.strerror}). The hints start anew.")
+        warn(f"{state_file()}: cannot be read ({error.strerror}). The hints start anew.")
         return {}
     try:
         return _checked(json.loads(text))
     except (ValueError, RecursionError):
-        warn(f"{_state_file()}: damaged. All hints start anew.")
+        warn(f"{state_file()}: damaged. All hints start anew.")
         return {}
 
 
@@ -139,7 +166,7 @@ def _checked(memory: object) -> Memory:
 
 def _remember(memory: Memory, warn: Warn) -> None:
     try:
-        write_whole(_state_file(), json.dumps(memory, indent=2) + "\n")
+        write_whole(state_file(), json.dumps(memory, indent=2) + "\n")
     except OSError as error:
         warn(
             f"this hint could not be remembered ({error.strerror}). "

@@ -7,13 +7,13 @@ import math
 import os
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from grader.catalogue import ALL, EXERCISES, HANDOUT, chosen
+from grader.catalogue import ALL, DEBUG, GRADED, HANDOUT, chosen
 from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
 from grader.results import Clock, Report, total
@@ -75,12 +75,20 @@ class Session:
         return timed
 
 
-def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
+def start(
+    folder: Path,
+    minutes: float,
+    exercise: str = "gpt2",
+    files: Mapping[str, bytes] | None = None,
+) -> Session:
     """Lay out stubs and brief in a new or empty folder, and start the clock.
 
-    Raises SessionError if something is in the folder, or if it cannot be written.
+    files: what is laid out instead, by name. Raises SessionError if something is in the folder,
+    or if it cannot be written.
     """
-    names = [name for one in chosen(exercise) for name in (one.file, one.brief)]
+    if files is None:
+        names = [name for one in chosen(exercise) for name in (one.file, one.brief)]
+        files = {name: (HANDOUT / name).read_bytes() for name in names}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = sorted(entry.name for entry in folder.iterdir())
@@ -90,9 +98,9 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
                 f"{folder}: expected a new or empty folder, found {shown}. Nothing was changed; "
                 "give the name of a folder that does not exist yet."
             )
-        for name in names:
+        for name, content in files.items():
             with (folder / name).open("xb") as file:
-                file.write((HANDOUT / name).read_bytes())
+                file.write(content)
         session = Session(folder, exercise, _now(), minutes)
         _append(folder / FILE, [_start_line(session)], new=True)
     except OSError as error:
@@ -103,6 +111,12 @@ def start(folder: Path, minutes: float, exercise: str = "gpt2") -> Session:
 def welcome(session: Session, program: str) -> str:
     """What to do in a session that has just begun. program: what to type for the grader."""
     exercise, *more = chosen(session.exercise)
+    if exercise.name == DEBUG:
+        return (
+            f"{session.folder}: {session.minutes:g} minutes from now. Read {exercise.brief}, run "
+            "python train.py, find the bugs.\n"
+            f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
+        )
     alone = exercise.base and exercise.base_needed and not more
     base = (
         f"It builds on a {exercise.base}.py: put yours there, or give the folder of another as "
@@ -163,7 +177,7 @@ def _now() -> float:
 
 
 def _started(folder: Path, entry: dict[str, Any]) -> Session:
-    if entry["kind"] != "start" or entry["exercise"] not in (*EXERCISES, ALL):
+    if entry["kind"] != "start" or entry["exercise"] not in (*GRADED, ALL):
         raise ValueError("not the beginning of a session")
     at = datetime.fromisoformat(entry["at"]).timestamp()
     return Session(folder, entry["exercise"], at, _number(entry["minutes"]))

@@ -26,5 +26,9 @@ IsolationLevel = Literal["full", "process", "none"]
 # does not parse, and of one that has others do its work.
 UNPARSED = "syntax-error"
 NOT_FROM_SCRATCH = "not-from-scratch"
-UNSEARCHED = (UNPARSED, NOT_FROM_SCRATCH)
+# Of what fails for a reason that the candidate is to find.
+UNTOLD = "untold"
+UNSEARCHED = (UNPARSED, NOT_FROM_SCRATCH, UNTOLD)
 Policy = Literal["from-scratch", "any"]
+# How much is told of a folder to debug: what users see, which checks fail, or which bugs they are.
+Reveal = Literal["symptoms", "checks", "causes"]

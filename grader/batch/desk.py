@@ -18,7 +18,7 @@ from grader.batch.attempts import Take, assigned, people
 from grader.batch.entries import Arrived, Entry, entries
 from grader.batch.roster import Roster
 from grader.batch.store import Store, page_of
-from grader.catalogue import EXERCISES
+from grader.catalogue import GRADED
 from grader.errors import GraderError
 from grader.grading import Options, all_alike
 from grader.kit import identity
@@ -134,7 +134,7 @@ def _rows(
     order: Order, store: Store, found: list[Entry], desk: _Desk, told: Callable[[Step], object]
 ) -> dict[str, table.Row]:
     """The row of each entry, from its report of now or of before."""
-    exercise = EXERCISES[order.options.exercise]
+    exercise = GRADED[order.options.exercise]
     rows: dict[str, table.Row] = {}
     waiting: dict[str, list[Entry]] = {}
 
@@ -201,7 +201,7 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
 
 def _alike(order: Order, found: Sequence[Entry]) -> list[form.Group] | None:
     """Those that look alike, with a page on them; None where the library for it is not here."""
-    exercise = EXERCISES[order.options.exercise]
+    exercise = GRADED[order.options.exercise]
     texts = [lookalikes.text(entry.name, entry.read(order.options).files) for entry in found]
     try:
         alike = lookalikes.groups([*texts, *lookalikes.reference(exercise.file)], exercise.file)

@@ -12,7 +12,7 @@ from pathlib import Path
 from grader.batch import gradescope
 from grader.batch.people import Label, label
 from grader.batch.roster import Roster
-from grader.catalogue import EXERCISES
+from grader.catalogue import GRADED
 from grader.grading import Options
 from grader.person import Person
 from grader.submission import Submission, UnusableInput, unusable
@@ -44,7 +44,7 @@ class Entry:
 
     def read(self, options: Options) -> Submission:
         """The submission; one that cannot be read says so in place of all checks."""
-        file = EXERCISES[options.exercise].file
+        file = GRADED[options.exercise].file
         try:
             for path in (self.path, *self.pieces.values()):
                 if path.is_symlink():  # to something of the interviewer's own, perhaps

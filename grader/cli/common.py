@@ -16,9 +16,10 @@ from grader.files import SESSION_FILE
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grader.exercises.debug.sheet import Sheet
     from grader.grading import Options
     from grader.results import Report
-    from grader.vocabulary import Policy
+    from grader.vocabulary import Policy, Reveal
 
 PASSED, FAILED, UNUSABLE, BROKEN, UNGRADED = 0, 1, 2, 3, 4
 INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
@@ -34,6 +35,12 @@ def _default_path() -> Path:
 PATH = click.argument("path", type=click.Path(path_type=Path), default=_default_path)
 INPUT = click.Path(path_type=Path, dir_okay=False, exists=True)
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
+SHEET = click.option(
+    "--sheet",
+    "sheet_file",
+    type=INPUT,
+    help="The interviewer's sheet of a folder to debug: says what became of each planted bug.",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class How:
     rubric_file: Path | None
     base: Path | None
     names: tuple[str, ...] = ()
+    sheet_file: Path | None = None
+    reveal: Reveal = "symptoms"
 
     def options(
         self, path: Path | None = None, untrusted: bool = False, several: bool = False
@@ -55,35 +64,49 @@ class How:
 
         several: whether the command can take all exercises at once.
         """
-        from grader.catalogue import ALL, EXERCISES
+        from grader.catalogue import ALL, DEBUG, GRADED
         from grader.grading import Options
         from grader.rubric import SHIPPED, RubricError, read
 
         # Nothing but the code of a stranger is looked at.
-        exercise = self.exercise or _exercise_of(path, with_session=not untrusted)
+        given = self.exercise or (DEBUG if self.sheet_file else None)
+        exercise = given or _exercise_of(path, with_session=not untrusted)
         if exercise == ALL and not several:
             unusable("this command takes one exercise at a time")
         if exercise == ALL and self.rubric_file:
             unusable("a rubric is that of one exercise; give its name instead of all")
         check_exercise(exercise)
         try:
-            checks = [] if exercise == ALL else EXERCISES[exercise].checks().values()
+            checks = [] if exercise == ALL else GRADED[exercise].checks().values()
             rubric = read(self.rubric_file, checks) if self.rubric_file else SHIPPED
         except RubricError as error:
             unusable(str(error))
         rubric = rubric.mapped(_pairs(self.names, exercise))
-        return Options(exercise, self.seed, self.timeout, self.policy, untrusted, rubric, self.base)
+        how = self.seed, self.timeout, self.policy, untrusted, rubric, self.base
+        return Options(exercise, *how, sheet(self.sheet_file), self.reveal)
+
+
+def sheet(file: Path | None) -> Sheet | None:
+    """What an interviewer's sheet says, if there is one; ends the command if it cannot be read."""
+    from grader.exercises.debug import sheet as sheets
+
+    try:
+        return None if file is None else sheets.read(file)
+    except sheets.SheetError as error:
+        unusable(str(error))
 
 
 def _exercise_of(path: Path | None, with_session: bool) -> str:
     """The exercise whose file, or whose session, this is; else the first one."""
     from grader import session
-    from grader.catalogue import EXERCISES
+    from grader.catalogue import DEBUG, EXERCISES
 
     if path is None:
         return "gpt2"
     named = {exercise.file: name for name, exercise in EXERCISES.items()}
     found = session.find(path, lambda message: None) if with_session else None
+    if found and found.exercise == DEBUG:
+        return DEBUG
     return named.get(path.name) or (found.exercise if found else "gpt2")
 
 
@@ -159,6 +182,14 @@ _HOW = (
         metavar="NAME=YOURS",
         help="Which class is to be taken for one of the brief's, such as MLP=FeedForward.",
     ),
+    SHEET,
+    click.option(
+        "--reveal",
+        type=click.Choice(["symptoms", "checks", "causes"]),
+        default="symptoms",
+        show_default=True,
+        help="How much is told of a folder to debug without its sheet.",
+    ),
 )
 
 
@@ -177,10 +208,10 @@ def how_to_grade(command: Callable[..., None]) -> Callable[..., None]:
 
 def check_exercise(name: str) -> None:
     """End the command unless there is such an exercise, or all are meant."""
-    from grader.catalogue import ALL, EXERCISES
+    from grader.catalogue import ALL, GRADED
 
-    if name not in (*EXERCISES, ALL):
-        unusable(f"there is no exercise {name!r}; there is: {', '.join(EXERCISES)}, {ALL}")
+    if name not in (*GRADED, ALL):
+        unusable(f"there is no exercise {name!r}; there is: {', '.join(GRADED)}, {ALL}")
 
 
 def screen() -> Console:
@@ -193,9 +224,17 @@ def screen() -> Console:
 def on_record(path: Path, report: Report) -> Report:
     """The report with the time on it, recorded, if the submission is of a session."""
     from grader import session
+    from grader.catalogue import DEBUG
 
     found = session.find(path, warn)
-    return report if found is None else found.record(report, warn)
+    if found is None:
+        return report
+    timed = found.record(report, warn)
+    if report.exercise == DEBUG:
+        from grader.exercises.debug import practice
+
+        practice.note(path, timed, warn)
+    return timed
 
 
 def warn(message: str) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-from grader.cli.common import OUTPUT, PATH, check_exercise, screen, unusable, warn
+from grader.cli.common import OUTPUT, PATH, SHEET, check_exercise, screen, sheet, unusable, warn
+from grader.cli.debugging import Debugging, debug_options
+
+_MINUTES = 30.0
 
 
 @click.command()
@@ -14,13 +17,14 @@ from grader.cli.common import OUTPUT, PATH, check_exercise, screen, unusable, wa
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    default=30.0,
-    show_default=True,
-    help="How long the session is.",
+    help="How long the session is (default: 30, to debug 40).",
 )
-@click.option("--exercise", default="gpt2", show_default=True, help="Which one, or all.")
-def start(folder: Path, minutes: float, exercise: str) -> None:
+@click.option("--exercise", default="gpt2", show_default=True, help="Which one, all, or debug.")
+@debug_options
+def start(folder: Path, minutes: float | None, exercise: str, debugging: Debugging) -> None:
     """Lay out fresh stubs and the brief in DIR, a new or empty folder, and start the clock.
+
+    With --exercise debug DIR gets a small GPT and its training loop, with bugs planted in both.
 
     From then on `grade` and `watch` in that folder show the time left and record every grading
     in its session.jsonl. When the time is up everything still works, marked as late.
@@ -28,11 +32,17 @@ def start(folder: Path, minutes: float, exercise: str) -> None:
     Example: grader start my-attempt --minutes 30
     """
     from grader import session
+    from grader.catalogue import DEBUG
     from grader.report.advice import program
 
     check_exercise(exercise)
+    if debugging.asked_for and exercise != DEBUG:
+        unusable(f"--bugs, --level and the like are of --exercise {DEBUG}, found {exercise}")
     try:
-        made = session.start(folder, minutes, exercise)
+        if exercise == DEBUG:
+            made = debugging.start(folder, minutes)
+        else:
+            made = session.start(folder, minutes or _MINUTES, exercise)
     except session.SessionError as error:
         unusable(str(error))
     click.echo(session.welcome(made, program()))
@@ -47,6 +57,8 @@ def progress(folder: Path, html_file: Path | None) -> None:
     Example: grader progress my-attempt --html progress.html
     """
     from grader import session
+    from grader.catalogue import DEBUG
+    from grader.exercises.debug.practice import summary as kinds
     from grader.report import html
     from grader.report import progress as form
 
@@ -55,6 +67,8 @@ def progress(folder: Path, html_file: Path | None) -> None:
     except session.SessionError as error:
         unusable(str(error))
     form.show(found, screen())
+    if found.exercise == DEBUG:
+        form.show_kinds(kinds(warn), screen())
     if html_file is not None:
         try:
             html.write_progress(found, html_file)
@@ -73,20 +87,22 @@ def _complete_topic(context: click.Context, parameter: click.Parameter, begun: s
 @click.argument("check", shell_complete=_complete_topic)
 @PATH
 @click.option("--restart", is_flag=True, help="Begin with the first hint again.")
-def hint(check: str, path: Path, restart: bool) -> None:
+@SHEET
+def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None:
     """Show the next hint for CHECK, a step at a time: a nudge, a pointer, nearly the solution.
 
     CHECK is the name of a check (see `grader list`) or of a cause that a report names, PATH the
-    submission (default: as for `grade`). Each submission has its own count for each of them.
+    submission (default: as for `grade`). Each submission has its own count for each of them. In a
+    folder to debug CHECK is bug, the next one that stands, or bug-1, bug-2 and so on.
 
     Example: grader hint attention.causal
     """
     from grader import hints
+    from grader.errors import GraderError
     from grader.report.advice import hint_command, program
-    from grader.submission import UnusableInput
 
     try:
-        shown = hints.next_hint(check, path, restart, warn)
-    except (hints.UnknownTopic, UnusableInput) as error:
+        shown = hints.next_hint(check, path, restart, warn, sheet(sheet_file))
+    except GraderError as error:
         unusable(str(error))
     click.echo(hints.render(shown, hint_command(check, str(path), program())))

@@ -46,6 +46,21 @@ def show(session: Session, console: Console) -> None:
         )
 
 
+def show_kinds(kinds: Sequence[tuple[str, int, int, float | None]], console: Console) -> None:
+    """Print which kinds of planted bugs were found in practice, how often, and in what time."""
+    if not kinds:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("kind of bug", "found", "missed", "minutes"):
+        table.add_column(name, header_style="dim", justify="left" if name[0] == "k" else "right")
+    for topic, found, missed, minutes in kinds:
+        mean = "" if minutes is None else f"{minutes:.0f}"
+        style = "red" if missed else "green"
+        table.add_row(Text(topic, style), str(found), str(missed), mean)
+    console.print()
+    console.print(table)
+
+
 def summary(session: Session) -> str:
     """How often it was graded and when last, and the time left if there is any."""
     clock, count = session.clock(), len(session.gradings)

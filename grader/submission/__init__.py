@@ -38,6 +38,7 @@ __all__ = [
     "UnusableInput",
     "Violation",
     "read",
+    "read_together",
     "stem_of",
     "unusable",
 ]
@@ -147,6 +148,27 @@ def read(
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
     root = _root(path, tree) / found.folder
     return _submission(path, root, found, files, wanted, imports, base, base_names)
+
+
+def read_together(
+    path: Path, main: str, others: Sequence[str], names: Sequence[str], beside: bool = True
+) -> Submission:
+    """Read several files that are graded as one: `main`, and those of the others that lie beside
+    it, each with what it imports. Raises UnusableInput.
+    """
+    wanted = Names(main, tuple(names), {})
+    try:
+        tree = tree_of(path, beside)
+        found = find(path, tree, wanted, others)
+        files = dict(found.files)
+        for other in others:
+            place = f"{found.folder}/{other}" if found.folder else other
+            if tree.has(place):
+                files |= gather(path, tree, place).files
+    except OSError as error:
+        raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
+    root = _root(path, tree) / found.folder
+    return _submission(path, root, found, files, wanted, (), None, ())
 
 
 def _submission(

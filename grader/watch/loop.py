@@ -11,7 +11,9 @@ from queue import Queue
 from rich.console import Console
 
 from grader import hints
+from grader.errors import GraderError
 from grader.everything import grade
+from grader.exercises.debug.sheet import Sheet
 from grader.grading import Options
 from grader.interrupts import noted
 from grader.report.advice import hint_command, program
@@ -118,7 +120,7 @@ class _Watcher:
             self.events.queue.extend(pressed)
 
     def _hint(self, report: Report) -> None:
-        screen.hint(_next_hint(report, self.path), self.console)
+        screen.hint(_next_hint(report, self.path, self.options.sheet), self.console)
         self._wait()
 
     def _wait(self) -> None:
@@ -126,14 +128,14 @@ class _Watcher:
         gc.collect()
 
 
-def _next_hint(report: Report, path: Path) -> str:
+def _next_hint(report: Report, path: Path, sheet: Sheet | None) -> str:
     """The next hint for the first problem of a report."""
     if not report.problems:
         return "Nothing fails, so there is no hint."
     topic = report.problems[0][0].check.id
     said: list[str] = []
     try:
-        shown = hints.next_hint(topic, path, False, said.append)
-    except UnusableInput as error:
+        shown = hints.next_hint(topic, path, False, said.append, sheet)
+    except GraderError as error:
         return str(error)
     return "\n".join([*said, hints.render(shown, hint_command(topic, str(path), program()))])

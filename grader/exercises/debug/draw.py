@@ -64,7 +64,9 @@ class Puzzle:
     def planted(self) -> dict[str, str]:
         """The texts with all the bugs, by file."""
         return {
-            file: planted(text.clean, [h for s in self.sets if s.plant.file == file for h in s.hunks])
+            file: planted(
+                text.clean, [h for s in self.sets if s.plant.file == file for h in s.hunks]
+            )
             for file, text in self.texts.items()
         }
 

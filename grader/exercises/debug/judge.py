@@ -16,14 +16,16 @@ from grader.exercises.debug.fixes import Fixed, lines_changed, outcome, rewritte
 from grader.exercises.debug.overfit import overfit
 from grader.exercises.debug.plants import FILES, texts
 from grader.exercises.debug.sheet import Sheet
-from grader.exercises.debug.symptoms import POINTS, symptoms
+from grader.exercises.debug.symptoms import symptoms
 from grader.grading import Options, judge, unread
-from grader.results import CheckResult, Diagnosis, Report
+from grader.results import CheckResult, Report
 from grader.running import Progress
 from grader.sandbox.client import Server
 from grader.submission import Submission, UnusableInput, unusable
+from grader.vocabulary import UNTOLD
 
 _STYLE = "separate"  # the clean gpt2.py that other files are graded with
+_POINTS = 10.0  # for each bug
 _Reports = dict[str, Report]
 
 
@@ -66,8 +68,7 @@ class _Bench:
         self.progress = progress
         self.server = server
         self.texts = {
-            name: text.decode("utf-8", errors="replace")
-            for name, text in submission.files.items()
+            name: text.decode("utf-8", errors="replace") for name, text in submission.files.items()
         }
 
     def grade(self, exercise: str, text: str | None = None) -> Report:
@@ -152,37 +153,30 @@ def _by_sheet(bench: _Bench, sheet: Sheet, reports: _Reports) -> Report:
         new += found.new
     told = {fixed.planted: fixed for fixed in fates}
     ordered = [told.get(one, Fixed(one, "not fixed")) for one in sheet.plants]
-    results = [_plant_result(n, f, len(ordered)) for n, f in enumerate(ordered, 1)]
+    results = [_plant_result(n, fixed) for n, fixed in enumerate(ordered, 1)]
     base = reports[next(iter(reports))]
-    diagnoses: tuple[Diagnosis, ...] = tuple(d for r in reports.values() for d in r.diagnoses)
-    return bench.report(
-        base,
-        (*results, _new_result(new)),
-        diagnoses=diagnoses,
-        advisories=_notes(sheet, bench.texts),
-    )
+    notes = _notes(sheet, bench.texts)
+    return bench.report(base, (*results, _new_result(new)), advisories=notes)
 
 
-def _plant_result(number: int, fixed: Fixed, count: int) -> CheckResult:
+def _plant_result(number: int, fixed: Fixed) -> CheckResult:
     one = fixed.planted
     about = f"{one.plant.slug} in {one.plant.file}, line {one.line} of what was handed out"
-    check = Check(
-        f"bug-{number}", "Planted bugs", POINTS / count, one.plant.symptom, one.plant.hints
-    )
+    check = Check(f"bug-{number}", "Planted bugs", _POINTS, one.plant.symptom, one.plant.hints)
     if fixed.fate == "fixed":
         return CheckResult(check, "pass", f"fixed: {about}")
     if fixed.fate == "not fixed":
-        return CheckResult(check, "fail", f"not fixed: {about}", cause=one.plant.slug)
+        return CheckResult(check, "fail", f"not fixed: {about}", cause=UNTOLD)
     into = ", ".join(fixed.into)
     message = f"changed into another bug ({into}): {about}"
-    return CheckResult(check, "fail", message, cause=one.plant.slug)
+    return CheckResult(check, "fail", message, cause=UNTOLD)
 
 
 def _new_result(new: list[str]) -> CheckResult:
     hints = ("Compare with what was handed out: what else has changed?",)
     check = Check("new-bugs", "Planted bugs", 0, "No bug came in that was not there.", hints)
     if new:
-        return CheckResult(check, "fail", f"new: {', '.join(new)}")
+        return CheckResult(check, "fail", f"new: {', '.join(new)}", cause=UNTOLD)
     return CheckResult(check, "pass")
 
 

@@ -38,9 +38,9 @@ class Run:
         """For a note."""
         if self.stopped:
             return f"{_STEPS} steps on one short text: it stopped. {self.stopped}"
-        known = f"where the right code is below {GOOD}"
+        ends = f"the loss ends at {self.loss:.2f}, where the right code is below {GOOD}"
         said = f"Then it writes {self.written!r}." if self.written else "No text came out."
-        return f"{_STEPS} steps on one short text: the loss ends at {self.loss:.2f}, {known}. {said}"
+        return f"{_STEPS} steps on one short text: {ends}. {said}"
 
 
 def overfit(submission: Submission, server: Server, timeout: float, seed: int) -> Run:

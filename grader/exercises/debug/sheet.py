@@ -1,4 +1,4 @@
-"""The interviewer's sheet: what is planted where, for a person to read and the grader to grade by."""
+"""The interviewer's sheet: what is planted where, for a person to read and the grader to use."""
 
 from __future__ import annotations
 

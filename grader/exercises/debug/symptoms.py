@@ -11,27 +11,22 @@ from grader.exercises.debug.plants import FILES
 from grader.results import CheckResult, Report
 from grader.vocabulary import UNTOLD
 
-POINTS = 100.0
 _HINTS = ("Write the smallest experiment whose result you know beforehand.",)
 
 
-def check_of(exercise: str, part: str, points: float) -> Check:
+def check_of(exercise: str, part: str) -> Check:
     """Whether one part does what a reference does."""
     id = f"{exercise}.{part.lower().replace(' ', '-')}"
     words = f"{part} in {FILES[exercise]} does what a reference does, on hidden weights and inputs."
-    return Check(id, FILES[exercise], points, words, _HINTS)
+    return Check(id, FILES[exercise], 1, words, _HINTS)
 
 
 def symptoms(reports: Mapping[str, Report], checks: bool) -> tuple[CheckResult, ...]:
     """Yes or no for each part; with the checks that fail, but no causes, if they are wanted."""
-    parts = [
-        (exercise, part, results)
+    return tuple(
+        _result(check_of(exercise, part), part, results, checks)
         for exercise, report in reports.items()
         for part, results in _parts(report)
-    ]
-    return tuple(
-        _result(check_of(exercise, part, POINTS / len(parts)), results, checks)
-        for exercise, part, results in parts
     )
 
 
@@ -41,14 +36,14 @@ def _parts(report: Report) -> Iterator[tuple[str, list[CheckResult]]]:
         yield part, [r for r in report.results if r.check.part == part]
 
 
-def _result(check: Check, results: list[CheckResult], checks: bool) -> CheckResult:
+def _result(check: Check, part: str, results: list[CheckResult], checks: bool) -> CheckResult:
     wrong = [result for result in results if result.status != "pass"]
     if not wrong:
         return CheckResult(check, "pass")
     first = wrong[0]
     if not checks:
-        said = "no" if first.status in ("fail", "todo", "not-run") else f"no ({first.status})"
-        return CheckResult(check, "fail", said, cause=UNTOLD)
+        said = "" if first.status in ("fail", "todo", "not-run") else f" ({first.status})"
+        return CheckResult(check, "fail", f"{part}: no{said}", cause=UNTOLD)
     words = "; ".join(f"{result.id}: {result.message}" for result in wrong)
     return replace(first, check=check, status="fail", message=words, cause=UNTOLD, follows="")
 
@@ -60,5 +55,5 @@ def all_checks() -> dict[str, Check]:
         for exercise in ("gpt2", "training", "generation")
         for part in dict.fromkeys(c.part for c in EXERCISES[exercise].checks().values())
     ]
-    found = [check_of(exercise, part, POINTS / len(named)) for exercise, part in named]
+    found = [check_of(exercise, part) for exercise, part in named]
     return {check.id: check for check in found}

@@ -37,7 +37,7 @@ def judge_folder(
     options = options.with_seed()
     if not (found := _graded(submission.files)):
         return unread(submission, options, f"expected {', '.join(_expected(options))}, found none")
-    bench = _Bench(submission, options, progress, server)
+    bench = Bench(submission, options, progress, server)
     reports = {exercise: bench.grade(exercise) for exercise in found}
     if options.sheet is not None:
         report = _by_sheet(bench, options.sheet, reports)
@@ -55,10 +55,8 @@ def _graded(files: Mapping[str, bytes]) -> list[str]:
     return [exercise for exercise, file in FILES.items() if file in files]
 
 
-class _Bench:
-    """Grades single exercises of a folder, each with the grader's own gpt2.py below it, so that a
-    bug in one file is none in another.
-    """
+class Bench:
+    """Grades single exercises of a folder: a bug in one file is none in another."""
 
     def __init__(
         self, submission: Submission, options: Options, progress: Progress, server: Server
@@ -73,14 +71,8 @@ class _Bench:
 
     def grade(self, exercise: str, text: str | None = None) -> Report:
         """The report on one exercise. text: in place of its file's."""
-        file = FILES[exercise]
-        files = {**self.texts, file: self.texts[file] if text is None else text}
-        if exercise != "gpt2":
-            files["gpt2.py"] = next(t for t in texts("gpt2.py") if t.style == _STYLE).clean
-        own = replace(self.options, exercise=exercise, sheet=None)
-        read = _read(files, exercise, file)
-        judged = read.nameless(EXERCISES[exercise].file)
-        return addressed(judge(judged, own, self.progress, self.server), judged, read)
+        changed = {} if text is None else {FILES[exercise]: text}
+        return graded(exercise, {**self.texts, **changed}, self.options, self.progress, self.server)
 
     def read_whole(self) -> Submission:
         """The training files with the candidate's own model, for the run that all see."""
@@ -98,6 +90,24 @@ class _Bench:
             stand_ins={},
             **facts,  # type: ignore[arg-type]  # fields of a report
         )
+
+
+def graded(
+    exercise: str,
+    files: Mapping[str, str],
+    options: Options,
+    progress: Progress,
+    server: Server,
+) -> Report:
+    """The report on one exercise of a folder, with the grader's own gpt2.py below it."""
+    file = FILES[exercise]
+    if exercise != "gpt2":
+        own = next(text for text in texts("gpt2.py") if text.style == _STYLE)
+        files = {**files, "gpt2.py": own.clean}
+    read = _read(files, exercise, file)
+    judged = read.nameless(EXERCISES[exercise].file)
+    alone = replace(options, exercise=exercise, sheet=None)
+    return addressed(judge(judged, alone, progress, server), judged, read)
 
 
 def _read(files: Mapping[str, str], exercise: str, file: str) -> Submission:
@@ -119,7 +129,7 @@ def _laid_out(files: Mapping[str, str]) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _as_seen(bench: _Bench, reports: _Reports) -> Report:
+def _as_seen(bench: Bench, reports: _Reports) -> Report:
     """What a candidate sees: as much as --reveal says."""
     from grader.everything import merged
 
@@ -138,7 +148,7 @@ def _as_seen(bench: _Bench, reports: _Reports) -> Report:
     )
 
 
-def _by_sheet(bench: _Bench, sheet: Sheet, reports: _Reports) -> Report:
+def _by_sheet(bench: Bench, sheet: Sheet, reports: _Reports) -> Report:
     """What became of each plant, for the interviewer."""
     lost = [file for file in sheet.planted if file not in bench.texts]
     fates: list[Fixed] = []

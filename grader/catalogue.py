@@ -113,13 +113,14 @@ class Puzzle(Exercise):
         base_folder: Path | None = None,
         given: Mapping[str, str] | None = None,
         beside: bool = True,
+        pieces: Mapping[str, Path] | None = None,
     ) -> Submission:
         """All that is in the folder. Raises UnusableInput."""
         from grader.exercises.debug.plants import FILES
 
         folder = path.parent if path.suffix == ".py" else path
         others = dict.fromkeys(file for file in FILES.values() if file != self.file)
-        return read_together(folder, self.file, list(others), self.names, beside)
+        return read_together(folder, self.file, list(others), self.names, beside, pieces)
 
     def checks(self) -> dict[str, Check]:
         """What is told without the interviewer's sheet."""

@@ -83,7 +83,7 @@ class How:
             unusable(str(error))
         rubric = rubric.mapped(_pairs(self.names, exercise))
         how = self.seed, self.timeout, self.policy, untrusted, rubric, self.base
-        return Options(exercise, *how, sheet(self.sheet_file), self.reveal)
+        return Options(exercise, *how, sheet=sheet(self.sheet_file), reveal=self.reveal)
 
 
 def sheet(file: Path | None) -> Sheet | None:

@@ -151,14 +151,19 @@ def read(
 
 
 def read_together(
-    path: Path, main: str, others: Sequence[str], names: Sequence[str], beside: bool = True
+    path: Path,
+    main: str,
+    others: Sequence[str],
+    names: Sequence[str],
+    beside: bool = True,
+    pieces: Mapping[str, Path] | None = None,
 ) -> Submission:
     """Read several files that are graded as one: `main`, and those of the others that lie beside
-    it, each with what it imports. Raises UnusableInput.
+    it, each with what it imports. beside, pieces: as of `read`. Raises UnusableInput.
     """
     wanted = Names(main, tuple(names), {})
     try:
-        tree = tree_of(path, beside)
+        tree = tree_of(path, beside, pieces)
         found = find(path, tree, wanted, others)
         files = dict(found.files)
         for other in others:

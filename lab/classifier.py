@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lab import checkpoint
 from lab.checkpoint import NotWrittenError, put_weights, read_weights, write_weights
 from lab.data.labelled import Labelled, Row, per_class
 from lab.data.tokens import Tokens
 from lab.device import training_precision
 from lab.errors import LabError
+from lab.freezing import freeze
 from lab.log import Log
+from lab.loop import not_finite
 from lab.model import build, dressed
 from lab.optimization import learning_rate_of, optimizer_of
+from lab.origin import Origin
 from lab.presets import Recipe
 from lab.progress import Shown
 from lab.run_folder import Run
@@ -42,12 +48,13 @@ class Task:
 
 
 def make(
-    submission: Submission, recipe: Recipe, vocab_size: int, classes: int, base: Run | None
+    submission: Submission, recipe: Recipe, vocab_size: int, classes: int, base: Origin | None
 ) -> nn.Module:
-    """The submission's classifier on its GPT2, which begins with the weights of a run if given."""
+    """The submission's classifier on its GPT2, which begins with weights if they are given."""
     gpt2 = build(submission, recipe, vocab_size)
     if base is not None:
-        put_weights(gpt2, read_weights(base.weights()), str(base.path))
+        put_weights(gpt2, base.weights, str(base.place))
+    freeze(gpt2, recipe, vocab_size)
     classifier: nn.Module = submission.get("classification", "GPT2Classifier")(
         gpt2, recipe.embed_dim, classes
     )
@@ -82,7 +89,10 @@ class FineTuning:
         self._dressed = dressed(self.classifier, recipe, task.device, precision)
         self._train = _tensors(task.data.train, task)
         self._test = _tensors(task.data.test, task)
+        torch.manual_seed(recipe.seed)
         self.done = 0
+        self.best = -1.0  # accuracy
+        self.best_table: list[list[int]] = []
 
     def step(self, places: torch.Tensor) -> tuple[float, float]:
         """One step on these rows; returns its loss before the step, and its learning rate."""
@@ -102,6 +112,39 @@ class FineTuning:
         )
         self.done += 1
         return loss, rate
+
+    def epoch_length(self) -> int:
+        """In steps."""
+        return math.ceil(len(self._train[0]) / self._task.recipe.batch_size)
+
+    def save(self) -> None:
+        """Write a checkpoint. Raises LabError."""
+        chance = {"cpu": torch.get_rng_state()}
+        if self._task.device.type == "cuda":
+            chance["cuda"] = torch.cuda.get_rng_state(self._task.device)
+        state = {
+            "done": self.done,
+            "best": self.best,
+            "best_table": self.best_table,
+            "optimizer": self._optimizer.state_dict(),
+            "chance": chance,
+        }
+        try:
+            checkpoint.save(self._task.run.checkpoints, self.done, self.classifier, state)
+        except NotWrittenError as error:
+            raise LabError(f"the checkpoint could not be written: {error}") from error
+
+    def restore(self) -> bool:
+        """Go on from the newest checkpoint of the run; says whether there is one."""
+        state = checkpoint.load_newest(self._task.run.checkpoints, self.classifier)
+        if state is None:
+            return False
+        self.done, self.best, self.best_table = state["done"], state["best"], state["best_table"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["chance"]["cpu"])
+        if self._task.device.type == "cuda" and "cuda" in state["chance"]:
+            torch.cuda.set_rng_state(state["chance"]["cuda"], self._task.device)
+        return True
 
     def batches(self, epoch: int) -> Iterator[torch.Tensor]:
         """The rows of an epoch in an order of its own, as places (B,)."""
@@ -144,35 +187,48 @@ def _tensors(data: Sequence[Row], task: Task) -> tuple[list[torch.Tensor], torch
 
 
 def finetune(
-    tuning: FineTuning, task: Task, epochs: int, log: Log, bar: Shown, stop: Callable[[], bool]
-) -> list[list[int]]:
-    """Train, measure after each epoch, keep the best; returns the best one's confusion table."""
-    best = -1.0
-    best_table: list[list[int]] = []
-    for epoch in range(epochs):
-        for places in tuning.batches(epoch):
+    tuning: FineTuning, task: Task, log: Log, bar: Shown, stop: Callable[[], bool]
+) -> bool:
+    """Train to the end or until asked to stop, measure after each epoch, keep the best; says
+    whether the end was reached.
+
+    Raises LabError if the loss is no number any more.
+    """
+    end, every = task.recipe.iterations, task.recipe.checkpoint_every
+    while tuning.done < end and not stop():
+        epoch, within = divmod(tuning.done, tuning.epoch_length())
+        for places in islice(tuning.batches(epoch), within, None):
             loss, rate = tuning.step(places)
-            if tuning.done % task.recipe.log_every == 0:
+            if not math.isfinite(loss):
+                raise LabError(not_finite(tuning.done, loss, task.run.checkpoints))
+            if tuning.done % max(1, task.recipe.log_every) == 0:
                 log.write("step", tuning.done, loss=loss, learning_rate=rate)
                 bar.advance(tuning.done, [f"loss {loss:.3f}"])
-            if stop():
+            if stop() or tuning.done == end:
                 break
-        table = tuning.confusion()
-        accuracy = sum(table[i][i] for i in range(len(table))) / sum(map(sum, table))
-        log.write(
-            "eval", tuning.done, accuracy=accuracy, report=per_class(table, task.data.classes)
-        )
-        bar.say(f"epoch {epoch + 1}: accuracy {accuracy:.4f}")
-        if accuracy > best:
-            best, best_table = accuracy, table
-            facts = {"step": str(tuning.done), "accuracy": repr(accuracy)}
-            try:
-                write_weights(task.run.best, tuning.classifier, facts)
-            except NotWrittenError as error:
-                raise LabError(f"the weights could not be written: {error}") from error
-        if stop():
-            break
-    return best_table
+            if every and tuning.done % every == 0:
+                tuning.save()
+        if tuning.done == end or tuning.done % tuning.epoch_length() == 0:
+            _measure(tuning, task, log, bar)
+        tuning.save()
+    return tuning.done == end
+
+
+def _measure(tuning: FineTuning, task: Task, log: Log, bar: Shown) -> None:
+    """Accuracy on the rows for it; the best weights are kept. Raises LabError."""
+    table = tuning.confusion()
+    accuracy = sum(table[i][i] for i in range(len(table))) / sum(map(sum, table))
+    log.write("eval", tuning.done, accuracy=accuracy, report=per_class(table, task.data.classes))
+    epochs = tuning.done / tuning.epoch_length()
+    bar.say(f"epoch {epochs:g}: accuracy {accuracy:.4f}")
+    if accuracy <= tuning.best:
+        return
+    tuning.best, tuning.best_table = accuracy, table
+    facts = {"step": str(tuning.done), "accuracy": repr(accuracy)}
+    try:
+        write_weights(task.run.best, tuning.classifier, facts)
+    except NotWrittenError as error:
+        raise LabError(f"the weights could not be written: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def begin(asked: Asked, recipe: Recipe, origin: Origin | None = None) -> Job:
     attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
     notes = asked.seen(recipe, vocab_size)
     # A run that is gone on with computes as it did before.
-    settled = _settled(recipe, device, team)
+    chosen = settled(recipe, device, team)
     if "auto" in (recipe.precision, recipe.linear):
         notes.append(f"arithmetic settled by trying; --like {asked.out} gives another run the same")
     facts = {
@@ -82,9 +83,9 @@ def begin(asked: Asked, recipe: Recipe, origin: Origin | None = None) -> Job:
         "threads": torch.get_num_threads(),
         "processes": team.size,
     }
-    run = Run(asked.out, LANGUAGE_MODEL, settled, facts)
+    run = Run(asked.out, LANGUAGE_MODEL, chosen, facts)
     if team.leads:
-        run = create(asked.out, LANGUAGE_MODEL, settled, tokens, code, facts)
+        run = create(asked.out, LANGUAGE_MODEL, chosen, tokens, code, facts)
     return Job(code, run, dataset, tokens, device, team, tuple(notes), origin)
 
 
@@ -96,9 +97,7 @@ def again(asked: Asked, settings: tuple[str, ...]) -> Job:
     recipe = changed(run.recipe, settings)
     check_same_model(run.recipe, recipe)
     if recipe.freeze != run.recipe.freeze:
-        raise LabError(
-            "freeze cannot be set anew: the optimizer has a state of what learned so far"
-        )
+        raise LabError("freeze cannot be set anew: the optimizer knows what learned so far")
     asked.check(recipe)
     tokens = run.tokens(code)
     dataset = _dataset(read_texts(asked.source or run.facts["data"]["source"]), tokens, recipe)
@@ -124,7 +123,7 @@ def threads_of(out: Path) -> int | None:
     return threads
 
 
-def _settled(recipe: Recipe, device: torch.device, team: Team) -> Recipe:
+def settled(recipe: Recipe, device: torch.device, team: Team) -> Recipe:
     """The recipe with its arithmetic decided, for all processes alike."""
     narrow = team.any(training_precision(recipe.precision, device) == torch.bfloat16)
     onednn = team.any(linear_by_onednn(recipe.linear, device))
@@ -219,12 +218,13 @@ def _conclude(job: Job, training: Training, finished: bool, console: Console) ->
         console.print("no pictures: pip install 'gpt2-interview-kit[lab]' brings matplotlib")
     except OSError as error:
         console.print(f"samples and pictures could not be written: {error}", markup=False)
+    place = quote(str(path))
     if finished:
         console.print(f"the best validation loss is {training.best:.4f}", markup=False)
-        console.print(f"next: lab sample {path}   or   lab report {path}", markup=False)
+        words = f"next: lab sample {place}   or   lab report {place}"
     else:
-        console.print(
+        words = (
             f"stopped at iteration {training.done} of {job.recipe.iterations}; go on with "
-            f"lab train --resume --out {path}",
-            markup=False,
+            f"lab train --resume --out {place}"
         )
+    console.print(words, markup=False, soft_wrap=True)  # to be copied

@@ -54,7 +54,7 @@ def test_a_run_like_another_keeps_to_its_arithmetic(
     assert numbers(tmp_path / "second") == numbers(tmp_path / "first")
     code, said = inside("train", *like, "--out", tmp_path / "first", "--resume")
     assert code == 2
-    assert "--like is for a new run" in said
+    assert "--like and --from are for a new run" in said
 
 
 def test_runs_are_compared(inside: Inside, tmp_path: Path) -> None:

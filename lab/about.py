@@ -22,7 +22,7 @@ VALUES = {
     "block_size": "tokens that the model reads at once",
     "d_ff": "width inside the MLP; 0: the submission's own, 4 × embed_dim",
     "dropout": "share of activations that training drops",
-    "tokens": "chars: each character of the text; gpt2: GPT-2's byte pairs",
+    "tokens": "chars: each character of the text; bytes: each byte of it; gpt2: GPT-2's byte pairs",
     "tied_head": "whether the head is the token embedding; own: as the submission has it",
     "activation": "gelu: exact; gelu_new: by tanh; own: as the submission has it",
     "layer_norm_epsilon": "0: as the submission has it",

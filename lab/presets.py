@@ -10,7 +10,7 @@ from lab.about import meant
 from lab.errors import LabError
 
 CHOICES = {
-    "tokens": ("chars", "gpt2"),
+    "tokens": ("chars", "bytes", "gpt2"),
     "precision": ("auto", "float32", "bfloat16"),
     "compile": ("auto", "on", "off"),
     "attention": ("explicit", "auto", "sdpa"),

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from grader.sandbox.worker.uncompiled import put_off
 from lab import attention, checkpoint, code, compiled, log
+from lab.data.corpus import Corpus, read_corpus
 from lab.data.dataset import Dataset, prepare
-from lab.data.texts import read_texts
-from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
+from lab.data.tokens import Tokens, literally, made
 from lab.device import in_words, linear_by_onednn, training_precision
 from lab.errors import LabError
 from lab.look import look
@@ -32,7 +32,10 @@ from lab.train import Job, Training
 
 @dataclass(frozen=True)
 class Asked:
-    """What a command asks for, besides the recipe."""
+    """What a command asks for, besides the recipe.
+
+    source: the text; field: of JSON Lines, what holds it; literal: see GPT2Tokens.
+    """
 
     out: Path
     source: str | None
@@ -41,6 +44,8 @@ class Asked:
     device: torch.device
     team: Team
     looking: bool = True
+    field: str = "text"
+    literal: bool = False
 
     def check(self, recipe: Recipe) -> None:
         """Raise LabError for what would be found out in the midst of it."""
@@ -63,10 +68,12 @@ def begin(asked: Asked, recipe: Recipe, origin: Origin | None = None) -> Job:
     if team.leads:
         check_free(asked.out)
     source = asked.source or "default"
-    texts = read_texts(source)
-    tokens = origin.tokens if origin else _tokens(texts, recipe, asked)
+    corpus = read_corpus(source, asked.field)
+    tokens = origin.tokens if origin else _tokens(corpus, recipe, asked)
+    if asked.literal:
+        literally(tokens)
     vocab_size = tokens.vocab_size
-    dataset = _dataset(texts, tokens, recipe)
+    dataset = _dataset(corpus, tokens, recipe)
     asked.check(recipe)
     small = build(code, replace(recipe, num_layers=1), vocab_size)
     attention.use(recipe.attention, small, recipe.block_size, torch.device("cpu"))
@@ -76,7 +83,7 @@ def begin(asked: Asked, recipe: Recipe, origin: Origin | None = None) -> Job:
     if "auto" in (recipe.precision, recipe.linear):
         notes.append(f"arithmetic settled by trying; --like {asked.out} gives another run the same")
     facts = {
-        "data": {"source": source, **dataset.facts()},
+        "data": {"source": source, "field": asked.field, **dataset.facts()},
         **({"from": str(origin.place)} if origin else {}),
         "vocab_size": vocab_size,
         "device": in_words(device),
@@ -100,8 +107,10 @@ def again(asked: Asked, settings: tuple[str, ...]) -> Job:
         raise LabError("freeze cannot be set anew: the optimizer knows what learned so far")
     asked.check(recipe)
     tokens = run.tokens(code)
-    dataset = _dataset(read_texts(asked.source or run.facts["data"]["source"]), tokens, recipe)
-    _check_same(run.facts["data"], dataset)
+    began = run.facts["data"]
+    corpus = read_corpus(asked.source or began["source"], began.get("field", "text"))
+    dataset = _dataset(corpus, tokens, recipe)
+    _check_same(began, dataset)
     notes = asked.seen(recipe, tokens.vocab_size)
     origin = None
     if "from" in run.facts and not checkpoint.everyone(run.checkpoints):
@@ -110,11 +119,9 @@ def again(asked: Asked, settings: tuple[str, ...]) -> Job:
     return replace(job, run=replace(run, recipe=recipe), before=run)
 
 
-def _tokens(texts: list[str], recipe: Recipe, asked: Asked) -> Tokens:
+def _tokens(corpus: Corpus, recipe: Recipe, asked: Asked) -> Tokens:
     """Those that the recipe names."""
-    if recipe.tokens == "gpt2":
-        return GPT2Tokens(find_merges(asked.merges), asked.submission)
-    return Characters.of(texts)
+    return made(recipe.tokens, corpus.pieces(), asked.merges, asked.submission)
 
 
 def threads_of(out: Path) -> int | None:
@@ -134,11 +141,11 @@ def settled(recipe: Recipe, device: torch.device, team: Team) -> Recipe:
     )
 
 
-def _dataset(texts: list[str], tokens: Tokens, recipe: Recipe) -> Dataset:
+def _dataset(corpus: Corpus, tokens: Tokens, recipe: Recipe) -> Dataset:
     """The dataset, long enough for the recipe."""
-    if tokens.end is None:
-        texts = ["\n\n".join(texts)]
-    dataset = prepare(texts, tokens)
+    dataset = prepare(corpus, tokens)
+    if not len(dataset.train):
+        raise LabError("the text is empty")
     dataset.check(recipe.block_size)
     return dataset
 

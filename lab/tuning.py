@@ -20,7 +20,7 @@ from lab import classifier, code, log
 from lab.checkpoint import room_for
 from lab.classifier import FineTuning, Task
 from lab.data.labelled import Labelled, per_class, read_labelled
-from lab.data.tokens import Characters, GPT2Tokens, Tokens, find_merges
+from lab.data.tokens import literally, made
 from lab.device import in_words
 from lab.errors import LabError
 from lab.model import trained
@@ -36,12 +36,13 @@ from lab.submission import Submission
 
 @dataclass(frozen=True)
 class Rows:
-    """Where texts and their classes come from; see read_labelled."""
+    """Where texts and their classes come from; see read_labelled. literal: see GPT2Tokens."""
 
     source: Path
     columns: tuple[str, ...] = ()
     label: str | None = None
     test: Path | None = None
+    literal: bool = False
 
     def read(self) -> Labelled:
         """Raises LabError."""
@@ -89,7 +90,10 @@ def begin(
     """A new run. recipe: with iterations 0, so many epochs. Raises LabError."""
     check_free(out)
     data = rows.read()
-    tokens = origin.tokens if origin else _tokens(data, recipe, merges, submission)
+    words = (text for text, _ in data.train)
+    tokens = origin.tokens if origin else made(recipe.tokens, words, merges, submission)
+    if rows.literal:
+        literally(tokens)
     steps = recipe.iterations or epochs * math.ceil(len(data.train) / recipe.batch_size)
     recipe = settled(replace(recipe, iterations=steps), device, Team())
     submission.get("training", "configure_optimizer")
@@ -156,12 +160,6 @@ def carry_out(tune: Tune, console: Console) -> bool:
     entries.close()
     _conclude(tuning, run, finished, console)
     return finished
-
-
-def _tokens(data: Labelled, recipe: Recipe, merges: Path | None, code: Submission) -> Tokens:
-    if recipe.tokens == "gpt2":
-        return GPT2Tokens(find_merges(merges), code)
-    return Characters.of(text for text, _ in data.train)
 
 
 def _key(data: Labelled) -> str:

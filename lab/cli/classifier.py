@@ -11,6 +11,7 @@ import click
 
 from lab.cli.common import (
     DEVICE,
+    LITERAL,
     MERGES,
     SUBMISSION,
     THREADS,
@@ -67,6 +68,7 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any value; see `lab presets`."
 )
+@LITERAL
 @SUBMISSION
 @MERGES
 @DEVICE
@@ -85,6 +87,7 @@ def finetune(
     freeze: int | None,
     resume: bool,
     settings: tuple[str, ...],
+    literal: bool,
     submission: Path | None,
     merges: Path | None,
     device: str,
@@ -124,7 +127,7 @@ def finetune(
     else:
         origin = origin_of(base, code, merges) if base else None
         recipe = _recipe(preset(name), origin.recipe if origin else None, settings)
-        rows = tuning.Rows(source, columns, label, test)
+        rows = tuning.Rows(source, columns, label, test, literal)
         tune = tuning.begin(out, rows, recipe, epochs or _EPOCHS, code, merges, chosen, origin)
     finished = tuning.carry_out(tune, screen())
     sys.exit(0 if finished else INTERRUPTED)

@@ -45,6 +45,9 @@ DEVICE = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"
 )
 THREADS = click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
+LITERAL = click.option(
+    "--literal", is_flag=True, help="Take <|endoftext|> in a text as text like any other."
+)
 MERGES = click.option(
     "--merges",
     type=click.Path(path_type=Path, exists=True),

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.common import DEVICE, MERGES, SUBMISSION, THREADS, say_difference, set_threads, told
+from lab.cli.common import (
+    DEVICE,
+    LITERAL,
+    MERGES,
+    SUBMISSION,
+    THREADS,
+    say_difference,
+    set_threads,
+    told,
+)
 from lab.errors import LabError
 from lab.presets import CHOICES
 
@@ -64,6 +73,7 @@ if TYPE_CHECKING:
 )
 @SUBMISSION
 @MERGES
+@LITERAL
 @DEVICE
 @THREADS
 @told
@@ -82,6 +92,7 @@ def sample(
     precision: str,
     submission: Path | None,
     merges: Path | None,
+    literal: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -91,6 +102,7 @@ def sample(
     """
     from lab import device as devices
     from lab.code import code_of
+    from lab.data.tokens import literally
     from lab.run_folder import LANGUAGE_MODEL, find
     from lab.writing import How, writer
 
@@ -102,6 +114,8 @@ def sample(
     dtype = devices.sampling_precision(precision, chosen)
     tokens = _tokens(merges, code)
     model = writer(path, code, chosen, dtype, not no_cache, tokens)
+    if literal:
+        literally(model.tokens)
     slow = "" if model.cached else f", without a cache ({model.why_slow})"
     click.echo(f"on {devices.in_words(chosen)} in {str(dtype)[6:]}{slow}", err=True)
     texts = [*prompts, *(_lines(file) if file else [])] or [""]

@@ -9,6 +9,7 @@ import click
 
 from lab.cli.common import (
     DEVICE,
+    LITERAL,
     MERGES,
     SUBMISSION,
     THREADS,
@@ -28,7 +29,10 @@ from lab.presets import CHOICES, PRESETS, changed, gently, on_base, preset
     "--data",
     "source",
     metavar="FILE|FOLDER|default|shakespeare",
-    help="The text. default: Python's own documentation, which needs no network.",
+    help="The text, or JSON Lines. default: Python's own documentation, which needs no network.",
+)
+@click.option(
+    "--text", "field", default="text", show_default=True, help="Of JSON Lines: the text's field."
 )
 @click.option("--preset", "name", type=Near(list(PRESETS)), default="cpu", show_default=True)
 @click.option(
@@ -63,6 +67,7 @@ from lab.presets import CHOICES, PRESETS, changed, gently, on_base, preset
     help="Instead of a preset: all values of this run, and the arithmetic that it settled on.",
 )
 @click.option("--no-look", is_flag=True, help="Train what a look finds unable to learn, too.")
+@LITERAL
 @SUBMISSION
 @MERGES
 @DEVICE
@@ -70,6 +75,7 @@ from lab.presets import CHOICES, PRESETS, changed, gently, on_base, preset
 @told
 def train(
     source: str | None,
+    field: str,
     name: str,
     out: Path,
     tokens: str | None,
@@ -80,6 +86,7 @@ def train(
     resume: bool,
     like: Path | None,
     no_look: bool,
+    literal: bool,
     submission: Path | None,
     merges: Path | None,
     device: str,
@@ -115,7 +122,7 @@ def train(
     model = out if resume else like
     set_threads(threads or (start.threads_of(model) if model else None))
     with joined(chosen) as team:
-        asked = start.Asked(out, source, code, merges, chosen, team, not no_look)
+        asked = start.Asked(out, source, code, merges, chosen, team, not no_look, field, literal)
         if resume:
             job = start.again(asked, settings)
         else:

@@ -1,4 +1,4 @@
-"""Texts to train on: a file, a folder of files, or one that is there without any network."""
+"""A text to train on that is there without any network."""
 
 from __future__ import annotations
 
@@ -11,44 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grader.files import write_whole
-from lab.data.fetched import SHAKESPEARE
 from lab.data.places import cache
 from lab.errors import LabError
 
-_ENDINGS = (".txt", ".md", ".rst", ".py")
 _LONG = 200  # characters from which a docstring is prose rather than a remark
 _TRIPLE_QUOTED = re.compile(r'(^ *[rR]?)?"""(.*?)"""', re.MULTILINE | re.DOTALL)
 _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
-
-
-def read_texts(source: str) -> list[str]:
-    """The documents of a file, a folder, "default" or "shakespeare". Raises LabError."""
-    if source == "default":
-        return [python_documentation()]
-    path = SHAKESPEARE.path() if source == "shakespeare" else Path(source)
-    if source == "shakespeare" and not path.is_file():
-        raise LabError("Tiny Shakespeare is not here yet: fetch it with `lab data shakespeare`")
-    if path.is_dir():
-        files = sorted(f for f in path.rglob("*") if f.suffix in _ENDINGS and f.is_file())
-        if not files:
-            raise LabError(f"{path} has no files that end in {', '.join(_ENDINGS)}")
-    elif path.is_file():
-        files = [path]
-    else:
-        raise LabError(f"there is no file or folder {path}")
-    texts = [_read(file) for file in files]
-    if not any(texts):
-        raise LabError(f"{path} is empty")
-    return [text for text in texts if text]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise LabError(f"{path} is no UTF-8 text: {error}") from error
-    except OSError as error:
-        raise LabError(f"{path} cannot be read: {error}") from error
 
 
 def python_documentation() -> str:
@@ -64,7 +32,10 @@ def python_documentation() -> str:
             write_whole(kept, "".join(c for c in text if c == "\n" or " " <= c <= "~"))
         except OSError as error:
             raise LabError(f"{kept} cannot be written: {error}") from error
-    return _read(kept)
+    try:
+        return kept.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"{kept} cannot be read: {error}") from error
 
 
 def _topics() -> list[str]:

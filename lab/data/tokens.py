@@ -48,8 +48,16 @@ class Tokens(Protocol):
     def saved(self) -> dict[str, Any]:
         """What it can be made of again, as JSON."""
 
+    def forget(self) -> None:
+        """Let go of what it may remember of the texts so far."""
 
-class Characters:
+
+class _Stateless:
+    def forget(self) -> None:
+        """See Tokens."""
+
+
+class Characters(_Stateless):
     """Each character is a token; numbered in the order of their code points."""
 
     kind = "chars"
@@ -87,7 +95,7 @@ class Characters:
         return {"kind": self.kind, "characters": self.characters, **padded}
 
 
-class Bytes:
+class Bytes(_Stateless):
     """Each byte of the text in UTF-8 is a token: a vocabulary of 256, the same for all texts."""
 
     kind = "bytes"
@@ -132,7 +140,8 @@ class GPT2Tokens:
         self._merges = merges
         self._pairs = parse_merges(merges)
         self._special = [*special_tokens]
-        self._tokenizer = submission.get("tokenizer", "BPETokenizer")(self._pairs, self._special)
+        self._make = submission.get("tokenizer", "BPETokenizer")
+        self.forget()
         self._code = submission.digest("tokenizer")
         self.known: int = self._tokenizer.vocab_size
         self.vocab_size = vocab_size or self.known
@@ -144,6 +153,10 @@ class GPT2Tokens:
         self.literal = literal
         ends = self._special.index(END_OF_TEXT) if END_OF_TEXT in self._special else None
         self.end: int | None = None if ends is None else self._ids[ends - len(self._special)]
+
+    def forget(self) -> None:
+        """See Tokens. Most tokenizers remember every word that they have met."""
+        self._tokenizer = self._make(self._pairs, self._special)
 
     def symbols(self) -> list[bytes]:
         """What the bytes and the merges stand for, in GPT-2's order."""
@@ -175,7 +188,7 @@ class GPT2Tokens:
         return found
 
 
-class Numbers:
+class Numbers(_Stateless):
     """Tokens without text, for weights that come without a vocabulary: "5 0 17"."""
 
     kind = "numbers"
@@ -257,11 +270,17 @@ def read_tokens(folder: Path, submission: Submission) -> Tokens:
         raise LabError(f"{folder / _FILE} cannot be read: {error}") from error
 
 
-def literally(tokens: Tokens) -> Tokens:
-    """The same, to which special tokens in a text are text like any other."""
+def made(kind: str, texts: Iterable[str], merges: Path | None, submission: Submission) -> Tokens:
+    """Tokens of a kind, for these texts. Raises LabError."""
+    if kind == GPT2Tokens.kind:
+        return GPT2Tokens(find_merges(merges), submission)
+    return Bytes() if kind == Bytes.kind else Characters.of(texts)
+
+
+def literally(tokens: Tokens) -> None:
+    """Let special tokens in a text be text like any other."""
     if isinstance(tokens, GPT2Tokens):
         tokens.literal = True
-    return tokens
 
 
 def _code_points(text: str) -> npt.NDArray[np.uint32]:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from lab import device
+from lab.data.corpus import read_corpus
 from lab.data.dataset import Dataset, prepare
 from lab.data.tokens import GPT2Tokens, find_merges
 from lab.errors import LabError
@@ -105,7 +106,7 @@ def main() -> None:
         recipe = changed(preset("gpt2-small"), asked.settings)
         text = text_of(checkout)
         tokens = GPT2Tokens(find_merges(None), Submission(ROOT / "solutions"))
-        data = prepare([text.read_text(encoding="utf-8")], tokens)
+        data = prepare(read_corpus(str(text)), tokens)
     except (LabError, OSError) as error:
         sys.exit(str(error))
     words = device.in_words(where)

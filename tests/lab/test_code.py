@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from grader.session import start
+from lab.data.corpus import Corpus
 from lab.data.dataset import prepare
 from lab.data.tokens import GPT2Tokens
 from lab.submission import SOLUTIONS, Submission
@@ -134,13 +135,13 @@ def test_a_tokenizer_that_is_fixed_gives_its_tokens_anew(
 
     def dataset() -> torch.Tensor:
         tokens = GPT2Tokens("#version: 0.2\nh e\n", Submission(folder))
-        return prepare(["hear the heavy heart"], tokens).train
+        return prepare(Corpus.of("hear the heavy heart"), tokens).train
 
     (folder / "tokenizer.py").write_text(wrong, encoding="utf-8")
     poisoned = dataset()
     (folder / "tokenizer.py").write_text(right, encoding="utf-8")
     reference = prepare(
-        ["hear the heavy heart"], GPT2Tokens("#version: 0.2\nh e\n", Submission(SOLUTIONS))
+        Corpus.of("hear the heavy heart"), GPT2Tokens("#version: 0.2\nh e\n", Submission(SOLUTIONS))
     )
     assert torch.equal(dataset(), reference.train)
     assert not torch.equal(dataset(), poisoned)

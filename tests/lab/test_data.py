@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from lab.data import fetched
+from lab.data.corpus import Corpus, read_corpus
 from lab.data.dataset import prepare
-from lab.data.texts import python_documentation, read_texts
+from lab.data.texts import python_documentation
 from lab.data.tokens import Characters
 from lab.errors import LabError
 from lab.presets import PRESETS, changed
@@ -29,18 +30,18 @@ def _in_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dataset_is_prepared_once(tmp_path: Path) -> None:
     tokens = Characters.of([TEXT])
-    first = prepare([TEXT], tokens)
-    file = tmp_path / "cache" / "datasets" / first.key / "train.bin"
+    first = prepare(Corpus.of(TEXT), tokens)
+    file = tmp_path / "cache" / "datasets" / first.key / "tokens.bin"
     made = file.stat().st_mtime_ns
-    again = prepare([TEXT], tokens)
+    again = prepare(Corpus.of(TEXT), tokens)
     assert file.stat().st_mtime_ns == made
     assert again.train.dtype == torch.int64
     together = torch.cat([again.train, again.validation]).tolist()
     assert tokens.decode(together) == TEXT
     assert len(again.validation) == len(TEXT) // 10
-    assert prepare([TEXT + "1"], tokens).key != first.key
+    assert prepare(Corpus.of(TEXT + "1"), tokens).key != first.key
     again.train[0] = 1  # in memory only
-    assert torch.equal(prepare([TEXT], tokens).train, first.train)
+    assert torch.equal(prepare(Corpus.of(TEXT), tokens).train, first.train)
     assert list((tmp_path / "cache" / "datasets").glob(".new-*")) == []
 
 
@@ -58,7 +59,8 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     (folder / "a.md").write_text("first")
     (folder / "deep" / "c.txt").write_text("third")
     (folder / "picture.png").write_bytes(b"\xff\xfe")
-    assert read_texts(str(folder)) == ["first", "second", "third"]
+    found = ["".join(one) for one in read_corpus(str(folder)).documents()]
+    assert found == ["first", "second", "third"]
 
 
 def test_what_is_fetched_is_checked(tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ def folder(files: Mapping[str, Content]) -> Build:
 
 def packed(name: str, files: Mapping[str, Content]) -> Build:
     """An archive of these files, of the kind that its name says."""
-    return lambda where: _write(where / name, _archive(name, files))
+    return lambda where: _write(where / name, archive(name, files))
 
 
-def _archive(name: str, files: Mapping[str, Content]) -> bytes:
+def archive(name: str, files: Mapping[str, Content]) -> bytes:
     target = io.BytesIO()
     if name.endswith(".zip"):
         with zipfile.ZipFile(target, "w") as archive:
@@ -141,7 +141,7 @@ FOUND: dict[str, Build] = {
     "folder, name of the exercise for a script": folder({"gpt2.py": "x = 1\n", "model.py": RIGHT}),
     "folder, notebook": folder({"work.ipynb": NOTEBOOK, "README.md": "mine"}),
     "folder, notebook and its export": folder({"gpt2.ipynb": notebook("x = 1"), "gpt2.py": RIGHT}),
-    "folder, zip in it": folder({"gpt2.zip": _archive("gpt2.zip", {"gpt2.py": RIGHT})}),
+    "folder, zip in it": folder({"gpt2.zip": archive("gpt2.zip", {"gpt2.py": RIGHT})}),
     "package": folder({"gpt2/__init__.py": RIGHT}),
     "package, relative imports": folder({f"gpt2/{name}": text for name, text in _RELATIVE.items()}),
     "files that import one another": folder({**_SPLIT, "gpt2.py": _MAIN}),
@@ -160,7 +160,7 @@ FOUND: dict[str, Build] = {
     ),
     "zip": packed("ada.zip", {"gpt2.py": RIGHT}),
     "zip of a folder, from a Mac": packed("ada.zip", {"ada/gpt2.py": RIGHT, **_MAC}),
-    "zip in a zip": packed("ada.zip", {"ada/hw.zip": _archive("hw.zip", {"gpt2.py": RIGHT})}),
+    "zip in a zip": packed("ada.zip", {"ada/hw.zip": archive("hw.zip", {"gpt2.py": RIGHT})}),
     "zip of a notebook": packed("ada.zip", {"ada/GPT2.ipynb": NOTEBOOK}),
     "zip with a broken one in it": packed("ada.zip", {"gpt2.py": RIGHT, "data.zip": b"no zip"}),
     "tar": packed("ada.tar", {"ada/gpt2.py": RIGHT}),

@@ -17,13 +17,13 @@ from grader.batch import crew, lookalikes
 from grader.batch.attempts import Take, assigned, people
 from grader.batch.entries import Arrived, Entry, entries
 from grader.batch.roster import Roster
-from grader.batch.store import Store, page_of
+from grader.batch.store import Store, letter_of, page_of
 from grader.catalogue import GRADED
 from grader.errors import GraderError
 from grader.grading import Options, all_alike
 from grader.kit import identity
+from grader.report import for_candidate, table, table_page
 from grader.report import lookalikes as form
-from grader.report import table, table_page
 from grader.results import Report
 from grader.sandbox.client import WeakIsolationError
 from grader.submission import Submission, UnusableInput
@@ -43,7 +43,8 @@ class Order:
     """What to grade and where the results go.
 
     jobs: processes on this machine; scheduler: the address of a Dask scheduler instead; roster: of
-    whom something is expected; take: which of somebody's attempts counts.
+    whom something is expected; take: which of somebody's attempts counts; letters:
+    whether to write what can be sent to candidates.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Order:
     scheduler: str | None = None
     roster: Roster | None = None
     take: Take = "last"
+    letters: bool = False
 
     def crew(self) -> AbstractContextManager[crew.Crew]:
         """Those who grade."""
@@ -140,6 +142,8 @@ def _rows(
 
     def take(entry: Entry, report: dict[str, Any], fresh: int) -> None:
         rows[entry.name] = table.row(entry.name, report, page_of(store.out, entry.name))
+        if order.letters:
+            for_candidate.write(report, letter_of(store.out / rows[entry.name].page))
         desk.grown(rows)
         told(Step(len(rows), fresh, len(found), entry.name))
 

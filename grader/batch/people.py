@@ -52,7 +52,8 @@ class Label:
 def label(name: str) -> Label:
     """What a name says by itself."""
     if found := _MOODLE.fullmatch(name):
-        told = "" if found["name"].casefold() in _NOBODY else found["name"].strip()
+        nobody = found["name"].casefold() in _NOBODY
+        told = f"{found['name']} {found['record']}" if nobody else found["name"].strip()
         return Label(found["file"] or "", (Person(told, record=found["record"]),))
     if found := _CANVAS.fullmatch(name) or _CANVAS_ANONYMOUS.fullmatch(name):
         parts = found.groupdict()

@@ -16,13 +16,14 @@ from grader import by_hand
 from grader.files import write_whole
 from grader.grading import SEEDS, Options
 from grader.kit import identity
-from grader.report import html
+from grader.report import for_candidate, html
 from grader.results import Report
 from grader.submission import UnusableInput
 from grader.text import clean
 
 _MARK = "batch.json"  # what makes a folder one of results
 _REPORTS = "reports"
+_LETTERS = "for-candidates"
 _MAX_NAME = 200  # bytes
 # Where a report's page tells what was decided by hand. No submission can write this: its words are
 # text, and the signs of a comment are none of it.
@@ -102,6 +103,8 @@ def decide(page: Path, report: dict[str, Any], decided: by_hand.ByHand | None) -
     changed = _BY_HAND.sub(lambda place: f"{place[1]}{told}{place[2]}", text, count=1)
     if changed != text:
         write_whole(page, changed)
+    if letter_of(page).exists():
+        for_candidate.write(found, letter_of(page))
     write_whole(report_of(page), json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return found
 
@@ -118,6 +121,11 @@ def marked(out: Path) -> dict[str, Any]:
 def report_of(page: Path) -> Path:
     """The report whose page this is."""
     return page.with_name(f"{page.name.removesuffix('.html')}.json")
+
+
+def letter_of(page: Path) -> Path:
+    """What can be sent on about the hand-in whose page this is."""
+    return page.parent.parent / _LETTERS / page.name
 
 
 def page_of(out: Path, name: str) -> str:

@@ -59,6 +59,11 @@ _LINE = 1000  # characters of names that are listed
     help="Which counts of several attempts by one person.",
 )
 @click.option(
+    "--for-candidate",
+    is_flag=True,
+    help="Also write a page for each that can be sent on, into the folder for-candidates.",
+)
+@click.option(
     "--accept-weak-isolation",
     is_flag=True,
     help="Run submissions at whatever isolation level can be had.",
@@ -71,6 +76,7 @@ def batch(
     scheduler: str | None,
     roster_file: Path | None,
     take: Take,
+    for_candidate: bool,
     accept_weak_isolation: bool,
 ) -> None:
     """Grade every file, folder and archive in FOLDER, and write one table of all.
@@ -100,7 +106,7 @@ def batch(
                     raise KeyboardInterrupt
 
             people = roster.read(roster_file) if roster_file else None
-            order = desk.Order(folder, out, options, jobs, scheduler, people, take)
+            order = desk.Order(folder, out, options, jobs, scheduler, people, take, for_candidate)
             done = desk.run(order, told)
     except (desk.BatchError, UnusableInput) as error:
         unusable(str(error))

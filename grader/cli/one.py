@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 @click.option("--junit", "junit_file", type=OUTPUT, help="Also write JUnit XML.")
 @click.option("--gradescope", "gradescope_file", type=OUTPUT, help="Also write results.json.")
 @click.option("--classroom", "classroom_file", type=OUTPUT, help="Also for GitHub Classroom.")
+@click.option(
+    "--for-candidate",
+    is_flag=True,
+    help="Show, and write as a page, what can be sent on: short, and nothing of this machine.",
+)
 @click.option("--untrusted", is_flag=True, help="Refuse to run it below isolation level full.")
 @click.option(
     "--accept-weak-isolation",
@@ -57,6 +62,7 @@ def grade(
     junit_file: Path | None,
     gradescope_file: Path | None,
     classroom_file: Path | None,
+    for_candidate: bool,
     untrusted: bool,
     accept_weak_isolation: bool,
 ) -> None:
@@ -77,6 +83,7 @@ def grade(
     with start(Limits.allowing(how.timeout)) as server:
         from grader.everything import grade as run
         from grader.interrupts import noted
+        from grader.report import for_candidate as letters
         from grader.report import html, json_report, short, terminal
         from grader.sandbox.client import WeakIsolationError
         from grader.submission import UnusableInput
@@ -114,7 +121,7 @@ def grade(
     failed = []  # the files first: whoever reads the screen may close it early
     for file, write in (
         (json_file, json_report.write),
-        (html_file, html.write),
+        (html_file, _write_letter if for_candidate else html.write),
         (junit_file, partial(write_form, "junit")),
         (gradescope_file, partial(write_form, "gradescope")),
         (classroom_file, partial(write_form, "classroom")),
@@ -124,13 +131,22 @@ def grade(
                 write(report, file)
         except OSError as error:
             failed.append(f"the report could not be written to {file}: {error.strerror}")
-    if verbose:
+    if for_candidate:
+        click.echo(letters.as_text({**report.as_json()}), nl=False)
+    elif verbose:
         terminal.show(report, console)
     else:
         short.show(report, console, console.height if console.is_terminal else None)
     if failed:
         unusable("; ".join(failed))
     sys.exit(EXIT_CODES[report.verdict])
+
+
+def _write_letter(report: Report, file: Path) -> None:
+    """Write what can be sent on. Raises OSError."""
+    from grader.report import for_candidate
+
+    for_candidate.write({**report.as_json()}, file)
 
 
 def write_form(form: str, report: Report, file: Path) -> None:

@@ -48,6 +48,7 @@ def _suite(suites: ElementTree.Element, report: Json) -> None:
         "sha256": report["submission"]["sha256"],
         "isolation": report["isolation"]["level"],
         **{f"cause.{d['part']}": d["cause"] for d in report["diagnoses"]},
+        **({"by_hand": report["by_hand"]["words"]} if "by_hand" in report else {}),
     }
     for name, value in facts.items():
         ElementTree.SubElement(properties, "property", name=_text(name), value=_text(value))

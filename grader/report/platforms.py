@@ -89,7 +89,7 @@ def _classroom(report: Json, words: int) -> Json:
         return _for_classroom(status, report["max_score"], [_line("gpt2", "error", 0, summary)])
     tests = [
         line
-        for check, shares in _shared(looked_at(report), report)
+        for check, shares in _shared(_counted(report))
         for line in _lines(check, shares, report, words)
     ]
     if tests:
@@ -114,7 +114,25 @@ def _line(name: str, status: str, score: float, message: str, seconds: float = 0
     }
 
 
-def _shared(checks: list[Json], report: Json) -> list[tuple[Json, int]]:
+def _counted(report: Json) -> list[Json]:
+    """The checks that the points are of; of points given by hand, those that are and are not."""
+    if "by_hand" not in report:
+        return looked_at(report)
+    given, most = report["score"], report["max_score"]
+    said = {"message": "", "counterexample": None, "seconds": 0.0}
+    return [
+        {"id": "by hand", "status": "pass", "points": given, "max_points": given, **said},
+        {
+            "id": "not given",
+            "status": "fail",
+            "points": 0,
+            "max_points": max(most - given, 0),
+            **said,
+        },
+    ]
+
+
+def _shared(checks: list[Json]) -> list[tuple[Json, int]]:
     """Each check with how many equal shares of all points it has; at least one in all."""
     points = [Fraction(check["max_points"]).limit_denominator(100) for check in checks]
     size = Fraction(0)
@@ -158,6 +176,7 @@ def _summary(report: Json) -> str:
         lines = [said] if report["verdict"] == "ungraded" else [said, f"So far: {score}."]
     else:
         lines = [f"{report['verdict'].upper()}: {score}"]
+    lines += [clean(report["by_hand"]["words"])] if "by_hand" in report else []
     lines += [clean(without_place(report["unreadable"], report))] if "unreadable" in report else []
     lines += [f"{c['id']}: {shorten(clean(c['message']), _WORDS)}" for c in _silent(report)]
     lines += [f"{d['part']}: {clean(d['explanation'])}" for d in report["diagnoses"]]

@@ -96,7 +96,7 @@ def _place(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> st
     code = [place for place in tree if place.lower().endswith(CODE) and not is_test(place)]
     code = [place for place in code if stem_of(place) not in foreign]
     named = [_Candidate(path, tree, place, wanted) for place in code if _is_named(place, wanted)]
-    best = _best(path, [one for one in named if one.counts]) if named else None
+    best = _best(path, [one for one in named if one.counts and not one.unwritten])
     if best is None:
         best = _best(path, _defining(path, tree, code, wanted))
     if best is None and named:
@@ -217,6 +217,7 @@ def _defining(path: Path, tree: Tree, places: Sequence[str], wanted: Names) -> l
         if re.search(rb"\b(class|def)\s", raw.replace(b"\0", b"")):
             found.append(_Candidate(path, tree, place, wanted))
     found = [one for one in found if one.parsed is not None and one.reached]
+    found = [one for one in found if not one.unwritten] or found
     with_names = [one for one in found if one.own]
     most = max((len(one.own) for one in with_names), default=0)
     found = [one for one in with_names if len(one.own) == most] or found

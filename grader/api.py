@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grader import everything
 from grader import results as model
+from grader.ahead import processors
 from grader.catalogue import EXERCISES
 from grader.errors import GraderError
 from grader.grading import Options
@@ -106,6 +107,7 @@ def grade(
         untrusted,
         _rubric(rubric, exercise),
         None if base is None else Path(base),
+        jobs=processors(),
     )
     with start(Limits.allowing(timeout)) as server:
         found = everything.grade(Path(path), options, lambda result: None, server)

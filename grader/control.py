@@ -33,14 +33,14 @@ def settled(
 
     exercise: with the check files that were run; evidence: on what they were run.
     """
-    broken = [result for result in results if _is_broken(result)]
+    broken = [result for result in results if is_broken(result)]
     if not broken:
         return tuple(results)
     ours = _breaks_down_anyway({result.id for result in broken}, exercise, evidence, server)
-    return tuple(_settled(r, r.id in ours) if _is_broken(r) else r for r in results)
+    return tuple(_settled(r, r.id in ours) if is_broken(r) else r for r in results)
 
 
-def _is_broken(result: CheckResult) -> bool:
+def is_broken(result: CheckResult) -> bool:
     """Whether code of the grader failed, in the parent or, so it says, in the worker."""
     own = result.status == "error" and result.message.startswith(GRADERS_OWN)
     return own or result.status == "internal"
@@ -66,4 +66,4 @@ def _breaks_down_anyway(
     with exercise.subject(worked, server, evidence.subject.timeout) as subject:
         control = Evidence(subject, evidence.seed, evidence.policy)
         results = run_checks(exercise, control, lambda result: None, only=only)
-    return {result.id for result in results if _is_broken(result)}
+    return {result.id for result in results if is_broken(result)}

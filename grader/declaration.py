@@ -14,7 +14,8 @@ class Declaration:
     order: its place in the path; names: the classes or functions that the candidate writes;
     brief: the file that says what; base: the exercise that it builds on; base_needed: whether
     it cannot be judged without; imports: modules that the policy allows besides torch and
-    Python's own; judged_in: check files of each name, where it is not all.
+    Python's own; judged_in: check files of each name, where it is not all; ahead: those at the end
+    that can be run beside the others, for they ask nothing that these find out.
     """
 
     order: int
@@ -27,3 +28,4 @@ class Declaration:
     base_needed: bool = True
     imports: tuple[str, ...] = ()
     judged_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ahead: tuple[str, ...] = ()

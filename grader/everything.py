@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections import deque
@@ -13,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader import grading
-from grader.addressing import addressed
+from grader.ahead import switching_soon
 from grader.catalogue import ALL, EXERCISES, Exercise
 from grader.grading import Options, all_alike, grade_submission
-from grader.results import Report
-from grader.running import Progress
+from grader.results import CheckResult, Report
+from grader.running import Progress, Stopped
 from grader.sandbox.client import Server
 from grader.submission import MissingFile, Submission, UnusableInput, unusable
 
@@ -36,7 +35,7 @@ def grade(path: Path, options: Options, progress: Progress, server: Server) -> R
     waiting: deque[_Task] = deque()
     reports: dict[str, Report] = {}
     for exercise in EXERCISES.values():
-        own = replace(options, exercise=exercise.name)
+        own = replace(options, exercise=exercise.name, jobs=1)  # two exercises are two jobs
         try:
             waiting.append((options.read(path, exercise.name), own))
         except MissingFile:
@@ -47,13 +46,13 @@ def grade(path: Path, options: Options, progress: Progress, server: Server) -> R
         files = ", ".join(exercise.file for exercise in EXERCISES.values())
         raise UnusableInput(f"{path}: expected at least one of {files}, found none.")
 
-    def work() -> None:
-        while (taken := _taken(waiting.popleft)) is not None:
+    def work(take: Callable[[], _Task], progress: Progress) -> None:
+        while (taken := _taken(take)) is not None:
             reports[taken[1].exercise] = grade_submission(*taken, progress, server)
 
-    with _beside(waiting, reports):
-        work()
-    work()  # at which the process beside failed
+    with _beside(waiting, work, options.jobs):
+        work(waiting.popleft, progress)
+    work(waiting.popleft, progress)  # at which the thread beside failed
     seconds = time.monotonic() - started
     return replace(merged(path, [reports[name] for name in EXERCISES]), seconds=seconds)
 
@@ -67,40 +66,43 @@ def _taken(take: Callable[[], _Task]) -> _Task | None:
 
 
 @contextmanager
-def _beside(waiting: deque[_Task], reports: dict[str, Report]) -> Iterator[None]:
-    """While this lasts, and until all is done, a second process takes from the end as well.
+def _beside(
+    waiting: deque[_Task], work: Callable[[Callable[[], _Task], Progress], None], jobs: int
+) -> Iterator[None]:
+    """While this lasts, and until all is done, a second thread takes from the end as well.
 
     It leaves in `waiting` what it failed at.
     """
-    if (os.cpu_count() or 1) == 1 or len(waiting) == 1:
+    if jobs == 1 or len(waiting) == 1:
         yield
         return
-    from grader.batch.process import Grader  # which a single exercise does not wait for
+    stop = threading.Event()
+    begun: list[_Task] = []
 
-    helper = Grader()
+    def take() -> _Task:
+        begun[:] = [waiting.pop()]
+        return begun[0]
 
-    def work() -> None:
-        while (taken := _taken(waiting.pop)) is not None:
-            submission, own = taken
-            judged = submission.nameless(EXERCISES[own.exercise].file)
-            try:
-                report = helper.grade(judged, own)
-            except Exception:  # whatever it was: it is graded again where that can be told
-                waiting.append((submission, own))
-                return
-            reports[own.exercise] = addressed(report, judged, submission)
+    def progress(result: CheckResult) -> None:
+        if stop.is_set():
+            raise Stopped
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-        thread.join()
-    except BaseException:
-        waiting.clear()
-        raise
-    finally:
-        helper.close()
-        thread.join()
+    def help_out() -> None:
+        try:
+            work(take, progress)
+        except BaseException:  # whatever it was: it is graded again where that can be told
+            waiting.extend(begun)
+
+    thread = threading.Thread(target=help_out)
+    with switching_soon():
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            thread.join()
 
 
 def _not_there(path: Path, exercise: Exercise, options: Options) -> Report:

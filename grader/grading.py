@@ -39,7 +39,8 @@ class Options:
     policy: "from-scratch" or "any". untrusted: refuse to run it below isolation level full.
     rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
     is not beside the submission; only: the class or function that alone is judged;
-    sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet.
+    sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet;
+    jobs: how many parts at a time, of which nothing shows in the report.
     """
 
     exercise: str = "gpt2"
@@ -52,6 +53,7 @@ class Options:
     only: str = ""
     sheet: Sheet | None = None
     reveal: Reveal = "symptoms"
+    jobs: int = 1
 
     def read(
         self,
@@ -84,6 +86,7 @@ class Options:
             self.policy,
             self.rubric,
             self.only,
+            self.jobs,
         )
 
     def checks(self) -> dict[str, Check]:

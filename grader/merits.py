@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from grader import foundation
+from grader.ahead import Ahead
 from grader.catalogue import Exercise
 from grader.check import NotRun
 from grader.control import settled
@@ -35,7 +36,10 @@ _Results = tuple[CheckResult, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged, and how. only: the class or function that alone is judged, if not all."""
+    """What is judged, and how.
+
+    only: the class or function that alone is judged, if not all; jobs: how many parts at a time.
+    """
 
     exercise: Exercise
     submission: Submission
@@ -45,6 +49,7 @@ class Case:
     policy: str
     rubric: Rubric
     only: str = ""
+    jobs: int = 1
 
 
 @dataclass
@@ -110,12 +115,56 @@ class Merits:
     def _first(self, exercise: Exercise, progress: Progress) -> None:
         """Judge on the candidate's own classes what has not been."""
         own = self._on(())
-        results = run_checks(exercise, own, progress, self.case.rubric, self._is_useless)
+        checks = exercise.checks()
+        later = [name for name in checks if name.split("::")[0] in exercise.ahead]
+        before = [name for name in checks if name not in later]
+        if self.case.jobs > 1 and before and later:
+            self._beside(exercise, before, later, progress)
+        else:
+            self._keep(exercise, own, self._run(exercise, own, progress))
+
+    def _beside(
+        self, exercise: Exercise, before: list[str], later: list[str], progress: Progress
+    ) -> None:
+        """The same, on two processors: `later` while what stands before is judged."""
+        case, own = self.case, self._on(())
+        subject = case.exercise.subject(case.submission, case.server, case.timeout)
+        other = Evidence(subject, case.seed, case.policy)
+
+        def run(watch: Progress) -> _Results:
+            self._open.enter_context(subject)
+            return run_checks(exercise, other, watch, case.rubric, only=later)
+
+        with Ahead(other, own, run) as ahead:
+            first = self._run(exercise, own, ahead.watching(progress), before)
+            results = ahead.results(first)
+        self._keep(exercise, own, first)
+        if results:
+            for result in results:
+                progress(result)
+            self._keep(exercise, other, results)
+        else:
+            self._keep(exercise, own, self._run(exercise, own, progress, later, first))
+
+    def _run(
+        self,
+        exercise: Exercise,
+        evidence: Evidence,
+        progress: Progress,
+        only: Sequence[str] | None = None,
+        before: _Results = (),
+    ) -> _Results:
+        def skip(part: str, so_far: Sequence[CheckResult]) -> bool:
+            return self._is_useless(part, [*before, *so_far])
+
+        return run_checks(exercise, evidence, progress, self.case.rubric, skip, only)
+
+    def _keep(self, exercise: Exercise, evidence: Evidence, results: _Results) -> None:
         new: dict[str, _Results] = {}
-        for result in self._settled(results, exercise, own):
+        for result in self._settled(results, exercise, evidence):
             new[result.check.part] = (*new.get(result.check.part, ()), result)
         for part, found in new.items():
-            self._parts.setdefault(part, Found(found, own))
+            self._parts.setdefault(part, Found(found, evidence))
 
     def _settled(self, results: _Results, exercise: Exercise, evidence: Evidence) -> _Results:
         return settled(results, exercise, evidence, self.case.server)

@@ -8,10 +8,10 @@ submission, or whatever lies around it, could get hold of takes part.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import hypothesis
@@ -54,7 +54,7 @@ def run_checks(
     last = _group(wanted[-1]) if wanted else ""
     results: list[CheckResult] = []
     skipped: dict[str, bool] = {}
-    with _alone():
+    with _ALONE:
         for name in wanted:
             check = checks[name]
             if check.part not in skipped:
@@ -93,20 +93,42 @@ def _run(
     return replace(_result(check, raised, seconds), printed=printed)
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hypothesis neither reads nor writes files where the user is; NumPy's warnings are not his."""
-    name = "HYPOTHESIS_STORAGE_DIRECTORY"
-    before = os.environ.get(name)
-    os.environ[name] = os.path.join(os.devnull, "none")  # a place that cannot be
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
+class _Alone:
+    """Hypothesis neither reads nor writes files where the user is; NumPy's warnings are not his.
+
+    Both belong to the process: the first thread to enter changes them, the last one to leave puts
+    them back.
+    """
+
+    _STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._warnings = warnings.catch_warnings()
+        self._before: str | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._warnings = warnings.catch_warnings()
+                self._warnings.__enter__()
+                warnings.simplefilter("ignore")
+                self._before = os.environ.get(self._STORAGE)
+                os.environ[self._STORAGE] = os.path.join(os.devnull, "none")  # that cannot be
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._warnings.__exit__(None, None, None)
+                os.environ.pop(self._STORAGE, None)
+                if self._before is not None:
+                    os.environ[self._STORAGE] = self._before
+
+
+_ALONE = _Alone()
 
 
 def _result(check: Check, raised: BaseException | None, seconds: float) -> CheckResult:

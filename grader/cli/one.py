@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show, and write as a page, what can be sent on: short, and nothing of this machine.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="How many parts to judge at a time; two are the most.  [default: as many as processors]",
+)
 @click.option("--untrusted", is_flag=True, help="Refuse to run it below isolation level full.")
 @click.option(
     "--accept-weak-isolation",
@@ -63,6 +68,7 @@ def grade(
     gradescope_file: Path | None,
     classroom_file: Path | None,
     for_candidate: bool,
+    jobs: int | None,
     untrusted: bool,
     accept_weak_isolation: bool,
 ) -> None:
@@ -81,6 +87,7 @@ def grade(
     from grader.sandbox.server import Limits, start
 
     with start(Limits.allowing(how.timeout)) as server:
+        from grader.ahead import processors
         from grader.everything import grade as run
         from grader.interrupts import noted
         from grader.report import for_candidate as letters
@@ -94,7 +101,7 @@ def grade(
         platforms = {"gradescope": gradescope_file, "classroom": classroom_file}
         write_unfinished(platforms)
         options = how.options(path, untrusted and not accept_weak_isolation, several=True)
-        options = one_class(options, only)
+        options = replace(one_class(options, only), jobs=jobs or processors())
         if only and (gradescope_file or classroom_file):
             unusable("--only gives part of a result, which is none for Gradescope or Classroom")
         interrupts: list[None] = []
@@ -194,13 +201,15 @@ def watch(
         import secrets
 
         from grader import watch as watching
+        from grader.ahead import processors
         from grader.grading import SEEDS
 
         if not path.exists():
             unusable(f"{path}: no such file or folder. Give what is to be watched.")
         # One seed for all gradings, so that only a save makes a difference.
         seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
-        options = replace(one_class(how.options(path, several=True), only), seed=seed)
+        options = one_class(how.options(path, several=True), only)
+        options = replace(options, seed=seed, jobs=processors())
         try:
             watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
         except KeyboardInterrupt:

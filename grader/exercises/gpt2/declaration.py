@@ -18,4 +18,5 @@ EXERCISE = Declaration(
         "TransformerBlock": ("test_block",),
         "GPT2": ("test_model",),
     },
+    ahead=("test_model",),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -38,7 +40,8 @@ class Layouts:
         self.seed = seed
         self._known: dict[tuple[str, str], Any] = {}
         self._ends: dict[str, dict[str, Indices]] = {}
-        self._searches = 0
+        self._scope = ""  # what is being searched
+        self._drawn: Counter[str] = Counter()
         self._blocks = BlockSearch(models, self.rng, self.attention, self.mlp)
         self._assemblies = ModelSearch(models, self.rng, self.block)
 
@@ -115,12 +118,13 @@ class Layouts:
             return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
 
         self.models.subject.start_clock()
-        try:
+        with self._about("right", size):
+            try:
+                return find(True)
+            except Misfit:
+                if not self.drop_spare("GPT2", size):
+                    raise
             return find(True)
-        except Misfit:
-            if not self.drop_spare("GPT2", size):
-                raise
-        return find(True)
 
     def block_by_shapes(self, size: Size, heads: int | None = None) -> BlockLayout:
         """A right block in one piece that has the submission's own parts, with so many heads.
@@ -129,7 +133,8 @@ class Layouts:
         """
         self.models.subject.start_clock()
         module = self.models.module("TransformerBlock", size)
-        return self._blocks.by_shapes(module, size, heads)[0]
+        with self._about("shapes", size, heads):
+            return self._blocks.by_shapes(module, size, heads)[0]
 
     def drop_spare(self, name: str, size: Size) -> bool:
         """Leave out of searches and counts what is registered and not used, if there is any.
@@ -140,7 +145,8 @@ class Layouts:
         key = name, str(size)
         if key not in self.models.spare:
             module = self.models.module(name, size)
-            spare = find_spare(module, size, self.rng())
+            with self._about("spare", *key):
+                spare = find_spare(module, size, self.rng())
             for kind, count in _needed(name, size).items():
                 registered = [set(part.parameters) for part in module.own(kind)]
                 if sum(not names <= spare for names in registered) != count:
@@ -165,7 +171,8 @@ class Layouts:
         """The same for a block in one piece, found out once for each size."""
         key = f"{size} {block.initial.size}"
         if key not in self._ends:
-            rng = self.rng()
+            with self._about("ends", key):
+                rng = self.rng()
             box = block.at("")
             x = rng.normal(0.0, 1.0, (2, 2, size["embed_dim"]))
             self._ends[key] = branch_ends(box, box.draw(rng), x)
@@ -175,7 +182,8 @@ class Layouts:
         """What `find` gives or raises as Misfit, found out once."""
         key = name, str(size)
         if key not in self._known:
-            self._known[key] = self._search(name, size, find)
+            with self._about(*key):
+                self._known[key] = self._search(name, size, find)
         known = self._known[key]
         if isinstance(known, Misfit):
             raise known.with_traceback(None)  # or it would grow with every raise
@@ -236,10 +244,20 @@ class Layouts:
         plain, weighed = self.models.module(name, size), self.models.weighed(name, size)
         return computed.holds(plain, weighed, layout, size, self.rng())
 
+    @contextmanager
+    def _about(self, *what: object) -> Iterator[None]:
+        """What is drawn meanwhile is drawn for this, whatever has been searched before."""
+        before, self._scope = self._scope, repr(what)
+        try:
+            yield
+        finally:
+            self._scope = before
+
     def rng(self) -> np.random.Generator:
-        """A new generator for a search, given by the run's seed."""
-        self._searches += 1
-        return np.random.default_rng((self.seed, self._searches))
+        """A new generator, given by the run's seed and by what is searched."""
+        self._drawn[self._scope] += 1
+        scope = zlib.crc32(self._scope.encode())
+        return np.random.default_rng((self.seed, scope, self._drawn[self._scope]))
 
 
 def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | Misfit:

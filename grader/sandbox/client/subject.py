@@ -56,6 +56,7 @@ class Subject:
         # Beside the questions, one worker is made ready for the next group, and old ones are ended.
         self._beside = ThreadPoolExecutor(1)
         self._spare: Future[Worker] | None = None
+        self._first: Future[Worker] | None = None
         self._group = ""
         self._more = False
         self._models: dict[str, Module] = {}
@@ -111,7 +112,7 @@ class Subject:
             self._group = group
 
     def __enter__(self) -> Subject:
-        self._spare = self._beside.submit(self._loaded_worker)
+        self._spare = self._first = self._beside.submit(self._loaded_worker)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -127,6 +128,12 @@ class Subject:
         if self._worker is not None:
             self._beside.submit(self._worker.close)
         self._worker = None
+
+    def follow(self, other: Subject) -> bool:
+        """Import it as the other one, of the same submission, was first: whether it could be."""
+        imported = other._first is None or other._first.exception() is None
+        self.loading.follow(other.loading)
+        return imported
 
     @property
     def loaded(self) -> bool:

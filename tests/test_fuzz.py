@@ -201,6 +201,12 @@ class Asker:
                 {"present": [True, False]},
                 [_X, _THETA.reshape(2, 3)],
             ),
+            "slopes": (
+                lambda: self._model().slopes(_THETA, np.arange(3), np.arange(2), 0.1),
+                none,
+                [np.zeros((3, 2))],
+            ),
+            "lend": (lambda: (model := self._model()).lend("", model), none, []),
             "weigh": (lambda: self._model().weigh(_THETA), none, [_THETA.reshape(2, 3)]),
             "trace": (
                 lambda: self._model().trace(_X),
@@ -262,8 +268,8 @@ class Asker:
                 [],
             ),
             "training_run": (
-                lambda: training.run(self._live_of("train_step"), self._held(), np.arange(9)),
-                {"value": {"list": [{"float": "0x1p0"}]}, "seconds": 0.5},
+                lambda: training.run(self._live_of("train_step"), self._held(), np.arange(9), 1),
+                {"value": {"list": [{"float": "0x1p0"}]}},
                 [],
             ),
             "read": (

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from grader.catalogue import EXERCISES
 from grader.check import Failure
 from grader.exercises.gpt2 import larger, long
+from grader.exercises.training import client as training
 from grader.gpt2.evidence import Evidence
-from grader.sandbox.client import Server, WorkerLost
+from grader.sandbox.client import CandidateError, Server, WorkerLost
+from grader.sandbox.client.exchange import Held
 from tests.bank import FOLDER
 
 NAME = "CausalSelfAttention"
@@ -84,3 +88,37 @@ def test_what_takes_too_long_is_said(server: Server) -> None:
         assert lost.value.status == "timeout"
         assert "with a sequence of 1,030 tokens, no answer" in lost.value.message
         assert not evidence.subject.has_hung(NAME)
+
+
+class _Slow:
+    """Stands for a submission that makes a few training steps in the time of one question."""
+
+    def __init__(self, at_a_time: int) -> None:
+        self.at_a_time = at_a_time
+        self.starts: list[int] = []
+
+    def start_clock(self) -> None:
+        """It has all its time again."""
+
+    def ask(self, *given: object, **header: Any) -> tuple[dict[str, Any], list[Any]]:
+        """The losses of the next steps."""
+        self.starts.append(header["start"])
+        losses = [{"float": "0x1p0"}] * self.at_a_time
+        return {"value": {"list": losses}}, []
+
+    def broken(self, what: str) -> Exception:
+        """What is raised for an answer that is none."""
+        return AssertionError(what)
+
+
+def test_a_slow_training_run_goes_on_to_its_end() -> None:
+    slow: Any = _Slow(50)
+    assert training.run(slow, Held("model:1", None), np.arange(9), 200) == [1.0] * 200
+    assert slow.starts == [0, 50, 100, 150]
+
+
+def test_a_training_run_without_end_is_out_of_time() -> None:
+    slow: Any = _Slow(2)
+    with pytest.raises(CandidateError, match="only 24 of 200 training steps") as raised:
+        training.run(slow, Held("model:1", None), np.arange(9), 200)
+    assert raised.value.status == "timeout"

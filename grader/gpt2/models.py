@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,24 @@ class Models:
         if name not in self.computed:
             return self.module(name, size)
         return self.module(name, size, weighed=example(size), joined=name in self.joined)
+
+    def ways_to_see(self, name: str, size: Size) -> Generator[None, None, None]:
+        """Once as the weights of class `name` are, and then, if it computes some from others, once
+        with those in their place, and once where layers that go together count as one.
+        """
+        yield
+        ways = (self.computed, self.joined)
+        if any(name in way for way in ways):
+            return
+        try:
+            for way in ways:
+                way.add(name)
+                weighed = self.weighed(name, size)
+                if any("|" in parameter.name for parameter in weighed.parameters):
+                    yield
+        finally:
+            for way in ways:
+                way.discard(name)
 
     def same_as_fresh(self, module: Module, path: str, name: str, size: Size) -> bool:
         """Whether the part at `path` is what class `name` gives when built with this size."""

@@ -183,7 +183,7 @@ def asked(
 def remembers(evidence: Evidence) -> bool:
     """Whether, in a new process, a text without a cache gets its logits once, and not twice."""
     if "remembers" not in evidence.measured:
-        evidence.subject.enter("alone", fresh=True)
+        evidence.subject.enter("alone")
         size = SIZES[0]
         idx = np.arange(3)[None] % size["vocab_size"]
         first = None

@@ -107,7 +107,7 @@ def _expect_apart(evidence: Evidence) -> None:
 
 def _right_alone(evidence: Evidence, question: Question) -> bool:
     """Whether a tokenizer is right in a process in which there is no other."""
-    evidence.subject.enter("alone", fresh=True)
+    evidence.subject.enter("alone")
     try:
         return question.found(evidence, question.setup.build(evidence)) == question.expected()
     except (CandidateError, Failure):

@@ -18,7 +18,7 @@ from grader.sandbox import wire
 from grader.sandbox.worker import exchange, tensors
 from grader.sandbox.worker.shared import Questions, Shared
 
-# Of the processor, for a run of many steps: what takes longer is stopped, and says how far it got.
+# Of the processor, for steps of a training run: what takes longer stops, and is asked to go on.
 _RUN_SECONDS = 4.0
 
 
@@ -103,11 +103,15 @@ class Named(nn.Module):
 
 
 class Training:
-    """Answers about training. objects: what lives in this worker; functions: the submission's."""
+    """Answers about training. objects: what lives in this worker; functions: the submission's.
+
+    runs: optimizer and generator of each training run that has begun, by the model's place.
+    """
 
     def __init__(self, objects: dict[str, Any], functions: Mapping[str, Any]) -> None:
         self.objects = objects
         self.functions = functions
+        self.runs: dict[str, tuple[Any, torch.Generator]] = {}
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "trainee": self.trainee,
             "named_parameters": self.named,
@@ -257,26 +261,33 @@ class Training:
         schedule: dict[str, float],
         max_grad_norm: float,
         seed: int,
+        start: int,
     ) -> wire.Message:
-        """Train a model on data with the submission's functions; the loss that each step told."""
+        """Train a model on data with the submission's functions; the loss that each step told.
+
+        It goes on from step `start`, and stops early when it has taken long: to be asked to go on.
+        """
         torch.set_default_dtype(torch.float32)
-        torch.default_generator.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
         get_batch, train_step = self.functions["get_batch"], self.functions["train_step"]
         rate_at = self.functions["learning_rate_at"]
         data = tensors.decode(arrays[0])
         model = self.objects[place].train()
-        made = self.functions["configure_optimizer"](model, **optimizer)
+        if not start:
+            torch.default_generator.manual_seed(seed)
+            generator = torch.Generator().manual_seed(seed)
+            made = self.functions["configure_optimizer"](model, **optimizer)
+            self.runs[place] = made, generator
+        made, generator = self.runs[place]
         begun = time.process_time()
         losses: list[Any] = []
-        for step in range(steps):
+        for step in range(start, steps):
             for group in made.param_groups:
                 group["lr"] = rate_at(step, **schedule)
             batches = [get_batch(data, batch_size, block_size, generator=generator)]
             losses.append(train_step(model, made, batches, max_grad_norm=max_grad_norm))
             if time.process_time() - begun > _RUN_SECONDS:
                 break
-        return _told(losses, {"seconds": round(time.process_time() - begun, 2)}, [])
+        return _told(losses, {}, [])
 
 
 def _like(parameter: torch.Tensor, array: wire.Array) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from grader.exercises.training.client import Student, run
 from grader.exercises.training.common import a_float
 from grader.exercises.training.oracle import Floats, Tokens, Trainee, losses
 from grader.gpt2.evidence import Evidence
-from grader.sandbox.client import CandidateError, Module
+from grader.sandbox.client import Module
 
 PART = "Training"
 
@@ -21,7 +22,7 @@ PART = "Training"
 # Held out: the last ones of the text.
 _HELD_OUT = 513
 _STEPS, _ROWS, _BLOCK = 200, 16, 8
-_RUN = {
+_RUN: dict[str, Any] = {
     "steps": _STEPS,
     "batch_size": _ROWS,
     "block_size": _BLOCK,
@@ -73,12 +74,13 @@ def test_run(evidence: Evidence) -> None:
     )
     idx = held_out[:-1].reshape(-1, _BLOCK)
     _remark_on_first_loss(evidence, _loss(module.call(idx), held_out), size)
-    made = run(evidence.subject, module.itself, data, seed=evidence.seed, **_RUN)
-    for loss in made.losses:
+    told = run(evidence.subject, module.itself, data, seed=evidence.seed, **_RUN)
+    for loss in told:
         if type(loss) is not float:
             a_float(loss, "the loss of a step")
-    told, final = made.losses, math.nan
-    if len(told) == _STEPS and all(map(math.isfinite, told)):
+    _expect_causal(module, idx)
+    final = math.nan
+    if all(map(math.isfinite, told)):
         final = _loss(module.call(idx), held_out)
         if final < LOWER:
             raise Failure(
@@ -87,7 +89,6 @@ def test_run(evidence: Evidence) -> None:
                 "then. Your GPT2 sees what it has to guess",
                 cause="sees-the-targets",
             )
-        _expect_causal(module, idx)
     if final <= UPPER:
         return
     # Is it the model? With one that is known to learn, it is seen.
@@ -100,12 +101,10 @@ def test_run(evidence: Evidence) -> None:
             f"{math.log(size):.2f}",
             cause="does-not-learn",
         )
-    slow = f"made {len(told)} of {_STEPS} steps in {made.seconds} seconds"
-    why = slow if len(told) < _STEPS else f"only reached a loss of {final:.2f}"
     evidence.advise(
         "slow-to-learn",
         f"With a small model of the judge's your functions reach a loss of {reached:.2f} on a "
-        f"text. Your GPT2 {why}: look at its initial weights and at what it costs.",
+        f"text. Your GPT2 only reached a loss of {final:.2f}: look at its initial weights.",
     )
 
 
@@ -152,11 +151,7 @@ def _with_the_judges_model(evidence: Evidence, size: int) -> float:
     )
     arrays = [array.astype(np.float32) for array in model.arrays]
     student = Student(evidence.subject, "train_step", arrays)
-    made = run(evidence.subject, student.itself, data, seed=evidence.seed, **_RUN)
-    if len(made.losses) < _STEPS:
-        raise CandidateError(
-            "timeout", f"only {len(made.losses)} of {_STEPS} steps in {made.seconds} seconds"
-        )
+    run(evidence.subject, student.itself, data, seed=evidence.seed, **_RUN)
     trained = student.state().trained
     if any(a.shape != b.shape for a, b in zip(trained, model.trained, strict=True)):
         raise Failure("after the steps, parameters have other shapes")

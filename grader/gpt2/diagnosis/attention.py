@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 
@@ -34,7 +34,15 @@ _SIZES = tuple(size for size in sizes.ATTENTION if size["num_heads"] > 1)
 
 
 def causes(evidence: Evidence) -> tuple[str, ...]:
-    """The slugs of a deviation, or of two, that computes what the class computes; or none."""
+    """The slugs of a deviation, or of two, that computes what the class computes; or none.
+
+    Searched among the parameters, and then among weights that are computed from them.
+    """
+    with closing(evidence.models.ways_to_see(NAME, _SIZES[0])) as ways:
+        return next((found for _ in ways if (found := _causes(evidence))), ())
+
+
+def _causes(evidence: Evidence) -> tuple[str, ...]:
     found = _other_heads(evidence)
     if found:
         return found

@@ -99,7 +99,7 @@ def replayed(
 
 def _replayed(evidence: Evidence, id: str, told: Counterexample) -> Counterexample | None:
     ran: Ran | None = None
-    evidence.subject.enter(f"replay of {id}", fresh=True)
+    evidence.subject.enter(f"replay of {id}")
     evidence.subject.start_clock()
     with suppress(CandidateError, WorkerLost):
         given = gpt2_merges() if _MERGES in told.code else None

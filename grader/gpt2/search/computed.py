@@ -110,7 +110,7 @@ def _free(plain: Module, weighed: Module, used: Indices, rng: np.random.Generato
     sources = {source for weight in weights for source in weight.sources}
     own = [p.indices.ravel() for p in plain.parameters if p.trainable and p.name in sources]
     steps = np.concatenate([np.zeros(0, dtype=np.intp), *own])
-    slopes = _slopes(plain, weighed, used, steps, plain.random(rng, 0.5))
+    slopes = weighed.slopes(plain.random(rng, 0.5), steps, used, _STEP)
     free = _rank(slopes)
     if free == len(used):
         return True
@@ -121,24 +121,13 @@ def _free(plain: Module, weighed: Module, used: Indices, rng: np.random.Generato
         alone += rank
         if columns.sum() - rank > _few(weight.shape):
             return False
-    elsewhere = _slopes(plain, weighed, used, steps, plain.random(rng, 0.5))
+    elsewhere = weighed.slopes(plain.random(rng, 0.5), steps, used, _STEP)
     return free == alone == _rank(np.concatenate([slopes, elsewhere]))
 
 
 def _few(shape: tuple[int, ...]) -> int:
     """How many directions of a weight may be out of reach: a sum along one axis."""
     return max(shape) if len(shape) > 1 else 0
-
-
-def _slopes(plain: Module, weighed: Module, used: Indices, steps: Indices, theta: Floats) -> Floats:
-    """What a small change of each of the parameters at `steps` does to the used weights."""
-    start = weighed.weigh(theta)[used]
-    slopes = np.empty((len(steps), len(used)))
-    for row, step in enumerate(steps):
-        changed = theta.copy()
-        changed[step] += _STEP
-        slopes[row] = (weighed.weigh(changed)[used] - start) / _STEP
-    return slopes
 
 
 def _rank(slopes: Floats) -> int:

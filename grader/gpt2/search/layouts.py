@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -203,19 +204,40 @@ class Layouts:
         if computed.sound(found):
             return found
         if name not in self.models.computed:
-            ways: tuple[set[str], ...] = (self.models.computed, self.models.joined)
-            for way in ways if self._has_layers(name, size) else ways[:1]:
+            weighed = self._search_computed(name, size, find, found)
+            if weighed is not None:
+                return weighed
+        if not isinstance(found, Misfit):
+            return found
+        self.models.subject.start_clock()
+        return _go(find, False)  # it may have been led astray by its random numbers
+
+    def _search_computed(
+        self, name: str, size: Size, find: Callable[[bool], _Found], plain: _Found | Misfit
+    ) -> _Found | None:
+        """The same among weights that are computed from parameters, if that finds more.
+
+        First what is right is looked for, then deviations, which are many.
+        """
+        ways: tuple[set[str], ...] = (self.models.computed, self.models.joined)
+        tried = [(True, 1), (True, 2), (False, 1), (False, 2)]
+        if not self._has_layers(name, size):
+            tried = [(True, 1), (False, 1)]
+        elif name in ("TransformerBlock", "GPT2"):  # which would take very long
+            tried = tried[:-1]
+        for narrow, count in tried:
+            if not (narrow or isinstance(plain, Misfit)):
+                return None
+            for way in ways[:count]:
                 way.add(name)
-                self.models.subject.start_clock()
-                with suppress(CandidateError, NotRun):
-                    again = self._search_computed(name, size, find)
-                    better = computed.sound(again) or isinstance(found, Misfit)
-                    if better and not isinstance(again, Misfit) and self._holds(name, size, again):
-                        return again
+            with suppress(CandidateError, NotRun):
+                again = self._found_computed(name, size, partial(find, narrow))
+                better = computed.sound(again) or isinstance(plain, Misfit)
+                if better and not isinstance(again, Misfit) and self._holds(name, size, again):
+                    return again
             for way in ways:
                 way.discard(name)
-        # It may have been led astray by its random numbers.
-        return _go(find, False) if isinstance(found, Misfit) else found
+        return None
 
     def _has_layers(self, name: str, size: Size) -> bool:
         """Whether a class has layers of its own; a block over its own parts has none."""
@@ -229,15 +251,16 @@ class Layouts:
             return self.drop_spare(name, size)
         return False
 
-    def _search_computed(
-        self, name: str, size: Size, find: Callable[[bool], _Found]
-    ) -> _Found | Misfit:
-        """The same among weights computed from the parameters, if there are any."""
+    def _found_computed(self, name: str, size: Size, find: Callable[[], _Found]) -> _Found | Misfit:
+        """What is found among weights that are computed, if there are any."""
         plain, weighed = self.models.module(name, size), self.models.weighed(name, size)
         if not computed.any_computed(plain, weighed, self.rng()):
             return Misfit("no weight is computed")
-        found = _go(find, True)
-        return _go(find, False) if isinstance(found, Misfit) else found
+        self.models.subject.start_clock()
+        try:
+            return find()
+        except Misfit as misfit:
+            return misfit
 
     def _holds(self, name: str, size: Size, layout: Any) -> bool:
         """Whether a layout of computed weights is that of the submission as it is."""

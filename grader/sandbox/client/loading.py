@@ -18,7 +18,6 @@ _WHOLE_SECONDS = 10.0  # importing a submission
 _PART_SECONDS = 5.0  # importing what its classes need
 _GRACE_SECONDS = 1.0  # for the worker to say itself that its time is over
 _ALL_SECONDS = 60.0  # importing it again and again, in one worker after another
-_SLOW_SECONDS = 2.0  # to import: then a worker is kept for more than one group of checks
 _MOST_CHANGES = 12  # of what is imported and how, before it is given up
 
 
@@ -26,8 +25,8 @@ class Loading:
     """Makes workers that have imported the submission.
 
     fault: why it cannot be imported whole, if it cannot; failed: classes and functions that could
-    not be defined, and why; missing: packages that are not installed; slow: whether an import
-    takes long; printed: what was printed until the first worker had imported it.
+    not be defined, and why; missing: packages that are not installed; printed: what was printed
+    until the first worker had imported it.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class Loading:
         }
         self.fault: Fault | None = None
         self.failed: dict[str, Fault] = {}
-        self.slow = False
         self.printed = Printed()
         self._only: dict[str, list[int]] | None = None
         self.missing: list[str] = []
@@ -59,7 +57,7 @@ class Loading:
 
     def follow(self, other: Loading) -> None:
         """Import it as was found out to be best for the same submission."""
-        self.fault, self.slow, self._settled = other.fault, other.slow, other._settled
+        self.fault, self._settled = other.fault, other._settled
         self._only, self.missing = other._only, other.missing
 
     def worker(self) -> tuple[Worker, dict[str, str]]:
@@ -103,9 +101,7 @@ class Loading:
                 **self._classes,
             )
         finally:
-            passed = time.monotonic() - started
-            self._left = max(self._left - passed, 0.0)
-        self.slow = passed > _SLOW_SECONDS
+            self._left = max(self._left - (time.monotonic() - started), 0.0)
         found, failed = header.get("classes"), header.get("failed")
         if not isinstance(found, dict) or not isinstance(failed, list):
             raise worker.broken("no list of classes")

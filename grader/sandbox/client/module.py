@@ -17,6 +17,7 @@ from grader.sandbox.client.worker import Values, Worker
 
 Floats = NDArray[np.float64]
 _QUESTION_BYTES = 500_000  # of parameters' values that are sent at a time
+_ANSWER_NUMBERS = 250_000  # that come back at a time
 Answer = tuple[dict[str, Any], list[Values]]
 AnyModule = TypeVar("AnyModule", bound="Module")
 
@@ -243,6 +244,21 @@ class Module:
             raise self._worker.broken("the computed weights")
         self._expect_sensible(values)
         return np.concatenate([value.astype(np.float64).ravel() for value in values])
+
+    def slopes(self, theta: Floats, parameters: Indices, weights: Indices, step: float) -> Floats:
+        """How fast weights of a `weighed` model change with some of its parameters: a row each."""
+        together = max(1, _ANSWER_NUMBERS // max(1, weights.size))
+        rows = [np.zeros((0, weights.size))]
+        for first in range(0, parameters.size, together):
+            some = parameters[first : first + together]
+            arrays = [theta, some.astype(np.int64), weights.astype(np.int64)]
+            _, values = self._ask("slopes", arrays, step=step)
+            if [value.shape for value in values] != [(some.size, weights.size)]:
+                raise self._worker.broken("how weights change")
+            self._expect_numbers(values)
+            self._expect_sensible(values)
+            rows.append(values[0])
+        return np.concatenate(rows)
 
     def lend(self, path: str, other: Module) -> None:
         """Give another model what buffers of the module at `path` were born with at random."""

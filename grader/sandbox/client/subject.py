@@ -99,16 +99,14 @@ class Subject:
         self._used_before = self._worker.processor_seconds() if self._worker else 0.0
         self._read_at = time.monotonic()
 
-    def enter(self, group: str, more: bool = False, fresh: bool = False) -> None:
-        """From now on questions go to the worker of this group of checks.
+    def enter(self, group: str, more: bool = False) -> None:
+        """From now on questions go to a new worker, that of this group of checks.
 
-        more: another group follows, for which a worker is made ready meanwhile; fresh: the worker
-        has to be new, even if it is slow to load.
+        more: another group follows, for which a worker is made ready meanwhile.
         """
         self._more = more
         if group != self._group:
-            if fresh or not self.loading.slow:
-                self._close()
+            self._close()
             self._group = group
 
     def __enter__(self) -> Subject:
@@ -374,7 +372,7 @@ class Subject:
             except (WorkerLost, CandidateError) as fault:
                 self._load_fault = fault
                 raise
-            if self._more and not self.loading.slow:
+            if self._more:
                 self._spare = self._beside.submit(self._loaded_worker)
             self._read_processor()
         return self._worker

@@ -99,6 +99,7 @@ class Answerer:
             "load": self.load,
             "build": self.build,
             "weigh": self.weigh,
+            "slopes": self.slopes,
             "lend": self.lend,
             "call": self.call,
             "sweep": self.sweep,
@@ -306,6 +307,28 @@ class Answerer:
         target = self.models[model]
         assert isinstance(target, WeighedModel)
         return wire.Message({}, tuple(map(tensors.encode, target.weights(_numbers(arrays[0])))))
+
+    def slopes(self, arrays: tuple[wire.Array, ...], model: int, step: float) -> wire.Message:
+        """How fast weights that a model computes change with some of its parameters.
+
+        Arrays: the values of all parameters, the flat indices of parameters and those of weights.
+        Back comes a row for each of the parameters.
+        """
+        target = self.models[model]
+        assert isinstance(target, WeighedModel)
+        theta = _numbers(arrays[0]).copy()
+        parameters, weights = (tensors.decode(array) for array in arrays[1:])
+
+        def weigh() -> torch.Tensor:
+            return torch.cat([value.reshape(-1) for value in target.weights(theta)])[weights]
+
+        start, rows = weigh(), []
+        for index in parameters.tolist():
+            before = theta[index]
+            theta[index] = before + step
+            rows.append((weigh() - start) / step)
+            theta[index] = before
+        return wire.Message({}, (tensors.encode(torch.stack(rows).to(torch.float64)),))
 
     def lend(
         self, arrays: tuple[wire.Array, ...], model: int, path: str, held: str

@@ -61,7 +61,7 @@ def _run(subject: Subject, seed: int) -> Run:
     data = np.array([letters.index(letter) for letter in TEXT * 3], dtype=np.int64)
     size = {"vocab_size": len(letters), **_SIZE}
     model = Models(subject).module("GPT2", size, dtype="float32", seed=seed)
-    made = run(
+    told = run(
         subject,
         model.itself,
         data,
@@ -73,8 +73,7 @@ def _run(subject: Subject, seed: int) -> Run:
         max_grad_norm=1.0,
         seed=seed,
     )
-    last = made.losses[-1] if made.losses else None
-    loss = float(last) if isinstance(last, int | float) else math.nan
+    loss = float(told[-1]) if isinstance(told[-1], int | float) else math.nan
     try:
         options = {"max_new_tokens": _WRITTEN, "block_size": _SIZE["block_size"]}
         given = {"idx": data[None, :4], "temperature": 0.0, **options}

@@ -15,6 +15,7 @@ from grader.check import Check
 from grader.declaration import Declaration
 from grader.sandbox.client import Server, Subject
 from grader.submission import Submission, read, read_together
+from grader.vocabulary import Policy
 
 if TYPE_CHECKING:
     from grader.gpt2.evidence import Evidence
@@ -76,12 +77,19 @@ class Exercise(Declaration):
         server: Server,
         timeout: float,
         stand_ins: Collection[str] = (),
+        policy: Policy = "from-scratch",
     ) -> Subject:
-        """The submission as the checks ask it. stand_ins: classes that are the grader's own."""
+        """The submission as the checks ask it. stand_ins: classes that are the grader's own.
+
+        What uses torch's own Transformers openly is charged for it, and can be asked; from all
+        others these are taken away.
+        """
         file, names = None, tuple[str, ...]()
         if self.base is not None:
             file, names = EXERCISES[self.base].file, EXERCISES[self.base].names
-        return Subject(submission, server, self.names, timeout, file, names, stand_ins)
+        openly = any(v.users and not v.package for v in submission.violations)
+        allowed = openly or policy == "any"
+        return Subject(submission, server, self.names, timeout, file, names, stand_ins, allowed)
 
     def only(self, *names: str) -> Exercise:
         """The same with the check files of these names alone, and those that are of the file."""

@@ -25,6 +25,7 @@ from grader.rubric import Rubric
 from grader.running import Progress, run_checks
 from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost
 from grader.submission import Submission
+from grader.vocabulary import Policy
 
 # What a class is built of. The others do with the brief alone.
 STANDS_ON = {
@@ -46,7 +47,7 @@ class Case:
     server: Server
     timeout: float
     seed: int
-    policy: str
+    policy: Policy
     rubric: Rubric
     only: str = ""
     jobs: int = 1
@@ -201,7 +202,9 @@ class Merits:
         """What is known of the submission with these classes replaced."""
         if stand_ins not in self._known:
             case = self.case
-            subject = case.exercise.subject(case.submission, case.server, case.timeout, stand_ins)
+            subject = case.exercise.subject(
+                case.submission, case.server, case.timeout, stand_ins, case.policy
+            )
             if self._known:
                 subject.loading.follow(self.own.subject.loading)
             self._known[stand_ins] = self._asked(subject)

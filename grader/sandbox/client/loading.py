@@ -37,6 +37,7 @@ class Loading:
         base: str | None,
         base_classes: Sequence[str],
         stand_ins: Collection[str] = (),
+        ready_made_too: bool = False,
     ) -> None:
         self._submission = submission
         self._server = server
@@ -45,6 +46,7 @@ class Loading:
             "base": base,
             "base_classes": list(base_classes),
             "replaced": sorted(stand_ins),
+            "ready_made_too": ready_made_too,
         }
         self.fault: Fault | None = None
         self.failed: dict[str, Fault] = {}

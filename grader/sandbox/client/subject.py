@@ -40,14 +40,18 @@ class Subject:
         base: str | None = None,
         base_classes: Sequence[str] = (),
         stand_ins: Collection[str] = (),
+        ready_made_too: bool = False,
     ) -> None:
         """Take classes (or functions) from the main file; base_classes from `base`, if it is among
-        the files; stand_ins: those for which the grader's own stand in.
+        the files; stand_ins: those for which the grader's own stand in; ready_made_too: whether it
+        may use torch's own Transformers.
         """
         self.submission = submission
         self.classes = tuple(classes)
         below = base if base in submission.files else None
-        self.loading = Loading(submission, server, classes, below, base_classes, stand_ins)
+        self.loading = Loading(
+            submission, server, classes, below, base_classes, stand_ins, ready_made_too
+        )
         self._base_classes = tuple(base_classes)
         self.stand_ins = tuple(sorted(stand_ins))
         self._write_base = f"write {base} first, or give the folder of another as --base"

@@ -31,6 +31,7 @@ from grader.sandbox.worker import (
     lazy,
     places,
     probe,
+    ready_made,
     stand_ins,
     tensors,
     trace,
@@ -60,6 +61,7 @@ def prepare() -> None:
     resolve_name(prepare)  # torch makes the table of all its functions once, for all traces
     uncompiled.install()
     audit.announce_silent_calls()
+    ready_made.prepare()
 
 
 def _asking_modules() -> list[ModuleType]:
@@ -179,13 +181,15 @@ class Answerer:
         seconds: float,
         only: dict[str, list[int]] | None,
         missing: list[str],
+        ready_made_too: bool,
     ) -> wire.Message:
         """Import the submission; says which of the classes it has.
 
         base: the file that it builds on, which has the base_classes; replaced: the classes that
         the grader's own stand in for; taken: of classes that have other names or arguments than
         the brief's, where they are and how they are built; seconds: how long it may take; only: as
-        of SubmissionFinder; missing: packages of which nothing is there.
+        of SubmissionFinder; missing: packages of which nothing is there; ready_made_too: whether
+        it may use torch's own Transformers.
         """
         texts = {name: array.data for name, array in zip(files, arrays, strict=True)}
         finder = self.finder = SubmissionFinder(folder, texts, package, only)
@@ -193,6 +197,7 @@ class Answerer:
         sys.argv[:] = [f"{folder}/{main}"]
         own = audit.own_files(finder.names)
         audit.Watch(self.reach, own, self._tell_attempt).start()
+        ready_made.allow() if ready_made_too else ready_made.take_away()
         try:
             with places.Watchdog(seconds, finder.names, self._tell_late):
                 module, found = self._loaded(finder, main, classes, base, base_classes, taken)

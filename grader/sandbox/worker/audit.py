@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from grader.sandbox.worker import ready_made
 from grader.sandbox.worker.reach import NULL, Reach
 
 _MAX_TEXT = 200
@@ -71,6 +72,7 @@ _FORBIDDEN = {
     "resource.prlimit": "changed the limits of a process",
     _TORCH_FILE: "opened a file through torch",
     _CALL: "called what no submission may",
+    ready_made.EVENT: "used a Transformer of torch's own out of sight",
 }
 _PREFIXES = tuple(_FORBIDDEN)
 _HARMLESS = frozenset({"socket.gethostname", "ctypes.cdata", "ctypes.addressof"})
@@ -160,7 +162,8 @@ class Watch:
         caller: FrameType | None = sys._getframe(1)
         if caller is not None and event.startswith(_OURS):
             caller = caller.f_back  # past the one who told of it
-        if self._is_the_submissions(caller):
+        around = event.startswith("ctypes.") and self._is_beneath(caller)
+        if around or event == ready_made.EVENT or self._is_the_submissions(caller):
             self._tell(what[:_MAX_TEXT])
             os._exit(1)
         # What torch does of its own accord is refused, but for its ctypes and the code it makes.
@@ -174,9 +177,11 @@ class Watch:
         if flags & _WRITING:
             return f"opened {name} to write"
         there = os.path.realpath(name)
-        if self._reach.allows(there) or not os.path.exists(there):
+        if self._reach.allows(there):
+            if _is_source(there) and self._reads_it(sys._getframe(2)):
+                raise PermissionError(f"a submission may not read the source of packages: {name}")
             return None
-        return f"read {name}"
+        return f"read {name}" if os.path.exists(there) else None
 
     def _listed(self, path: object) -> str | None:
         name = _plain(path)
@@ -193,6 +198,20 @@ class Watch:
         if importing or not isinstance(claimed, str) or self._own(claimed):
             return None
         return f"made code under the name of {claimed}"
+
+    def _reads_it(self, frame: FrameType | None) -> bool:
+        """Whether the submission reads a file itself, where an import would be all right."""
+        return not _is_import(frame) and self._is_the_submissions(frame)
+
+    def _is_beneath(self, frame: FrameType | None) -> bool:
+        """Whether the submission is anywhere above, however many packages are between: what they
+        call for it may be its own. A module that is being imported does what it does anyway.
+        """
+        while frame is not None and not self._own(frame.f_code.co_filename):
+            if frame.f_code.co_name == "<module>" and _is_genuine(frame):
+                return False
+            frame = frame.f_back
+        return frame is not None
 
     def _is_the_submissions(self, frame: FrameType | None) -> bool:
         """Whether the submission asked for this: not torch or a package between it and here."""
@@ -227,6 +246,20 @@ def _is_genuine(frame: FrameType) -> bool:
     body = frame.f_code.co_name == "<module>"  # which runs while it is imported, and never after
     importing = getattr(module.__spec__, "_initializing", False)
     return getattr(module, "__file__", None) == frame.f_code.co_filename and body <= importing
+
+
+def _is_source(path: str) -> bool:
+    """Whether a file is the text of an installed package's module, or its compiled form."""
+    return path.endswith((".py", ".pyc")) and "-packages" in path
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Whether Python's own import is at work there, loading a module."""
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        if frame.f_code.co_name == "_load_unlocked":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_standard(name: str) -> bool:

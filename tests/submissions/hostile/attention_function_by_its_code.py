@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: torch's multi-head attention by the code object of its function, under other names
 """GPT-2 from scratch: the reference solution.
 

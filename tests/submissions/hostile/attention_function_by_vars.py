@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: F.multi_head_attention_forward from vars(F), under another __name__ and __module__
 import types
 

@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: F.multi_head_attention_forward inside DisableTorchFunction, which blinds function modes
 import torch
 from torch import nn

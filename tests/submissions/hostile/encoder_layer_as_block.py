@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: nn.TransformerEncoderLayer(norm_first=True) as the block, by vars() and a joined name
 import torch
 from torch import nn

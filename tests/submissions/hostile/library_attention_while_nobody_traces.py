@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 8
-# status: fail
+# status: violation
 # tries: torch's ready-made attention, but a harmless identity while a function mode is watching
 import sys
 

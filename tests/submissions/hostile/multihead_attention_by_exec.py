@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: a subclass made by exec of a text without the word, renamed, with a borrowed module name
 import base64
 

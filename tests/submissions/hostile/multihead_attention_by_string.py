@@ -1,6 +1,6 @@
 # verdict: fail
 # group: 12
-# status: fail
+# status: violation
 # tries: nn.MultiheadAttention through getattr with a name put together at run time
 import torch
 from torch import nn

@@ -30,7 +30,9 @@ _READY_MADE = (
     "nn/modules/activation.py",
     "nn/modules/transformer.py",
     "ao/nn/quantizable/modules/activation.py",
-    "testing/_internal",
+    "ao/nn/quantized/modules/activation.py",
+    "testing/_internal/common_fsdp.py",
+    "testing/_internal/distributed/_tensor",
 )
 
 

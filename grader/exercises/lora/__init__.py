@@ -1,0 +1,1 @@
+"""Low-rank adapters around the linear layers of a model."""

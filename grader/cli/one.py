@@ -81,6 +81,8 @@ def grade(
 
     Example: grader grade exercises/gpt2.py --html report.html
     """
+    if only and (gradescope_file or classroom_file):
+        unusable("--only gives part of a result, which is none for Gradescope or Classroom")
     # Imported here, so that --help and mistyped commands answer at once; and torch is loading in
     # the fork server while the rest is imported.
     gc.disable()  # what is imported stays: it need not be looked through again and again
@@ -102,8 +104,6 @@ def grade(
         write_unfinished(platforms)
         options = how.options(path, untrusted and not accept_weak_isolation, several=True)
         options = replace(one_class(options, only), jobs=jobs or processors())
-        if only and (gradescope_file or classroom_file):
-            unusable("--only gives part of a result, which is none for Gradescope or Classroom")
         interrupts: list[None] = []
         try:
             with (

@@ -5,7 +5,6 @@ a notebook cells and lines.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -79,23 +78,22 @@ class _Names:
     def told(self, text: str) -> str:
         """A message or traceback."""
         main = re.escape(self.judged.main)
+        named = self.submission.place
         if self.submission.cells:
             place = re.compile(rf'(?<![\w.-])({main}"?, )line (\d+)')
-            text = place.sub(lambda found: found[1] + self._cell(int(found[2])), text)
-            text = re.sub(r"\bline (\d+)(?= of your)", lambda f: self._cell(int(f[1])), text)
+            text = place.sub(lambda found: found[1] + named(int(found[2])), text)
+            text = re.sub(r"\bline (\d+)(?= of your)", lambda f: named(int(f[1])), text)
         own = re.compile(rf"(?<![\w.-]){main}\b")
         text = own.sub(lambda found: self.submission.main, text)
         return text.replace(f"{self.judged.folder}/", f"{self.submission.folder}/")
 
     def place(self, file: str, line: int) -> str:
         """What to call a line, where it is not by file and line."""
-        return self._cell(line) if self.submission.cells and file == self.judged.main else ""
-
-    def _cell(self, line: int) -> str:
-        """Where a line of the text is in the notebook."""
-        starts = [start for start, _ in self.submission.cells]
-        start, number = self.submission.cells[max(bisect_right(starts, line) - 1, 0)]
-        return f"code cell {number}, line {max(line - start, 1)}"
+        return (
+            self.submission.place(line)
+            if self.submission.cells and file == self.judged.main
+            else ""
+        )
 
     def code(self, text: str) -> str:
         """Code to be run beside the submission."""

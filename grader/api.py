@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from grader import everything
 from grader import results as model
@@ -67,6 +68,10 @@ class Report(model.Report):
         """The report as `grader grade` prints it."""
         return as_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """In a shell of IPython's: what is printed, and not all that is known."""
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that its style is none of the notebook's."""
         return (
@@ -85,13 +90,15 @@ def grade(
     untrusted: bool = False,
     rubric: PathLike | None = None,
     base: PathLike | None = None,
+    only: str = "",
 ) -> Report:
     """Grade a file, a folder or an archive.
 
     exercise: a name that `grader list` shows, or "all". seed: of everything drawn; None draws one,
     which the report has. timeout: seconds for each check. policy: "from-scratch" or "any".
     untrusted: refuse to run it below isolation level full. rubric: a TOML file of points. base:
-    the folder of the exercise that this one builds on, if it is not beside the submission.
+    the folder of the exercise that this one builds on, if it is not beside the submission. only: a
+    class or function of the exercise that alone is graded.
 
     Raises a GraderError: UnusableInput if there is nothing there, WeakIsolationError if it is
     untrusted and cannot be locked in, RubricError, and GraderFault if the grader itself fails.
@@ -99,6 +106,8 @@ def grade(
     if exercise not in (*EXERCISES, "all"):
         names = ", ".join([*EXERCISES, "all"])
         raise GraderError(f"expected an exercise of {names}, found {exercise!r}")
+    if only and (exercise == "all" or only not in EXERCISES[exercise].names):
+        raise GraderError(f"only: expected a class or function of one exercise, found {only!r}")
     options = Options(
         exercise,
         seed,
@@ -107,10 +116,16 @@ def grade(
         untrusted,
         _rubric(rubric, exercise),
         None if base is None else Path(base),
+        only=only,
         jobs=processors(),
     )
     with start(Limits.allowing(timeout)) as server:
         found = everything.grade(Path(path), options, lambda result: None, server)
+    return as_shown(found)
+
+
+def as_shown(found: model.Report) -> Report:
+    """A report as this module's own."""
     return Report(**{field.name: getattr(found, field.name) for field in fields(model.Report)})
 
 

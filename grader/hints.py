@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,19 +57,39 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn, sheet: Sheet | Non
 
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
-    if id.startswith(_BUG) or id in GRADED[DEBUG].checks():
-        topic = _planted(id, path, sheet, warn)
-        submission = topic.exercise.read(path)
-    else:
-        topic = _find(id)
-        submission = read(path, topic.exercise.file, names=topic.exercise.names)
-    file = str(Path(submission.folder, submission.main).resolve())
+    topic, file = _about(id, path, warn, sheet)
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)
     hint = Hint(topic, min(shown + 1, len(topic.hints)), shown >= len(topic.hints))
     memory.setdefault(file, {})[topic.id] = hint.number
     _remember(memory, warn)
     return hint
+
+
+def next_of(ids: Sequence[str], path: Path, warn: Warn, sheet: Sheet | None = None) -> Hint:
+    """The next step of the first of these topics that has one left; else the last one again.
+
+    Raises as `next_hint` does.
+    """
+    left = ids[-1]
+    memory = _recall(lambda message: None)
+    for id in ids:
+        topic, file = _about(id, path, lambda message: None, sheet)
+        if memory.get(file, {}).get(topic.id, 0) < len(topic.hints):
+            left = id
+            break
+    return next_hint(left, path, False, warn, sheet)
+
+
+def _about(id: str, path: Path, warn: Warn, sheet: Sheet | None) -> tuple[Topic, str]:
+    """A topic, and what the hints for a submission are remembered under."""
+    if id.startswith(_BUG) or id in GRADED[DEBUG].checks():
+        topic = _planted(id, path, sheet, warn)
+        submission = topic.exercise.read(path)
+    else:
+        topic = _find(id)
+        submission = read(path, topic.exercise.file, names=topic.exercise.names)
+    return topic, str(Path(submission.folder, submission.main).resolve())
 
 
 def _planted(id: str, path: Path, sheet: Sheet | None, warn: Warn) -> Topic:

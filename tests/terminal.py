@@ -16,16 +16,16 @@ from tests.bank import ROOT
 
 ROWS = 70
 _SIZES = ("COLUMNS", "LINES")  # what the terminal itself says is what counts
-_PATIENCE = 60  # seconds: machines are slow and shared
+_PATIENCE = 180  # seconds: machines are slow and shared
 
 
 class Terminal:
     """A command that runs in a terminal of so many columns."""
 
-    def __init__(self, command: pexpect.spawn, columns: int) -> None:
+    def __init__(self, command: pexpect.spawn, columns: int, rows: int) -> None:
         self.command = command
         self.raw = b""
-        self._screen = pyte.Screen(columns, ROWS)
+        self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
 
     @property
@@ -62,7 +62,12 @@ class Terminal:
 
 @contextmanager
 def grader(
-    *arguments: object, columns: int = 200, folder: Path = ROOT, state: Path, **environment: str
+    *arguments: object,
+    columns: int = 200,
+    rows: int = ROWS,
+    folder: Path = ROOT,
+    state: Path,
+    **environment: str,
 ) -> Iterator[Terminal]:
     """`grader …` in a terminal. state: where hints are remembered."""
     command = pexpect.spawn(
@@ -76,10 +81,10 @@ def grader(
             "GRADER_STATE": str(state),
             **environment,
         },
-        dimensions=(ROWS, columns),
+        dimensions=(rows, columns),
         timeout=_PATIENCE,
     )
     try:
-        yield Terminal(command, columns)
+        yield Terminal(command, columns, rows)
     finally:
         command.close(force=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -12,7 +14,9 @@ from queue import Empty, Queue
 
 import pytest
 
+from grader import session
 from grader.watch.events import SAVED, Event, watch_saves
+from tests.bank import ROOT
 from tests.terminal import Terminal, grader
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
@@ -39,34 +43,66 @@ def no_mask(reference: str) -> str:
     return changed
 
 
-def test_shows_what_a_save_changed_and_then_the_whole(
+def test_shows_what_a_save_changed_and_one_thing_to_fix(
     watcher: Terminal, file: Path, reference: str
 ) -> None:
     file.write_text(no_mask(reference), encoding="utf-8")
-    shown = watcher.wait("mask-none", "quit")
-    assert shown.index("since the last save: -25 points") < shown.index("FAIL  75 of 100")
-    assert "now fails   attention.causal" in shown
+    watcher.wait("✗ attention.causal", "grading")  # the first failure, before all is graded
+    shown = watcher.wait("FAIL  75 of 100  -25 points since the last save", "quit")
+    assert "✗ CausalSelfAttention: mask-none" in shown
+    assert "gpt2.py, line " in shown
     file.write_text(reference, encoding="utf-8")
-    shown = watcher.wait("since the last save: +25 points", "quit")
-    assert "now passes  attention.causal" in shown
-    assert "PASS  100 of 100" in shown
+    watcher.wait("PASS  100 of 100  +25 points since the last save", "quit")
+    watcher.command.send("d")
+    watcher.wait("+        visible = torch.ones(block_size, block_size, dtype=torch.bool).tril()")
 
 
 def test_keys(watcher: Terminal, file: Path, reference: str) -> None:
     watcher.command.send("h")
-    watcher.wait("Nothing fails, so there is no hint.")
-    file.write_text(no_mask(reference), encoding="utf-8")
-    watcher.wait("mask-none", "quit")
-    watcher.command.send("h")
-    watcher.wait("attention.causal  hint 1 of 3")
-    watcher.command.send("h")
-    watcher.wait("attention.causal  hint 2 of 3")
-    watcher.command.send("a")
+    watcher.wait("Nothing fails for which there is a hint.")
+    both = no_mask(reference).replace('nn.GELU(approximate="tanh")', "nn.ReLU()")
+    file.write_text(both, encoding="utf-8")
+    watcher.wait("CausalSelfAttention: mask-none", "1 of 2 to fix")
+    watcher.command.send("hh")  # the cause's hints first, then those of the check
+    watcher.wait("mask-none: hint 2 of 3")
+    watcher.command.send("hh")
+    watcher.wait("attention.causal: hint 1 of 3")
+    watcher.command.send("n")
+    watcher.wait("✗ MLP: relu", "2 of 2 to fix")
+    watcher.command.send("v")
     watcher.wait("gpt2.gradients", "mlp.width", "quit")
+    watcher.command.send("v")
+    watcher.wait("✗ CausalSelfAttention: mask-none")
     watcher.command.send("r")
-    watcher.wait("nothing changed by this save", "FAIL  75 of 100", "quit")
+    watcher.wait("grading")
+    watcher.wait("nothing changed since the last save", "quit")
     watcher.command.send("q")
     assert watcher.end() == 0
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (40, 120)])
+def test_fits_the_terminal_and_its_clock_ticks(
+    file: Path, tmp_path: Path, reference: str, rows: int, columns: int
+) -> None:
+    loud = "print('x is', tuple(x.shape))\n        hidden = self"
+    file.write_text(no_mask(reference).replace("hidden = self", loud), encoding="utf-8")
+    with grader("watch", file, state=tmp_path, rows=rows, columns=columns) as terminal:
+        shown = terminal.wait("FAIL  75 of 100", "should print", "your code printed", "x is (")
+        lines = shown.splitlines()
+        assert len(lines) == rows
+        assert lines[0].startswith("FAIL  75 of 100")
+        assert lines[-1].startswith("h hint  n next  v all  d diff  o page  r again  q quit")
+        assert lines[4].startswith("✗ CausalSelfAttention: mask-none")
+        time = lines[0].split()[-1]
+        seconds = int(time[-2:])
+        terminal.wait(f"{time[:-2]}{seconds + 2:02d}" if seconds < 58 else "1:00")
+
+
+def test_the_clock_of_a_session_counts_down(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "attempt"
+    session.start(folder, 20)
+    with grader("watch", folder, state=tmp_path) as terminal:
+        terminal.wait("19:5", " left", "TODO  0 of 100")
 
 
 def test_survives_half_a_save_and_a_file_that_is_gone(
@@ -74,13 +110,16 @@ def test_survives_half_a_save_and_a_file_that_is_gone(
 ) -> None:
     with file.open("w", encoding="utf-8") as half:
         half.write(reference[: reference.index("forward(self")] + "forward(")
-    watcher.wait("FAIL", "was never closed", "quit")
+    shown = watcher.wait("does not parse yet: line ", "was never closed", "quit")
+    assert "PASS  100 of 100" in shown  # the last good result stays
+    watcher.command.send("r")  # but who wants to know more
+    watcher.wait("FAIL  0 of 100", "was never closed", "Nothing else was looked at", "quit")
     file.write_text(reference, encoding="utf-8")
     watcher.wait("PASS", "quit")
     file.rename(file.with_suffix(".bak"))
-    watcher.wait("expected gpt2.py in this folder", "Waiting for the next save")
+    watcher.wait("expected gpt2.py in this folder", "PASS  100 of 100")
     file.with_suffix(".bak").rename(file)
-    watcher.wait("PASS", "quit")
+    watcher.wait("nothing changed by this save", "quit")
 
 
 def test_survives_an_editor_that_renames(watcher: Terminal, file: Path, reference: str) -> None:
@@ -99,16 +138,16 @@ def test_a_folder_that_is_gone_and_back(watcher: Terminal, file: Path) -> None:
     watcher.wait("nothing changed by this save", "PASS", "quit")
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C while grading", "q"])
+@pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-C while grading", "q while grading", "q"])
 def test_leaves_the_terminal_as_it_was(file: Path, tmp_path: Path, how: str) -> None:
     with grader("watch", file, state=tmp_path) as terminal:
         before = termios.tcgetattr(terminal.command.child_fd)
-        if how == "Ctrl-C while grading":
+        if how.endswith("while grading"):
             terminal.wait("grading")
         else:
             terminal.wait("PASS", "quit")
             assert termios.tcgetattr(terminal.command.child_fd) != before
-        if how == "q":
+        if how.startswith("q"):
             terminal.command.send("q")
         else:
             terminal.command.sendintr()
@@ -121,9 +160,24 @@ def test_a_save_while_grading_starts_again(file: Path, reference: str, tmp_path:
     slow = "import time; time.sleep(0.02); hidden = self"
     file.write_text(no_mask(reference).replace("hidden = self", slow), encoding="utf-8")
     with grader("watch", file, state=tmp_path) as terminal:
-        terminal.wait("mlp.")
+        terminal.wait("✗ attention.causal")
         file.write_text(reference, encoding="utf-8")
-        assert "FAIL" not in terminal.wait("PASS", "quit")
+        assert "before: FAIL" not in terminal.wait("PASS", "quit")
+
+
+def test_where_there_is_no_screen_it_prints_each_report(file: Path, reference: str) -> None:
+    command = [sys.executable, "-m", "grader", "watch", str(file), "--only", "MLP"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, cwd=ROOT
+    ) as watcher:
+        assert watcher.stdout
+        lines = iter(watcher.stdout.readline, "")
+        assert next(lines).startswith("PASS  15 of 15 points  gpt2, only MLP")
+        assert "watching, Ctrl-C quits\n" in lines
+        file.write_text(reference + "\n(", encoding="utf-8")
+        assert any("does not parse yet" in line for line in lines)
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(10) == 0
 
 
 def test_without_a_keyboard(file: Path, tmp_path: Path) -> None:

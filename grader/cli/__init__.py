@@ -34,6 +34,7 @@ for _command in (
     practice.start,
     practice.progress,
     practice.hint,
+    practice.notebook,
     many.list_,
     many.batch,
     many.override,

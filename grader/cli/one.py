@@ -190,8 +190,8 @@ def watch(
 ) -> None:
     """Grade PATH again at every save, until q or Ctrl-C.
 
-    Shows what changed by the save, then the whole report. Keys: h the next hint, r grade again,
-    a all checks, q quit.
+    Shows the verdict, the points, and one thing to fix. Keys: h the next hint for it, n the next
+    thing, v all checks, d what the save changed, o the report as a page, r grade again, q quit.
 
     Example: grader watch exercises/gpt2.py
     """
@@ -200,6 +200,7 @@ def watch(
     with start(Limits.allowing(how.timeout)) as server:
         import secrets
 
+        from grader import session
         from grader import watch as watching
         from grader.ahead import processors
         from grader.grading import SEEDS
@@ -210,7 +211,16 @@ def watch(
         seed = secrets.randbelow(SEEDS) if how.seed is None else how.seed
         options = one_class(how.options(path, several=True), only)
         options = replace(options, seed=seed, jobs=processors())
+        found = session.find(path)
+        what = watching.Watch(
+            path,
+            options,
+            server,
+            screen(),
+            finish=lambda report: on_record(path, report),
+            clock=found.clock if found else None,
+        )
         try:
-            watching.watch(path, options, server, screen(), lambda r: on_record(path, r))
+            watching.watch(what)
         except KeyboardInterrupt:
             click.echo()

@@ -76,6 +76,33 @@ def progress(folder: Path, html_file: Path | None) -> None:
             unusable(f"the page could not be written to {html_file}: {error.strerror}")
 
 
+@click.command()
+@click.argument("exercise", default="gpt2")
+@click.option("--out", type=OUTPUT, help="Where to (default: EXERCISE.ipynb in this folder).")
+def notebook(exercise: str, out: Path | None) -> None:
+    """Write a starter notebook for EXERCISE: its brief, and a cell for each class or function.
+
+    Nothing that exists is overwritten.
+
+    Example: grader notebook generation --out generation.ipynb
+    """
+    from grader.catalogue import ALL, EXERCISES
+    from grader.starter import notebook as made
+
+    check_exercise(exercise)
+    if exercise == ALL:
+        unusable("a notebook is that of one exercise; give its name instead of all")
+    out = out or Path(f"{exercise}.ipynb")
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(made(EXERCISES[exercise]))
+    except FileExistsError:
+        unusable(f"{out}: is there already, and was left as it is. Give another name as --out.")
+    except OSError as error:
+        unusable(f"{out}: cannot be written ({error.strerror})")
+    click.echo(f"Next: jupyter lab {out}, or open it in your editor.")
+
+
 def _complete_topic(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """Checks and causes that begin so, for the shell."""
     from grader import hints

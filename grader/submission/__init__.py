@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -84,6 +85,14 @@ class Submission:
     lost: Mapping[str, SyntaxProblem] = field(default_factory=dict)
     patched: Mapping[str, bytes] = field(default_factory=dict)
     needed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def place(self, line: int) -> str:
+        """What to call a line of the main file: of a notebook by its cell."""
+        starts = [start for start, _ in self.cells]
+        if not starts:
+            return f"line {line}"
+        start, number = self.cells[max(bisect_right(starts, line) - 1, 0)]
+        return f"code cell {number}, line {max(line - start, 1)}"
 
     def nameless(self, main: str) -> Submission:
         """The same with its main file called `main` and no place: so it is judged, whoever's it

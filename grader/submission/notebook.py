@@ -14,7 +14,7 @@ from grader.submission.text import Text, decoded, parsed, without_magics
 
 _STARTS = re.compile(rb"\s*\{")
 # Cells that run Python in another way; those of other magics are no Python.
-_PYTHON = ("time", "timeit", "capture", "prun", "python", "python3", "writefile", "file")
+_PYTHON = ("time", "timeit", "capture", "prun", "python", "python3", "writefile", "file", "grade")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)[ \t]*([^\n]*)\n?")
 _TITLE = "# Code cell {}"
 

@@ -1,5 +1,5 @@
 """Grading again at every save."""
 
-from grader.watch.loop import watch
+from grader.watch.loop import Watch, watch
 
-__all__ = ["watch"]
+__all__ = ["Watch", "watch"]

@@ -13,6 +13,7 @@ from queue import Queue
 import watchfiles
 
 SAVED, QUIT = "saved", "q"
+ESCAPE = "\x1b"
 _DEBOUNCE = 200  # milliseconds: what an editor writes within them is one save
 _QUIET = 20  # milliseconds without a change that end a save sooner
 _LOOK = 500  # milliseconds between looks whether the folder is still there
@@ -71,12 +72,19 @@ def _wanted(path: Path) -> Callable[[watchfiles.Change, str], bool]:
     """Which files' changes count."""
     if not path.is_dir():
         return lambda change, changed: os.path.basename(changed) == path.name
-    return watchfiles.PythonFilter()
+    return _Wanted(extra_extensions=(".ipynb",))
+
+
+class _Wanted(watchfiles.PythonFilter):
+    """Python files and notebooks, but for what Jupyter puts aside."""
+
+    ignore_dirs = (*watchfiles.PythonFilter.ignore_dirs, ".ipynb_checkpoints")
 
 
 @contextmanager
-def keys(events: Queue[Event]) -> Iterator[bool]:
-    """Put every key pressed, without waiting for Enter and without showing it.
+def keys(press: Callable[[str], None]) -> Iterator[bool]:
+    """Tell every key that is pressed, in a thread of its own, without waiting for Enter and without
+    showing it: a letter, or what the terminal sends for another key.
 
     Yields whether there is a keyboard. Leaves the terminal as it was.
     """
@@ -86,8 +94,10 @@ def keys(events: Queue[Event]) -> Iterator[bool]:
     with _single_keys() as read:
 
         def listen() -> None:
-            while key := read():
-                events.put(key)
+            while pressed := read():
+                # What begins with an escape is one key; else there may be several.
+                for key in [pressed] if pressed.startswith(ESCAPE) else pressed:
+                    press(key)
 
         threading.Thread(target=listen, daemon=True).start()
         yield True
@@ -110,6 +120,6 @@ else:
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal)
         try:
-            yield lambda: os.read(terminal, 1).decode("ascii", errors="replace")
+            yield lambda: os.read(terminal, 8).decode("ascii", errors="replace")
         finally:
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)

@@ -1,116 +1,191 @@
-"""The watcher's loop: wait for a save or a key, and do what it asks."""
+"""The watcher's loop: it grades at every save. Keys are answered meanwhile."""
 
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
 from rich.console import Console
+from rich.live import Live
 
-from grader import hints
+from grader import everything, hints
+from grader.catalogue import ALL, DEBUG, chosen
 from grader.errors import GraderError
-from grader.everything import grade
-from grader.exercises.debug.sheet import Sheet
-from grader.grading import Options
+from grader.grading import Options, grade_submission, handed_in
 from grader.interrupts import noted
-from grader.report.advice import hint_command, program
-from grader.results import CheckResult, Report
+from grader.report import short
+from grader.report.terminal import headline
+from grader.results import CheckResult, Clock, Report
 from grader.running import Stopped
 from grader.sandbox.client import Server
-from grader.submission import UnusableInput
-from grader.watch import screen
-from grader.watch.events import QUIT, SAVED, Event, keys, watch_saves
+from grader.submission import Submission, UnusableInput
+from grader.watch import state as states
+from grader.watch.events import ESCAPE, QUIT, SAVED, Event, keys, watch_saves
+from grader.watch.screen import Screen
+from grader.watch.state import Running, State
 
-_CALM = 4  # turns of the spinner a second; each takes time from the grading
+_TICKS = 2  # times a second that the screen is drawn; each takes time from the grading
+_SCROLL = {"j": 1, "\x1b[B": 1, "k": -1, "\x1b[A": -1, " ": 10, "\x1b[6~": 10, "\x1b[5~": -10}
 Finish = Callable[[Report], Report]
 
 
-def watch(
-    path: Path,
-    options: Options,
-    server: Server,
-    console: Console,
-    finish: Finish = lambda report: report,
-) -> None:
-    """Grade at every save and do what the keys ask, until "q" or KeyboardInterrupt.
-
-    options: with a seed, so that only the submission changes from one grading to the next.
-    finish: what is to be done with each report before it is shown.
+@dataclass
+class Watch:
+    """What is watched. options: with a seed, so that only the submission changes from one grading
+    to the next; finish: what is to be done with each report before it is shown; clock: of the
+    session, if there is one; show_page: opens the page, and says where it is; took_hint: is told
+    what a hint was taken for.
     """
+
+    path: Path
+    options: Options
+    server: Server
+    console: Console
+    finish: Finish = lambda report: report
+    clock: Callable[[], Clock] | None = None
+    show_page: Callable[[], str] | None = None
+    took_hint: Callable[[str], None] = lambda topic: None
+
+
+def watch(what: Watch) -> None:
+    """Grade at every save and do what the keys ask, until "q" or KeyboardInterrupt."""
     events: Queue[Event] = Queue()
     stop = threading.Event()
-    saves = threading.Thread(target=watch_saves, args=(path, events, stop), daemon=True)
+    saves = threading.Thread(target=watch_saves, args=(what.path, events, stop), daemon=True)
     saves.start()
     gc.disable()  # garbage is collected while the candidate thinks, not while he waits
+    state = State(what.clock, keyboard=False)
+    watcher = _Watcher(what, state, events)
     try:
-        with keys(events) as keyboard, noted(lambda: events.put(QUIT)):
-            _Watcher(path, options, server, console, finish, events, keyboard).run()
+        with keys(watcher.press) as keyboard, noted(lambda: events.put(QUIT)):
+            state.keyboard = keyboard
+            watcher.run()
     finally:
         gc.enable()
         stop.set()
         saves.join(2)
+        if state.report and watcher.is_live:
+            what.console.print(headline(state.report, what.console.width))
 
 
+@dataclass
 class _Watcher:
-    """One watch. shown: the report that is on the screen."""
+    """One watch. live: draws the state, where there is a terminal."""
 
-    def __init__(
-        self,
-        path: Path,
-        options: Options,
-        server: Server,
-        console: Console,
-        finish: Finish,
-        events: Queue[Event],
-        keyboard: bool,
-    ) -> None:
-        self.path = path
-        self.options = options
-        self.server = server
-        self.console = console
-        self.finish = finish
-        self.events = events
-        self.keyboard = keyboard
-        self.shown: Report | None = None
+    what: Watch
+    state: State
+    events: Queue[Event]
+    live: Live | None = None
+    shown: Submission | None = None
+    grading: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a screen that can be drawn on again and again."""
+        return self.what.console.is_terminal and not self.what.console.is_dumb_terminal
 
     def run(self) -> None:
         """Until the key that ends it."""
-        event = SAVED
-        while event != QUIT:
-            if event in (SAVED, "r"):
-                self._grade()
-            elif self.shown and event == "a":
-                screen.everything(self.shown, self.console)
-                self._wait()
-            elif self.shown and event == "h":
-                self._hint(self.shown)
-            event = self.events.get()
+        if self.is_live:
+            self.live = Live(
+                Screen(self.state),
+                console=self.what.console,
+                screen=True,
+                refresh_per_second=_TICKS,
+                vertical_overflow="crop",
+            )
+        with self.live or nullcontext():
+            event = SAVED
+            while event != QUIT:
+                self._grade(forced=event != SAVED)
+                self._draw()
+                gc.collect()
+                event = self.events.get()
 
-    def _grade(self) -> None:
-        """Grade, from the beginning again if there is a save meanwhile."""
+    def _grade(self, forced: bool) -> None:
+        """Grade, from the beginning again if there is a save meanwhile.
+
+        forced: also what does not parse, or is the same as before.
+        """
         while True:
             self._forget_saves()
             try:
-                with self.console.status("grading …", refresh_per_second=_CALM) as status:
-
-                    def progress(result: CheckResult) -> None:
-                        status.update(f"{result.check.part}: {result.check.id}")
-                        if SAVED in self.events.queue:
-                            raise Stopped
-
-                    report = self.finish(grade(self.path, self.options, progress, self.server))
+                self.grading = True
+                self._grade_once(forced)
             except Stopped:
                 continue
             except UnusableInput as error:
-                screen.unusable(str(error), self.console)
-            else:
-                screen.graded(self.shown, report, self.console)
-                self.shown = report
-            self._wait()
+                self._note(str(error))
+            finally:
+                self.grading = False
+                self.state.running = None
             return
+
+    def _grade_once(self, forced: bool) -> None:
+        what, state = self.what, self.state
+        running = Running(
+            [check for one in chosen(what.options.exercise) for check in one.checks().values()]
+            if what.options.exercise == ALL
+            else list(what.options.checks().values())
+        )
+
+        def progress(result: CheckResult) -> None:
+            first = running.failure is None
+            running.results.append(result)
+            if first and result.failed:
+                state.look(states.FIRST)
+                self._draw()
+            if SAVED in self.events.queue:
+                raise Stopped
+
+        if what.options.exercise in (ALL, DEBUG):
+            state.running = running
+            report = everything.grade(what.path, what.options, progress, what.server)
+        else:
+            submission = handed_in(what.path, what.options)
+            if not forced and (why := self._nothing_new(submission)):
+                self._note(why)
+                return
+            state.running, state.notice = running, ""
+            report = grade_submission(submission, what.options, progress, what.server)
+            self.shown = submission
+        state.graded(what.finish(report))
+        self._print()
+
+    def _nothing_new(self, submission: Submission) -> str:
+        """Why the last result stays, if it does: what is half written, gone, or the same."""
+        last = self.shown
+        if submission.unread and self.state.report:
+            return (submission.error or "it cannot be read").splitlines()[0]
+        if self.state.report and submission.problems:
+            problem = submission.problems[0]
+            return f"does not parse yet: {submission.place(problem.line)}, {problem.what}"
+        if last is not None and last.sha256 == submission.sha256:
+            return "nothing changed by this save"
+        return ""
+
+    def _note(self, why: str) -> None:
+        self.state.notice = why
+        if not self.is_live:
+            self.what.console.print(why)
+
+    def _print(self) -> None:
+        """Where there is no screen: the report, each time."""
+        if not self.is_live and self.state.report:
+            short.show(self.state.report, self.what.console)
+            self.what.console.print("watching, Ctrl-C quits\n")
+
+    def _draw(self) -> None:
+        if self.live:
+            self.live.refresh()
 
     def _forget_saves(self) -> None:
         """What was saved until now is about to be read."""
@@ -119,23 +194,54 @@ class _Watcher:
             self.events.queue.clear()
             self.events.queue.extend(pressed)
 
-    def _hint(self, report: Report) -> None:
-        screen.hint(_next_hint(report, self.path, self.options.sheet), self.console)
-        self._wait()
+    def press(self, key: str) -> None:
+        """Answer a key, also while something is graded. In a thread of its own."""
+        state = self.state
+        if key == QUIT:
+            self.events.put(QUIT)
+            if self.grading:
+                _interrupt()
+        elif key == "r":
+            self.events.put(key)
+        elif key == "h":
+            self._hint()
+        elif key == "n":
+            state.look(states.FIRST, state.thing + (state.mode == states.FIRST))
+        elif key in ("v", "d"):
+            wanted = states.ALL if key == "v" else states.DIFF
+            state.look(states.FIRST if state.mode == wanted else wanted)
+        elif key == "o" and self.what.show_page:
+            state.page = self.what.show_page()
+        elif key == ESCAPE:
+            state.look(states.FIRST)
+        elif key in _SCROLL:
+            state.scrolled = max(0, state.scrolled + _SCROLL[key])
+        self._draw()
 
-    def _wait(self) -> None:
-        screen.waiting(self.shown, self.keyboard, self.console)
-        gc.collect()
+    def _hint(self) -> None:
+        """The next hint for what is on the screen: those of its cause first."""
+        state, focus = self.state, self.state.focus
+        if focus is None or not focus.topics:
+            state.hint = "Nothing fails for which there is a hint."
+            return
+        state.mode = states.FIRST
+        said: list[str] = []
+        try:
+            hint = hints.next_of(focus.topics, self.what.path, said.append, self.what.options.sheet)
+        except GraderError as error:
+            state.hint = str(error)
+            return
+        self.what.took_hint(hint.topic.id)
+        last = ", the last" if hint.number == len(hint.topic.hints) else ""
+        head = f"{hint.topic.id}: hint {hint.number} of {len(hint.topic.hints)}{last}"
+        state.hint = "\n".join([*said, head, hint.topic.hints[hint.number - 1]])
 
 
-def _next_hint(report: Report, path: Path, sheet: Sheet | None) -> str:
-    """The next hint for the first problem of a report."""
-    if not report.problems:
-        return "Nothing fails, so there is no hint."
-    topic = report.problems[0][0].check.id
-    said: list[str] = []
-    try:
-        shown = hints.next_hint(topic, path, False, said.append, sheet)
-    except GraderError as error:
-        return str(error)
-    return "\n".join([*said, hints.render(shown, hint_command(topic, str(path), program()))])
+def _interrupt() -> None:
+    """As Ctrl-C does: break off what the main thread is at."""
+    if sys.platform == "win32":
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)

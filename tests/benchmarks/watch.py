@@ -1,4 +1,4 @@
-"""From a save to the verdict on the screen, in a pseudo-terminal, against `import torch`.
+"""From a save to first failure and verdict on the screen, in a pseudo-terminal, in `import torch`s.
 
 python -m tests.benchmarks.watch [ROUNDS]
 """
@@ -16,32 +16,37 @@ import pexpect
 
 from tests.bank import ROOT
 
-_KEYS = " quit"  # the last words on the screen
-
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    reference = (ROOT / "solutions" / "gpt2.py").read_text(encoding="utf-8")
-    saves, imports, saved = [], [], 0.0
+    right = (ROOT / "solutions" / "gpt2.py").read_text(encoding="utf-8")
+    wrong = right.replace(".tril()", "")
+    firsts, verdicts, imports = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "gpt2.py")
-        file.write_text(reference, encoding="utf-8")
+        file.write_text(right, encoding="utf-8")
         arguments = ["-m", "grader", "watch", str(file)]
-        watcher = pexpect.spawn(sys.executable, arguments, timeout=30, dimensions=(40, 100))
-        for number in range(rounds + 1):  # the first grading is not that of a save
-            watcher.expect_exact(_KEYS)
-            if number:
-                saves.append(time.monotonic() - saved)
+        watcher = pexpect.spawn(sys.executable, arguments, timeout=60, dimensions=(40, 100))
+        watcher.expect_exact("PASS  100 of 100")
+        for number in range(rounds):
             started = time.monotonic()
             subprocess.run([sys.executable, "-c", "import torch"], check=True)
             imports.append(time.monotonic() - started)
             saved = time.monotonic()
-            file.write_text(f"{reference}\n# {number}\n", encoding="utf-8")
-        watcher.expect_exact(_KEYS)
+            file.write_text(f"{wrong}\n# {number}\n", encoding="utf-8")
+            watcher.expect_exact("attention.causal")
+            firsts.append(time.monotonic() - saved)
+            watcher.expect_exact("FAIL  75 of 100")
+            saved = time.monotonic()
+            file.write_text(f"{right}\n# {number}\n", encoding="utf-8")
+            watcher.expect_exact("PASS  100 of 100")
+            verdicts.append(time.monotonic() - saved)
         watcher.send("q")
         watcher.expect(pexpect.EOF)
-    print(f"from save to verdict {median(saves):.2f} s, `import torch` {median(imports):.2f} s")
-    print(f"ratio {median(saves) / median(imports):.2f} (at most 1)")
+    torch = median(imports)
+    print(f"`import torch` {torch:.2f} s")
+    for name, times in (("first failure", firsts), ("verdict", verdicts)):
+        print(f"from save to {name} {median(times):.2f} s, {median(times) / torch:.2f} of that")
 
 
 if __name__ == "__main__":

@@ -242,13 +242,18 @@ def _grading_line(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "score": report.score,
         "max_score": report.max_score,
-        "parts": {
-            name: [total(results), sum(r.check.points for r in results)]
-            for name, results in report.parts().items()
-        },
+        "parts": parts_of(report),
         "seed": report.seed,
         "sha256": report.sha256,
         **({"only": report.only} if report.only else {}),
+    }
+
+
+def parts_of(report: Report) -> dict[str, tuple[float, float]]:
+    """Points by part: name -> (score, max_score)."""
+    return {
+        name: (total(results), sum(r.check.points for r in results))
+        for name, results in report.parts().items()
     }
 
 

@@ -37,13 +37,19 @@ def browser_of_module() -> Iterator[webdriver.Chrome]:
 
 def look(browser: webdriver.Chrome, page: Path, theme: str = "light", width: int = 1200) -> None:
     """Open a page with nothing in the logs."""
+    look_at(browser, page.as_uri(), theme, width)
+
+
+def look_at(
+    browser: webdriver.Chrome, address: str, theme: str = "light", width: int = 1200
+) -> None:
     features = [{"name": "prefers-color-scheme", "value": theme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     for log in ("browser", "performance"):
         browser.get_log(log)
-    browser.get(page.as_uri())
+    browser.get(address)
 
 
 def requests(browser: webdriver.Chrome) -> set[str]:
@@ -58,3 +64,28 @@ def serious(browser: webdriver.Chrome) -> dict[str, str]:
     axe.inject()
     found: list[dict[str, Any]] = axe.run()["violations"]
     return {f["id"]: f["nodes"][0]["html"] for f in found if f["impact"] in SERIOUS}
+
+
+# Words that are cut in two, but for code and what is far longer than a line.
+BROKEN = """
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+  if (node.parentElement.closest("pre, .source, script, style, svg")) continue;
+  for (const word of node.data.matchAll(/[^\\s\\u200b-]+/g)) {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    const tops = new Set([...range.getClientRects()].map((r) => Math.round(r.top)));
+    if (tops.size > 1 && word[0].length < 30) found.push(word[0]);
+  }
+}
+return found;
+"""
+
+
+def assert_everybody_can_use_it(browser: webdriver.Chrome, width: int) -> None:
+    """axe finds nothing serious, nothing sticks out, and no word breaks in the middle."""
+    assert not serious(browser)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(BROKEN) == []

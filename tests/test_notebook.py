@@ -111,7 +111,7 @@ def test_the_readme_opens_every_notebook_in_colab() -> None:
 
 
 def test_outside_of_a_notebook_it_says_so() -> None:
-    with pytest.raises(GraderError, match=r"for a file use grader\.grade"):
+    with pytest.raises(GraderError, match=r"For a file there is grader\.grade"):
         notebook.check("MLP")
 
 
@@ -125,7 +125,7 @@ def test_names(name: str, meant: tuple[str, str]) -> None:
 
 
 def test_a_name_that_there_is_not() -> None:
-    with pytest.raises(GraderError, match="expected an exercise, a class or a function"):
+    with pytest.raises(GraderError, match="the name of an exercise, a class or a function"):
         notebook._meant("Nonsense", [])
 
 

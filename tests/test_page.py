@@ -17,6 +17,7 @@ from tests.bank import FOLDER, ROOT
 from tests.browser import (
     THEMES,
     WIDTHS,
+    assert_everybody_can_use_it,
     browser_of_module,  # noqa: F401  # a fixture
     look,
     needs_browser,
@@ -100,8 +101,7 @@ def test_everybody_can_use_it(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
     look(browser, pages[name], theme, width)
-    assert not serious(browser)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert_everybody_can_use_it(browser, width)
 
 
 def test_axe_sees_what_is_wrong(browser: webdriver.Chrome, tmp_path: Path) -> None:
@@ -134,6 +134,14 @@ def test_a_hostile_page_is_text(browser: webdriver.Chrome, pages: dict[str, Path
     look(browser, pages["syntax"])
     assert "<script>alert(1)</script>" in browser.find_element(By.CLASS_NAME, "source").text
     assert not browser.find_elements(By.TAG_NAME, "script")
+
+
+def test_a_syntax_error_keeps_its_caret(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    look(browser, pages["syntax"], width=390)
+    shown = browser.find_element(By.CSS_SELECTOR, "main pre").text.split("\n")
+    line = next(n for n, text in enumerate(shown) if text.strip() == "class MLP(:")
+    assert shown[line + 1].strip() == "^"
+    assert shown[line + 1].index("^") == shown[line].index(":")
 
 
 def test_keyboard_alone(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:

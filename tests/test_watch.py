@@ -102,7 +102,7 @@ def test_the_clock_of_a_session_counts_down(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "attempt"
     session.start(folder, 20)
     with grader("watch", folder, state=tmp_path) as terminal:
-        terminal.wait("19:5", " left", "TODO  0 of 100")
+        terminal.wait("TODO  0 of 100", "19:", " left")
 
 
 def test_survives_half_a_save_and_a_file_that_is_gone(

@@ -183,10 +183,17 @@ def write_unfinished(files: dict[str, Path | None], why: str = "") -> None:
 @PATH
 @how_to_grade
 @ONLY
+@click.option(
+    "--page",
+    "with_page",
+    is_flag=True,
+    help="Serve the report on loopback as a page that follows each save.",
+)
 def watch(
     path: Path,
     how: How,
     only: str,
+    with_page: bool,
 ) -> None:
     """Grade PATH again at every save, until q or Ctrl-C.
 
@@ -212,15 +219,27 @@ def watch(
         options = one_class(how.options(path, several=True), only)
         options = replace(options, seed=seed, jobs=processors())
         found = session.find(path)
+        page = watching.Page()
+        if with_page:
+            click.echo(f"The page: {page.open()}")
+
+        def finish(report: Report) -> Report:
+            recorded = on_record(path, report)
+            page.show(recorded)
+            return recorded
+
         what = watching.Watch(
             path,
             options,
             server,
             screen(),
-            finish=lambda report: on_record(path, report),
+            finish=finish,
             clock=found.clock if found else None,
+            page=page,
         )
         try:
             watching.watch(what)
         except KeyboardInterrupt:
             click.echo()
+        finally:
+            page.close()

@@ -102,6 +102,16 @@ class AttentionForm:
         y = self.finish(self.merge(mixed).reshape(batch, time, size), weights)
         return self.restore(y).reshape(given.shape)
 
+    def weights(self, given: Floats, weights: Attention) -> Floats:
+        """(B, T, C) -> (B, H, T, T): what each position takes from each, in every head."""
+        x = self.arrange(given)
+        heads = self.heads(weights.query.shape[0])
+        q, k, _ = (self.split(part, heads) for part in self.project(x, weights))
+        size = x.shape[-1]
+        return self.normalise(
+            q @ k.swapaxes(-1, -2), self.scale(size // weights.query.shape[0], size)
+        )
+
 
 def _form(cause: str, early: bool = False, **steps: Callable[..., object]) -> AttentionForm:
     form = AttentionForm((cause,), frozenset(steps), early)

@@ -14,7 +14,9 @@ _WIDTH = 100  # characters
 
 def as_text(report: Report) -> str:
     """What `grader grade` prints, without colours and with all of the case."""
-    console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, no_color=True)
+    console = Console(
+        file=io.StringIO(), width=_WIDTH, highlight=False, color_system=None, force_jupyter=False
+    )
     with console.capture() as capture:
         show(report, console)
     return capture.get()

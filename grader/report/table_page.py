@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from grader.files import write_whole
-from grader.report.html import templates
+from grader.report.html import script_of, templates
 from grader.report.lookalikes import Group
 from grader.report.table import BOM, Arrivals, Row, as_csv, part_names, summary
 from grader.text import clean
@@ -46,20 +44,21 @@ def page(
     arrivals: Arrivals,
 ) -> str:
     """The table as a page, which sorts, searches and filters itself."""
-    environment = templates()
-    assert environment.loader is not None
-    script, _, _ = environment.loader.get_source(environment, "table.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("table.html.jinja").render(
-        rows=rows,
-        parts=part_names(rows),
-        summary=said,
-        causes=list(said["causes"].items())[:_TOP_CAUSES],
-        people=sorted({item.who for item in rows if item.who}, key=str.casefold),
-        arrivals=arrivals,
-        alike=alike,
-        most=_MOST_MEMBERS,
-        clean=clean,
-        script=script,
-        digest=digest,
+    script, digest = script_of("table.js")
+    return (
+        templates()
+        .get_template("table.html.jinja")
+        .render(
+            rows=rows,
+            parts=part_names(rows),
+            summary=said,
+            causes=list(said["causes"].items())[:_TOP_CAUSES],
+            people=sorted({item.who for item in rows if item.who}, key=str.casefold),
+            arrivals=arrivals,
+            alike=alike,
+            most=_MOST_MEMBERS,
+            clean=clean,
+            script=script,
+            digest=digest,
+        )
     )

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -29,6 +30,7 @@ from grader.sandbox.client import Server
 from grader.submission import Submission, UnusableInput
 from grader.watch import state as states
 from grader.watch.events import ESCAPE, QUIT, SAVED, Event, keys, watch_saves
+from grader.watch.page import Page
 from grader.watch.screen import Screen
 from grader.watch.state import Running, State
 
@@ -41,7 +43,7 @@ Finish = Callable[[Report], Report]
 class Watch:
     """What is watched. options: with a seed, so that only the submission changes from one grading
     to the next; finish: what is to be done with each report before it is shown; clock: of the
-    session, if there is one; show_page: opens the page, and says where it is; took_hint: is told
+    session, if there is one; page: what the key o opens; took_hint: is told
     what a hint was taken for.
     """
 
@@ -51,7 +53,7 @@ class Watch:
     console: Console
     finish: Finish = lambda report: report
     clock: Callable[[], Clock] | None = None
-    show_page: Callable[[], str] | None = None
+    page: Page | None = None
     took_hint: Callable[[str], None] = lambda topic: None
 
 
@@ -67,6 +69,7 @@ def watch(what: Watch) -> None:
     try:
         with keys(watcher.press) as keyboard, noted(lambda: events.put(QUIT)):
             state.keyboard = keyboard
+            state.page = what.page.address if what.page else ""
             watcher.run()
     finally:
         gc.enable()
@@ -210,8 +213,9 @@ class _Watcher:
         elif key in ("v", "d"):
             wanted = states.ALL if key == "v" else states.DIFF
             state.look(states.FIRST if state.mode == wanted else wanted)
-        elif key == "o" and self.what.show_page:
-            state.page = self.what.show_page()
+        elif key == "o" and self.what.page:
+            state.page = self.what.page.open()
+            _browse(state.page)
         elif key == ESCAPE:
             state.look(states.FIRST)
         elif key in _SCROLL:
@@ -235,6 +239,14 @@ class _Watcher:
         last = ", the last" if hint.number == len(hint.topic.hints) else ""
         head = f"{hint.topic.id}: hint {hint.number} of {len(hint.topic.hints)}{last}"
         state.hint = "\n".join([*said, head, hint.topic.hints[hint.number - 1]])
+
+
+def _browse(address: str) -> None:
+    """Open a browser that has a window of its own: one for terminals would take this one."""
+    windows = sys.platform in ("win32", "darwin")
+    if windows or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
+        with suppress(webbrowser.Error):
+            webbrowser.open(address)
 
 
 def _interrupt() -> None:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "report": "report",
     "compare": "compare",
     "load-gpt2": "load_gpt2",
+    "export": "export",
     "finetune": "classifier",
     "classify": "classifier",
     "data": "data",

@@ -137,26 +137,26 @@ class GPT2Tokens:
         *,
         literal: bool = False,
     ) -> None:
-        self._merges = merges
+        self.merges = merges
         self._pairs = parse_merges(merges)
-        self._special = [*special_tokens]
+        self.special = [*special_tokens]
         self._make = submission.get("tokenizer", "BPETokenizer")
         self.forget()
         self._code = submission.digest("tokenizer")
         self.known: int = self._tokenizer.vocab_size
         self.vocab_size = vocab_size or self.known
         own = list(range(self.known))
-        self._ids = own if ids is None else [*ids]
-        self._own = dict(zip(self._ids, own, strict=True))
-        self.unused = sorted({*range(self.vocab_size)} - {*self._ids})
-        self._table = None if self._ids == own else np.asarray(self._ids, dtype=np.int64)
+        self.ids = own if ids is None else [*ids]
+        self._own = dict(zip(self.ids, own, strict=True))
+        self.unused = sorted({*range(self.vocab_size)} - {*self.ids})
+        self._table = None if self.ids == own else np.asarray(self.ids, dtype=np.int64)
         self.literal = literal
-        ends = self._special.index(END_OF_TEXT) if END_OF_TEXT in self._special else None
-        self.end: int | None = None if ends is None else self._ids[ends - len(self._special)]
+        ends = self.special.index(END_OF_TEXT) if END_OF_TEXT in self.special else None
+        self.end: int | None = None if ends is None else self.ids[ends - len(self.special)]
 
     def forget(self) -> None:
         """See Tokens. Most tokenizers remember every word that they have met."""
-        self._tokenizer = self._make(self._pairs, self._special)
+        self._tokenizer = self._make(self._pairs, self.special)
 
     def symbols(self) -> list[bytes]:
         """What the bytes and the merges stand for, in GPT-2's order."""
@@ -165,7 +165,7 @@ class GPT2Tokens:
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
         """See Tokens. Every text has numbers."""
-        known = not self.literal and any(token in text for token in self._special)
+        known = not self.literal and any(token in text for token in self.special)
         special = {"allow_special": True} if known else {}
         ids = np.asarray(self._tokenizer.encode(text, **special), dtype=np.int64)
         return ids if self._table is None else self._table[ids]
@@ -176,13 +176,13 @@ class GPT2Tokens:
 
     def saved(self) -> dict[str, Any]:
         """See Tokens."""
-        found: dict[str, Any] = {"kind": self.kind, "merges": self._merges, "code": self._code}
+        found: dict[str, Any] = {"kind": self.kind, "merges": self.merges, "code": self._code}
         if self.vocab_size != self.known:
             found["vocab_size"] = self.vocab_size
-        if self._special != [END_OF_TEXT]:
-            found["special_tokens"] = self._special
+        if self.special != [END_OF_TEXT]:
+            found["special_tokens"] = self.special
         if self._table is not None:
-            found["ids"] = self._ids
+            found["ids"] = self.ids
         if self.literal:
             found["literal"] = True
         return found

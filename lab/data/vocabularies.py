@@ -67,7 +67,7 @@ def _numbered(
     special = sorted(further, key=lambda name: further[name]) or [END_OF_TEXT]
     ids = None
     if numbers:
-        symbols = [_written(symbol) for symbol in plain.symbols()]
+        symbols = [written(symbol) for symbol in plain.symbols()]
         everything = [*symbols, *special]
         known = {**further, **{name: numbers.get(name, -1) for name in symbols}}
         ids = [known[name] for name in everything]
@@ -82,7 +82,8 @@ def _is_special(name: str) -> bool:
     return len(name) > 2 and (name[0], name[-1]) in (("<", ">"), ("[", "]"))
 
 
-def _written(symbol: bytes) -> str:
+def written(symbol: bytes) -> str:
+    """A token as vocab.json writes it: each byte as a character that can be seen."""
     character_of = {byte: chr(number) for number, byte in byte_of_character().items()}
     return "".join(character_of[byte] for byte in symbol)
 

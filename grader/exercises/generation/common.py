@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grader.check import Counterexample
-from grader.exercises.generation.oracle import DECAY, Script, Tokens, greedy
+from grader.exercises.generation.oracle import DECAY, Floats, Script, Tokens, greedy
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line, show
 from grader.sandbox.client.function import Generator, Returned, Scripted, call, expect_tokens
@@ -44,6 +44,14 @@ class Call:
     train: bool = False
     seed: int = 0
     dtype: str = "float64"
+    traces: Floats | None = None  # (2, 2, V): see `used`
+
+    def used(self, train: bool, recording: bool) -> Script:
+        """The model as it is in train mode or not, with gradients recorded or not."""
+        if self.traces is None:
+            return self.script
+        trace = self.traces[int(train), int(recording)]
+        return replace(self.script, bias=self.script.bias + trace)
 
     @property
     def block_size(self) -> int:
@@ -62,7 +70,8 @@ class Call:
 
         A call that changes its prompts is kept as what is measured of PROMPT_CHANGED.
         """
-        arrays = tuple(values.astype(self.dtype) for values in self.script.arrays)
+        traces = () if self.traces is None else (self.traces,)
+        arrays = tuple(values.astype(self.dtype) for values in (*self.script.arrays, *traces))
         given: dict[str, Any] = {
             "model": Scripted(arrays, DECAY, self.train),
             "idx": self.idx,

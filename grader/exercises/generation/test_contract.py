@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader.check import Failure, check
+from grader.exercises.generation import usage
 from grader.exercises.generation.common import (
     NAME,
     PROMPT_CHANGED,
@@ -171,6 +172,8 @@ def test_mode(evidence: Evidence) -> None:
                 f"{_in_words(made)}",
                 cause="model-changed",
             )
+    for train in (True, False):
+        usage.check_left(evidence, train, True, "mode-not-kept")
 
 
 def _ways() -> Iterator[Call]:
@@ -222,6 +225,9 @@ def test_no_grad(evidence: Evidence) -> None:
                 ),
                 "recording-not-kept",
             )
+    for recording in (True, False):
+        usage.check_use(evidence, recording)
+        usage.check_left(evidence, False, recording, "recording-not-kept")
 
 
 _BAD: tuple[tuple[str, dict[str, Any]], ...] = (

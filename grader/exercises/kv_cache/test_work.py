@@ -8,6 +8,7 @@ import numpy as np
 
 from grader.check import Counterexample, Failure, check
 from grader.exercises.kv_cache.client import Piece
+from grader.exercises.kv_cache.clock import check_clock
 from grader.exercises.kv_cache.common import ZERO, Text, asked, model, same
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.models import Size
@@ -69,6 +70,7 @@ def test_work(evidence: Evidence) -> None:
             _counted(text, (short, long), new, str(grown)),
             "cache-recomputes",
         )
+    check_clock(evidence)
 
 
 def _compared(text: Text, past: int, new: int, found: str) -> Counterexample:

@@ -25,11 +25,18 @@ class Generator:
 
 @dataclass(frozen=True)
 class Scripted:
-    """A model with known logits, to be made in the worker."""
+    """A model with known logits, to be made in the worker. traced: with a fifth array, by which
+    its logits tell how it is used.
+    """
 
     arrays: Sequence[Values]
     decay: float
     train: bool = False
+
+    @property
+    def traced(self) -> bool:
+        """Whether its logits tell how it is used."""
+        return len(self.arrays) > 4
 
 
 @dataclass(frozen=True)

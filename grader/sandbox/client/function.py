@@ -47,7 +47,8 @@ class Returned:
     whether models are in train or eval mode as they were; gradients: whether some parameter of
     theirs has one now; chance_kept: whether torch's own generator is as it was; recording_kept:
     whether torch records gradients as it did. But for the arrays this is the worker's own
-    testimony: it can only be held against a submission.
+    testimony: it can only be held against a submission. left: logits (1, 1, V) of a `Scripted`
+    model that is traced, for token 0, in the state in which it was left.
     """
 
     value: Any
@@ -60,6 +61,7 @@ class Returned:
     gradients: bool
     chance_kept: bool
     recording_kept: bool
+    left: Values | None = None
 
     @property
     def output(self) -> Values:
@@ -112,17 +114,31 @@ def call(
     with decoding(subject.broken, f"what {name} did"):
         start = len(values) - len(answer["after"])
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
-        facts = [
+        recorded, mode_kept, flags_kept, gradients, chance_kept, recording_kept = (
             answer[key] is True
             for key in (
                 *("recorded", "mode_kept", "flags_kept", "gradients", "chance_kept"),
                 "recording_kept",
             )
-        ]
-        value = unpacked(answer["value"], values[:start])
+        )
+        traced = any(isinstance(item, Scripted) and item.traced for item in given.values())
+        left = values[start - 1] if traced else None
+        value = unpacked(answer["value"], values[: start - traced])
         held = subject.held(place) if place else None
         stranded = [str(function)[:100] for function in answer["stranded"]]
-        return Returned(value, held, after, stranded, *facts)
+        return Returned(
+            value,
+            held,
+            after,
+            stranded,
+            recorded,
+            mode_kept,
+            flags_kept,
+            gradients,
+            chance_kept,
+            recording_kept,
+            left,
+        )
 
 
 def expect_tokens(output: Values, name: str) -> None:

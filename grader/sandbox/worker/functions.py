@@ -17,11 +17,14 @@ class ScriptedModel(nn.Module):
     """A language model of which every logit is known; see `Script` in the oracle of `generation`.
 
     It is a parameter's worth of a model, so that a submission finds a device and a mode on it.
+    With a fifth array, (2, 2, V), its logits tell how it is used: whether in train mode, and
+    whether gradients are recorded.
     """
 
     def __init__(self, arrays: Sequence[wire.Array], decay: float) -> None:
         super().__init__()
-        embed, places, head, bias = map(tensors.decode, arrays)
+        embed, places, head, bias, *traces = map(tensors.decode, arrays)
+        self.traces = traces[0] if traces else None
         self.embed = nn.Parameter(embed)
         self.places, self.head, self.bias = places, head, bias
         self._decay = decay
@@ -41,6 +44,10 @@ class ScriptedModel(nn.Module):
         for t in range(idx.shape[1]):
             state = self._decay * state + x[:, t]
             states.append(state)
+        if self.traces is not None:
+            # Not what torch says of itself, which can be made to say otherwise.
+            trace = self.traces[int(self.training), int(x.requires_grad)]
+            return torch.tanh(torch.stack(states, 1)) @ self.head + self.bias + trace
         # In train mode there is chance in it, as there is in a model with dropout.
         return self._noise(torch.tanh(torch.stack(states, 1)) @ self.head) + self.bias
 
@@ -93,6 +100,9 @@ class Functions:
             found = torch.is_grad_enabled()
             value = target(*positional, **named)
             recording_kept = torch.is_grad_enabled() == found
+            scripted = [model for model in models if isinstance(model, ScriptedModel)]
+            traced = [model for model in scripted if model.traces is not None]
+            left = [model(torch.zeros(1, 1, dtype=torch.int64)).detach() for model in traced]
         kept = torch.equal(before, torch.default_generator.get_state())
         if keep is not None:
             self.objects[keep] = value
@@ -104,7 +114,6 @@ class Functions:
         problem = tensors.unsendable(list(inputs.values()))
         if problem is not None:
             return wire.Message({"unsendable": problem})
-        scripted = [model for model in models if isinstance(model, ScriptedModel)]
         facts = {
             "value": told,
             "recorded": any(model.recorded for model in scripted),
@@ -116,7 +125,8 @@ class Functions:
             "after": list(inputs),
             "stranded": list(recorder.stranded),
         }
-        return wire.Message(facts, (*teller.arrays, *map(tensors.encode, inputs.values())))
+        outputs = [*left, *inputs.values()]
+        return wire.Message(facts, (*teller.arrays, *map(tensors.encode, outputs)))
 
     def _made(self, item: dict[str, Any], arrays: tuple[wire.Array, ...]) -> Any:
         if "script" in item:

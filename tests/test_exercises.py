@@ -83,6 +83,7 @@ TELLING = {
     "tokenizer": ("counter", "max(", "min(", "findall", "regex", "replace", "rank", "cache"),
     "pretrained": ("transpose", "copy_", "clone", "split", "chunk", "no_grad", "state_dict"),
     "classification": ("linear", "identity", "hook", "- 1", "zero_grad", "clip", "arange"),
+    "lora": ("_modules", "setattr", "zeros", "requires_grad", "kaiming", "named_children", "copy_"),
 }
 
 

@@ -105,11 +105,34 @@ class SessionShape(TypedDict):
     late: bool
 
 
+class GradedShape(TypedDict):
+    """What the grader said."""
+
+    verdict: Verdict
+    passed: bool
+    score: float
+
+
+class ByHandShape(TypedDict):
+    """What a person decided, by which `verdict` and `score` go. points: None if it was set aside;
+    sha256: of the text that it was about; words: what is told.
+    """
+
+    why: str
+    when: str
+    by: str
+    points: float | None
+    sha256: str
+    words: str
+    graded: GradedShape
+
+
 class _ReportRest(TypedDict, total=False):
     pass_mark: float
     base: str
     only: str
     unreadable: str
+    by_hand: ByHandShape
     session: SessionShape
 
 
@@ -120,7 +143,8 @@ class ReportShape(_ReportRest):
     which grader; rubric: which points it went by, "" for the shipped ones; undiagnosed: parts that
     fail for a reason without a name; pass_mark: points that suffice; base: the folder of the
     exercise that this one builds on, if it was given; only: the class or function that alone was
-    judged; unreadable: why nothing could be looked at.
+    judged; unreadable: why nothing could be looked at; by_hand: what a person decided, in a
+    report of a batch.
     """
 
     schema_version: Literal[1]

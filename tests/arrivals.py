@@ -369,9 +369,30 @@ def namesakes() -> Export:
     return export
 
 
+def moodle_with_roster() -> Export:
+    """Names as people write them: other orders, accents and middle names than on the list."""
+    roster = "name,id\nAda Lovelace,1\nJürgen Müller,2\nGrace Hopper,3\nAlan Turing,4\nYu Li,5\n"
+    unknown = ("Eve Moore_15_assignsubmission_file",)
+    export = Export(roster=roster, missing=("Yu Li",), unknown=unknown)
+    for number, (name, person) in enumerate(
+        (
+            ("Ada King Lovelace", "Ada Lovelace"),
+            ("Juergen Mueller", "Jürgen Müller"),
+            ("Hopper, Grace", "Grace Hopper"),
+            ("alan turing", "Alan Turing"),
+            ("Eve Moore", "Eve Moore"),
+        ),
+        11,
+    ):
+        folder = f"{name}_{number}_assignsubmission_file"
+        export.add(folder, _under(folder, {"gpt2.py": RIGHT}), Wanted("pass", person))
+    return export
+
+
 EXPORTS: dict[str, Callable[[], Export]] = {
     "Moodle, folders": moodle_folders,
     "Moodle 4": moodle_new_folders,
+    "Moodle, roster": moodle_with_roster,
     "Moodle, files": moodle_files,
     "Canvas": canvas,
     "Canvas, anonymous": canvas_anonymous,

@@ -42,7 +42,12 @@ _VALIDATOR = jsonschema.Draft202012Validator(strict(schema()))
 
 def check(report: Report) -> None:
     """Raise ValidationError unless a report is as the schema says, with no key beyond."""
-    _VALIDATOR.validate(json.loads(json.dumps(report.as_json())))
+    check_json(report.as_json())
+
+
+def check_json(found: Any) -> None:
+    """The same for a report that was written already."""
+    _VALIDATOR.validate(json.loads(json.dumps(found)))
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def test_what_is_no_report_is_refused(
 
 def test_the_command_offers_every_form() -> None:
     (option,) = (item for item in many.export.params if item.name == "form")
-    assert set(option.type.choices) == {*exports.MANY, *exports.ONE}
+    assert set(option.type.choices) == {*exports.MANY, *exports.ONE, *exports.PEOPLE}
 
 
 def test_forms_for_one_are_a_file_each(saved: Path, command: Command) -> None:

@@ -16,6 +16,7 @@ from grader.batch import BatchError, Done, Order, roster, run, saved
 from grader.grading import Options
 from grader.person import Person
 from grader.submission import UnusableInput
+from tests import report_schema
 from tests.batches import (
     quickly,  # noqa: F401  # a fixture
     report,
@@ -172,6 +173,7 @@ def test_a_decision_is_told_everywhere_and_outlives_a_grading(order: Order, done
             assert "the mask is right, see 3b" in page.read_text(encoding="utf-8")
         (line,) = (x for x in lines("moodle", order.out) if x["Full name"] == "Grace Hopper")
         assert line["Grade"] == "80"
+        report_schema.check_json(report(order.out, "grace-gpt2 (1).py"))
         one = exports.load([reports / "grace-gpt2 (1).py.json"])
         for form in ("junit", "csv", "gradescope", "classroom"):
             assert "the mask is right, see 3b" in exports.as_form(form, list(one.values()))
@@ -240,6 +242,17 @@ def test_what_was_withdrawn_is_in_no_export(order: Order, done: Done) -> None:
 def test_results_of_another_exercise_are_left_alone(order: Order, done: Done) -> None:
     with pytest.raises(BatchError, match="results of the exercise gpt2, and this is generation"):
         run(Order(order.folder, order.out, Options("generation", 1)), lambda step: None)
+
+
+def test_a_letter_calls_a_file_as_its_author_does(tmp_path: Path, command: Command) -> None:
+    name = "Ada Lovelace_101_assignsubmission_file_gpt2.py"
+    (tmp_path / name).write_text(RIGHT.replace("class MLP(nn.Module)", "class MLP(nn.Module"))
+    done = command("grade", tmp_path / name, "--for-candidate", "--html", tmp_path / "x.html")
+    assert done.returncode == 1, done.stderr
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    for text in (done.stdout, page):
+        assert "gpt2.py: " in text
+        assert not any(word in text for word in (str(tmp_path), "assignsubmission", "isolation"))
 
 
 def test_letters_hold_nothing_of_this_machine(order: Order, quick: None) -> None:

@@ -10,12 +10,12 @@ from itertools import repeat
 from pathlib import Path
 
 from grader.batch import gradescope
-from grader.batch.people import Label, label
 from grader.batch.roster import Roster
 from grader.catalogue import GRADED
 from grader.grading import Options
-from grader.person import Person
+from grader.person import Label, Person, label
 from grader.submission import Submission, UnusableInput, unusable
+from grader.submission.archive import is_packed
 
 # Files of systems, platforms and interviewers, which nobody hands in.
 _OF_NOBODY = re.compile(
@@ -72,6 +72,7 @@ def entries(folder: Path, out: Path, roster: Roster | None = None) -> Arrived:
     """
     if not folder.is_dir():
         what = "not a folder" if folder.exists() else "no such folder"
+        what += ", but an archive: unpack it" if is_packed(folder.name) and folder.exists() else ""
         raise UnusableInput(f"{folder}: {what}. Give the folder that holds the submissions.")
     try:
         folder = _unwrapped(folder)

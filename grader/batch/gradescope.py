@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.batch.people import Label
-from grader.person import Person
+from grader.person import Label, Person
 from grader.submission import UnusableInput
 
 METADATA = "submission_metadata.yml"

@@ -110,6 +110,7 @@ class Roster:
         if not told.name:
             return None
         one = _only(p for p in self.people if _same_name(p.name, told.name))
+        one = one or _only(p for p in self.people if _has_parts(p.name, told.name))
         return self._with_record(one, told) if one else None
 
     def _with_record(self, one: Person, told: Person) -> Person:
@@ -188,6 +189,15 @@ def _same_name(one: str, other: str) -> bool:
     """Whether two names have the same parts, in any order, also written as one word."""
     pairs = itertools.product(_SPELLINGS, repeat=2)
     return any(_same_parts(_parts(one, mine), _parts(other, theirs)) for mine, theirs in pairs)
+
+
+def _has_parts(one: str, other: str) -> bool:
+    """Whether the shorter of two names, of two parts or more, is in the longer one."""
+    for mine, theirs in itertools.product(_SPELLINGS, repeat=2):
+        few, many = sorted((set(_parts(one, mine)), set(_parts(other, theirs))), key=len)
+        if len(few) > 1 and few <= many:
+            return True
+    return False
 
 
 def _same_parts(mine: Sequence[str], theirs: Sequence[str]) -> bool:

@@ -119,6 +119,7 @@ def batch(
         ("passed over", done.arrivals.passed_over),
         ("handed in nothing", [str(person) for person in done.arrivals.people.missing]),
         ("of unknown people", done.arrivals.people.unknown),
+        ("decided by hand", [row.name for row in done.rows if row.by_hand]),
     ):
         if names:
             click.echo(f"{words}: {shorten(clean(', '.join(names)), _LINE)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.files import write_whole
+from grader.person import label
 from grader.report.html import templates
 from grader.report.places import name_of, without_place
 from grader.text import clean, shorten
@@ -82,7 +83,8 @@ def letter(report: Json) -> Letter:
 def _file(report: Json) -> str:
     """What was handed in, by the name that its author knows."""
     name = Path(report["submission"].get("file", "")).name
-    return name if name and "." in name else name_of(report)
+    name = name if name and "." in name else name_of(report)
+    return label(name).file or name
 
 
 def _things(report: Json) -> list[Thing]:
@@ -124,8 +126,12 @@ def _message(check: Json, report: Json) -> str:
 
 
 def _plain(text: str, report: Json) -> str:
-    """The words without folders of this machine."""
-    return shorten(_FOLDERS.sub("", without_place(clean(text), report)), _WORDS)
+    """The words without folders of this machine, and without what a platform put to a name."""
+    words = without_place(clean(text), report)
+    own = Path(report["submission"].get("file", "")).name
+    for name, known in ((own, _file(report)), (Path(own).stem, Path(_file(report)).stem)):
+        words = words.replace(name, known) if name else words
+    return shorten(_FOLDERS.sub("", words), _WORDS)
 
 
 def as_text(report: Json) -> str:

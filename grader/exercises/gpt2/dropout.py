@@ -17,14 +17,15 @@ from grader.sandbox.client.module import Floats
 from grader.sandbox.client.worker import Values
 
 _SEEDS = (11, 12, 13)
-_ROWS = 4  # sequences to see a mean and a spread
-_SAMPLES, _AGAIN = 300, 1500  # draws, and draws once more if these are not as they should be
+_ROWS = 12  # sequences to see a mean and a spread
+_SAMPLES, _AGAIN = 100, 500  # draws, and draws once more if these are not as they should be
+_SHOWN = 300  # draws of the counterexample, which may have one sequence
 _SELDOM, _OFTEN = 0.1, 0.5
 _NEVER = 1e-9  # as good as zero, and above it
-# Of the right ones in tests/submissions, over some 2,400 draws of 300: mean 0.95 and above, spread
-# 0.27 and above, share 0.072 to 0.128. Three dropouts in a row would have a share of 0.053. Next
-# to that: a mean of 0.5 (not divided), a share of 0.16 (half the rate), 0.03 (its square) or 0.04
-# (noise that is added).
+# Of the right ones in tests/submissions, over some 2,400 times 1,200 draws of a sequence: mean 0.95
+# and above, spread 0.27 and above, share 0.072 to 0.128. Three dropouts in a row would have a share
+# of 0.053. Next to that: a mean of 0.5 (not divided), a share of 0.16 (half the rate), 0.03 (its
+# square) or 0.04 (noise that is added).
 _MEAN, _LEAST, _SHARES = 0.7, 1e-3, (0.046, 0.14)
 _BRANCHES = {"CausalSelfAttention": "attention", "MLP": "mlp"}
 
@@ -149,7 +150,7 @@ def _check_rate(evidence: Evidence, name: str, case: Case, branch: str = "") -> 
             "def many(p):",
             f"    noisy = {made}",
             "    noisy.load_state_dict(state)",
-            f"    return torch.stack([noisy(x) for _ in range({_SAMPLES})]).detach() - y",
+            f"    return torch.stack([noisy(x) for _ in range({_SHOWN})]).detach() - y",
             f"often, seldom = many({_OFTEN}), many({_SELDOM})",
             "print(1 + (often.mean(0) * y).sum() / (y * y).sum(), often.square().mean(), "
             "seldom.square().mean() / often.square().mean())",

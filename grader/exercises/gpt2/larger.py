@@ -29,7 +29,7 @@ from grader.gpt2.models import Size
 from grader.gpt2.oracle import Floats
 from grader.sandbox.client import CandidateError
 
-_ROWS, _MUCH = 35, 4000  # sequences in a batch; one alone, if it has more numbers than that
+_ROWS, _MUCH = 35, 1000  # sequences in a batch; one alone, if it has more numbers than that
 _TIME = 17  # tokens, where no block_size says how many
 
 _Expected = Callable[[Floats, Any], Floats]  # of parameters and an input

@@ -242,7 +242,12 @@ class Asker:
             ),
             "trainee_state": (
                 lambda: self._student().state(),
-                {"present": [False] * 5, "calls": [[1, True, True, 0]], "learning": []},
+                {
+                    "present": [False] * 5,
+                    "calls": [[1, True, True, 0]],
+                    "learning": [],
+                    "same": True,
+                },
                 [_THETA] * 6,
             ),
             "optimizer_steps": (

@@ -53,8 +53,10 @@ class Lesson:
         dropping.check_dropping(self.evidence, self.experiment, self.weights, self.rng)
 
     def _check_width(self) -> None:
-        """Beyond 2,048 hidden units there are as many weights as small sizes promise."""
-        wide = 4 * int(self.rng.integers(130, 160))
+        """Beyond the 6,400 hidden units of the largest GPT-2 there are as many weights as small
+        sizes promise.
+        """
+        wide = 4 * int(self.rng.integers(401, 450))
         *small, at_wide = count(self.experiment.module, (4, 8, 12, 16, wide))
         first, second, third, fourth = small
         bend = third - 2 * second + first

@@ -8,6 +8,7 @@ from hypothesis import given
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import (
     assembly,
+    bounds,
     common,
     dropout,
     gradients,
@@ -104,6 +105,7 @@ def test_tokens(evidence: Evidence) -> None:
                 cause="token-embedding-frozen",
             )
     larger.check_model(evidence)
+    bounds.check_many_tokens(evidence)
 
 
 @check(
@@ -141,6 +143,7 @@ def test_positions(evidence: Evidence) -> None:
             )
     try:
         long.check_long(evidence, NAME)
+        bounds.check_many_positions(evidence)
     except Failure as failure:
         if failure.cause == "position-table-too-small" and assembly.counts_tokens(
             evidence, layouts

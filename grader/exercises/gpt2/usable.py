@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from grader.check import Failure
@@ -17,11 +19,17 @@ _SIZE = sizes.MODEL[0]
 def check_usable(evidence: Evidence) -> None:
     """Positions and layers count, logits are raw, nothing comes from elsewhere, it can learn."""
     experiment = evidence.experiment(_NAME, Case(_SIZE, 2, _SIZE["block_size"], UNIT, 0))
-    logits = experiment.module.call(experiment.x, experiment.theta)
+    x = experiment.x
+    last = _SIZE["vocab_size"] - 1  # not 0, which stands for padding in some models
+    later, other = x.copy(), x.copy()
+    later[:, -1] = (x[:, -1] + 1) % _SIZE["vocab_size"]
+    other[1] = (x[1] + 1) % _SIZE["vocab_size"]
+    inputs = [x, np.full_like(x, last), later, other]
+    logits, alike, *changed = experiment.module.outputs(inputs, experiment.theta)
     _expect_raw(experiment, logits)
-    _expect_positions(experiment)
+    _expect_positions(experiment, last, alike)
     _expect_layers(experiment, logits)
-    _expect_no_leak(evidence, experiment, logits)
+    _expect_no_leak(evidence, experiment, logits, (later, other), changed)
     _expect_gradient(experiment, logits)
 
 
@@ -37,11 +45,11 @@ def _expect_raw(experiment: Experiment, logits: np.ndarray) -> None:
         )
 
 
-def _expect_positions(experiment: Experiment) -> None:
-    """One token, wherever it stands, does not give the same everywhere."""
-    last = _SIZE["vocab_size"] - 1  # not 0, which stands for padding in some models
-    one = np.full_like(experiment.x, last)
-    logits = experiment.module.call(one, experiment.theta)
+def _expect_positions(experiment: Experiment, last: int, logits: np.ndarray) -> None:
+    """One token, wherever it stands, does not give the same everywhere.
+
+    logits: of the token `last` again and again.
+    """
     if np.abs(logits - logits[:, :1]).max() > common.UNCHANGED:
         return
     raise Failure(
@@ -61,24 +69,28 @@ def _expect_layers(experiment: Experiment, logits: np.ndarray) -> None:
     """As many blocks move the logits as there are layers; one that is kept besides may be idle."""
     module = experiment.module
     blocks = module.own("TransformerBlock")
-    idle = [part.path for part in blocks if not _is_felt(experiment, part.path, logits)]
+    halved = np.tile(experiment.theta, (len(blocks), 1))
+    for theta, part in zip(halved, blocks, strict=True):
+        theta[module.below(part.path)] *= 0.5
+    outputs = module.at_points(experiment.x, halved) if blocks else []
+    pairs = zip(blocks, outputs, strict=True)
+    idle = [part.path for part, output in pairs if common.same(output, logits)]
     if idle and len(blocks) - len(idle) < _SIZE["num_layers"]:
         raise Failure(f"{idle[0]} has no effect: with half of its weights the logits are the same")
 
 
-def _is_felt(experiment: Experiment, path: str, logits: np.ndarray) -> bool:
-    changed = experiment.theta.copy()
-    changed[experiment.module.below(path)] *= 0.5
-    return not common.same(experiment.module.call(experiment.x, changed), logits)
+def _expect_no_leak(
+    evidence: Evidence,
+    experiment: Experiment,
+    logits: np.ndarray,
+    inputs: tuple[np.ndarray, np.ndarray],
+    outputs: Sequence[np.ndarray],
+) -> None:
+    """Neither the last token nor another sequence is felt before it, but through the blocks.
 
-
-def _expect_no_leak(evidence: Evidence, experiment: Experiment, logits: np.ndarray) -> None:
-    """Neither the last token nor another sequence is felt before it, but through the blocks."""
-    x = experiment.x
-    last, other = x.copy(), x.copy()
-    last[:, -1] = (x[:, -1] + 1) % _SIZE["vocab_size"]
-    other[1] = (x[1] + 1) % _SIZE["vocab_size"]
-    after, beside = experiment.module.outputs([last, other], experiment.theta)
+    inputs: x with another last token, and with another second sequence; outputs: theirs.
+    """
+    x, (last, other), (after, beside) = experiment.x, inputs, outputs
     for changed, found, leak, what, cause in (
         (
             *(last, after, (after - logits)[:, :-1]),

@@ -142,6 +142,32 @@ BUGS: tuple[Cause, ...] = (
         ("training.estimate_leaves", "training.step"),
     ),
     Cause(
+        "inference-tensors-left",
+        "Estimating leaves tensors of inference mode in the model, which cannot be trained then.",
+        "The brief asks that everything be as it was.",
+        "Look for inference_mode.",
+        r"inference_mode",
+        (
+            "What does your GPT2 keep from its first call?",
+            "Call estimate_loss on a new GPT2 of yours, then train_step.",
+            "torch.no_grad() in place of torch.inference_mode().",
+        ),
+        ("training.estimate_leaves",),
+    ),
+    Cause(
+        "parameters-replaced",
+        "Estimating puts new parameters in the place of the model's own.",
+        "The brief asks for a measurement that leaves everything as it was.",
+        "Look for setattr, for nn.Parameter, and for load_state_dict with assign=True.",
+        r"setattr|Parameter\(|assign",
+        (
+            "Are the parameters afterwards the ones that the optimizer knows?",
+            "Compare id(p) of all parameters before and after.",
+            "Forward and loss, nothing else.",
+        ),
+        ("training.estimate_leaves",),
+    ),
+    Cause(
         "parameters-changed",
         "Estimating changes the parameters.",
         "The brief asks for a measurement.",

@@ -30,7 +30,8 @@ class Call(NamedTuple):
 class State:
     """A trainee afterwards: numbers, and the worker's testimony on how it was called.
 
-    learning: which parameters require gradients, the frozen one last.
+    learning: which parameters require gradients, the frozen one last; same: whether its parameters
+    are the very ones that it was made with.
     """
 
     trained: list[Values]
@@ -39,6 +40,7 @@ class State:
     calls: list[Call]
     train: bool
     learning: list[bool]
+    same: bool
 
 
 class Student:
@@ -90,10 +92,10 @@ class Student:
                 for rows, train, recorded, held in answer["calls"]
             ]
             learning = [flag is True for flag in answer["learning"]]
-            train = answer["train"] is True
+            train, same = answer["train"] is True, answer["same"] is True
             if len(values) != 6 + sum(present) or len(present) != 5:
                 raise ValueError("not all of its parameters")
-        return State(values[:5], values[5], gradients, calls, train, learning)
+        return State(values[:5], values[5], gradients, calls, train, learning, same)
 
 
 def named_parameters(

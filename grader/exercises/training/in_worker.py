@@ -5,6 +5,7 @@ Nothing here knows what has to come out: that is `grader.exercises.training.orac
 
 from __future__ import annotations
 
+import operator
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +66,10 @@ class Trainee(nn.Module):
         h = torch.tanh(self.mix(x * self.gain))
         before = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], 1)
         return self.head(self.noise(h @ self.kernel[0] + before @ self.kernel[1]))
+
+    def remember(self) -> None:
+        """Keep hold of its parameters, as they are now."""
+        self.born = [*self.trained, *self.frozen]
 
     @property
     def trained(self) -> list[torch.Tensor]:
@@ -145,6 +150,7 @@ class Training:
         if stale:
             for parameter, array in zip(model.trained, arrays[6:], strict=True):
                 parameter.grad = tensors.decode(array)
+        model.remember()
         self.objects[place] = model
         groups = [
             {"params": [p for p in model.trained if p.ndim >= 2]},
@@ -174,6 +180,7 @@ class Training:
                 "calls": model.calls[:1000],
                 "train": model.training,
                 "learning": [p.requires_grad for p in (*model.trained, *model.frozen)],
+                "same": all(map(operator.is_, model.born, (*model.trained, *model.frozen))),
             },
             tuple(map(tensors.encode, sent)),
         )

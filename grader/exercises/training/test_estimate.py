@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.check import Failure, check
+from grader.check import Failure, NotRun, check
 from grader.exercises.training.client import State, Student, batches
 from grader.exercises.training.common import TIME, VOCAB, a_float, trainee
 from grader.exercises.training.oracle import Tokens, Trainee, mean_loss
 from grader.gpt2.evidence import Evidence
+from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import Returned, call
 
 PART = "Training"
@@ -140,6 +141,40 @@ _MIXED = (
 )
 
 
+def _expect_trainable(evidence: Evidence) -> None:
+    """Fail if the candidate's own GPT2 can be trained, and after an estimate no more."""
+    idx = np.random.default_rng(1).integers(0, VOCAB, (2, TIME))
+    size = {"vocab_size": VOCAB, "embed_dim": 4, "num_heads": 1, "num_layers": 1}
+    given = {"learning_rate": 0.01, "weight_decay": 0.0}
+    settings = {"batch_size": 2, "block_size": TIME, "num_batches": 1}
+    data = Estimate(2, 1, 3).data()
+    for estimated in (True, False):
+        try:
+            model = evidence.models.module(
+                "GPT2", {**size, "block_size": TIME}, dtype="float32", seed=next(evidence.numbers)
+            ).itself
+            if estimated:
+                call(evidence.subject, NAME, {"model": model, "data": data, **settings})
+            call(evidence.subject, "train", {}, on=model)
+            made = call(
+                evidence.subject, "configure_optimizer", {"model": model, **given}, keep=True
+            )
+            pairs = {"micro_batches": [(idx, idx)]}
+            call(evidence.subject, "train_step", {"model": model, "optimizer": made.held, **pairs})
+        except (CandidateError, NotRun) as fault:
+            if not estimated or "nference" not in str(fault):
+                return  # something else is wrong, and other checks say so
+            found = str(fault)
+        else:
+            if estimated:
+                return
+    raise Failure(
+        f"after it, no step of your own GPT2 can be made: {found}. What your GPT2 keeps from its "
+        "first call was made in inference mode; torch.no_grad() leaves no such tensors",
+        cause="inference-tensors-left",
+    )
+
+
 @check(
     "training.estimate_leaves",
     PART,
@@ -177,6 +212,12 @@ def test_estimate_leaves(evidence: Evidence) -> None:
                 raise Failure("torch no longer records gradients", cause="recording-not-kept")
             if any(made.recorded for made in state.calls):
                 raise Failure("gradients are recorded", cause="estimate-records-gradients")
+            if not state.same:
+                raise Failure(
+                    "the model has other parameters than before, with the same values perhaps: an "
+                    "optimizer that was made before never sees them",
+                    cause="parameters-replaced",
+                )
             if state.learning != [True] * len(state.trained) + [False]:
                 raise Failure(
                     "parameters' requires_grad is not as it was: some that were frozen are "
@@ -191,3 +232,4 @@ def test_estimate_leaves(evidence: Evidence) -> None:
             pairs = zip(state.trained, model.trained, strict=True)
             if not all(np.array_equal(after, before) for after, before in pairs):
                 raise Failure("parameters have changed", cause="parameters-changed")
+    _expect_trainable(evidence)

@@ -192,4 +192,30 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.tokens", "gpt2.equals"),
     ),
+    Cause(
+        slug="tokens-of-16-bits",
+        names="Token indices are kept in 16 bits, which are too few for a real vocabulary.",
+        asks="The brief allows all indices in [0, vocab_size); GPT-2 has 50,257 tokens.",
+        look="Look for int16, short or a view as another dtype on idx.",
+        code=r"int16|short|dtype|idx",
+        hints=(
+            "How large can a token index be?",
+            "Run the model with vocab_size = 40_000 on the token 39_999.",
+            "Leave idx as it comes: int64.",
+        ),
+        checks=("gpt2.tokens",),
+    ),
+    Cause(
+        slug="positions-clamped",
+        names="Late positions share a row of the position table.",
+        asks="The brief allows up to block_size tokens, each with a position of its own.",
+        look="Look for a clamp, a min or a % on the positions.",
+        code=r"pos|arange|clamp|min|%",
+        hints=(
+            "Does the model tell all positions of a long sequence apart?",
+            "Print the positions that are looked up for T = block_size = 1,030.",
+            "Look up position t in row t, however long the sequence is.",
+        ),
+        checks=("gpt2.positions",),
+    ),
 )

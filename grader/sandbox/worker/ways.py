@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from grader.sandbox.worker.models import Model
 
 _OTHER_SEED = 97  # of an instance that is to have other weights than the model
 _RATE = 0.01  # of the optimizer's steps
+_WIDE = 1000  # channels: with so many, only the shapes are asked for
 _RECORDING: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "off": torch.no_grad,
     "on": torch.enable_grad,
@@ -117,14 +118,24 @@ class Ways:
         self, arrays: tuple[wire.Array, ...], model: int, name: str, widths: list[int]
     ) -> wire.Message:
         """How many numbers a class would train, built in float32 with each of these widths."""
-        counts = []
-        for width in widths:
-            torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(torch.float32)
+
+        def built(width: int) -> nn.Module:
             with self._models[model].as_told():
-                built = self._classes(name)(width)
-                if any(map(is_lazy, built.parameters())):
-                    built(torch.zeros(1, 1, width))  # which says what shapes they have
-            counts.append(sum(p.numel() for p in built.parameters() if p.requires_grad))
+                module: nn.Module = self._classes(name)(width)
+                if any(map(is_lazy, module.parameters())):
+                    module(torch.zeros(1, 1, width))  # which says what shapes they have
+            return module
+
+        def shaped(width: int) -> nn.Module:
+            """The same, without any numbers where it is wide."""
+            if width > _WIDE:
+                with suppress(Exception), torch.device("meta"):
+                    return built(width)
+            return built(width)
+
+        parameters = (shaped(width).parameters() for width in widths)
+        counts = [sum(p.numel() for p in each if p.requires_grad) for each in parameters]
         return wire.Message({"counts": counts})
 
 

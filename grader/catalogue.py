@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from operator import attrgetter
@@ -90,6 +91,14 @@ class Exercise(Declaration):
         openly = any(v.users and not v.package for v in submission.violations)
         allowed = openly or policy == "any"
         return Subject(submission, server, self.names, timeout, file, names, stand_ins, allowed)
+
+    @property
+    def minutes(self) -> int:
+        """How long the brief says that it takes; of two numbers the larger."""
+        brief = (HANDOUT / self.brief).read_text(encoding="utf-8")
+        found = re.search(r"You have (?:about )?(?:\d+ to )?(\d+) minutes", brief)
+        assert found, f"{self.brief} does not say how many minutes there are"
+        return int(found[1])
 
     def only(self, *names: str) -> Exercise:
         """The same with the check files of these names alone, and those that are of the file."""

@@ -13,9 +13,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from grader import workspace
 from grader.catalogue import ALL, DEBUG, GRADED, HANDOUT, chosen
 from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
+from grader.report.advice import program
 from grader.results import Clock, Report, total
 from grader.text import clean
 
@@ -31,7 +33,9 @@ class SessionError(GraderError):
 
 @dataclass(frozen=True)
 class Grading:
-    """What came out at one time. minutes: since the start; parts: name -> (score, max_score)."""
+    """What came out at one time. minutes: since the start; parts: name -> (score, max_score);
+    causes: bugs by name, with the class of each; untouched: whether nothing was written yet.
+    """
 
     minutes: float
     verdict: str
@@ -40,6 +44,21 @@ class Grading:
     parts: dict[str, tuple[float, float]]
     sha256: str
     only: str = ""  # the class or function that alone was judged
+    causes: tuple[tuple[str, str], ...] = ()
+    untouched: bool = False
+
+    @property
+    def word(self) -> str:
+        """The verdict, but for a stub."""
+        return "todo" if self.untouched else self.verdict
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A hint that was taken. topic: a check or a cause."""
+
+    minutes: float
+    topic: str
 
 
 @dataclass
@@ -51,7 +70,8 @@ class Session:
     started: float
     minutes: float
     gradings: list[Grading] = field(default_factory=list)
-    texts: set[str] = field(default_factory=set)  # hashes of the submissions that are recorded
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)  # by hash: file -> its text
+    hints: list[Taken] = field(default_factory=list)
 
     def clock(self) -> Clock:
         """How late it is. A machine's clock that was put back counts as no time."""
@@ -70,9 +90,17 @@ class Session:
             _append(self.folder / FILE, lines)
         except OSError as error:
             warn(f"this grading could not be recorded in {self.folder / FILE} ({error.strerror})")
-        self.texts.add(report.sha256)
+        self.texts.setdefault(report.sha256, {})
         self.gradings.append(_grading(lines[-1]))
         return timed
+
+    def took_hint(self, topic: str, warn: Warn) -> None:
+        """Add to the session's file that a hint was taken."""
+        minutes = round(self.clock().elapsed, 2)
+        try:
+            _append(self.folder / FILE, [{"kind": "hint", "minutes": minutes, "topic": topic}])
+        except OSError as error:
+            warn(f"this hint could not be recorded in {self.folder / FILE} ({error.strerror})")
 
 
 def start(
@@ -83,8 +111,8 @@ def start(
 ) -> Session:
     """Lay out stubs and brief in a new or empty folder, and start the clock.
 
-    files: what is laid out instead, by name. Raises SessionError if something is in the folder,
-    or if it cannot be written.
+    files: what is laid out instead of stubs and briefs, by name. Raises SessionError if something
+    is in the folder, or if it cannot be written.
     """
     if files is None:
         names = [name for one in chosen(exercise) for name in (one.file, one.brief)]
@@ -98,7 +126,8 @@ def start(
                 f"{folder}: expected a new or empty folder, found {shown}. Nothing was changed; "
                 "give the name of a folder that does not exist yet."
             )
-        for name, content in files.items():
+        for name, content in {**files, **workspace.files(program(), exercise)}.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             with (folder / name).open("xb") as file:
                 file.write(content)
         session = Session(folder, exercise, _now(), minutes)
@@ -108,14 +137,19 @@ def start(
     return session
 
 
-def welcome(session: Session, program: str) -> str:
-    """What to do in a session that has just begun. program: what to type for the grader."""
+def usual_minutes(exercise: str) -> float:
+    """How long the brief says that it takes; for all exercises together."""
+    return float(sum(one.minutes for one in chosen(exercise)))
+
+
+def welcome(session: Session, called: str) -> str:
+    """What to do in a session that has just begun. called: what to type for the grader."""
     exercise, *more = chosen(session.exercise)
     if exercise.name == DEBUG:
         return (
             f"{session.folder}: {session.minutes:g} minutes from now. Read {exercise.brief}, run "
             "python train.py, find the bugs.\n"
-            f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
+            f"Next: cd {shlex.quote(str(session.folder))} && {called} watch"
         )
     alone = exercise.base and exercise.base_needed and not more
     base = (
@@ -126,7 +160,7 @@ def welcome(session: Session, program: str) -> str:
         f"{session.folder}: {session.minutes:g} minutes from now. Read {exercise.brief}, fill in "
         f"{session.folder / exercise.file}{', and so on' if more else ''}.\n"
         f"{base if alone else ''}"
-        f"Next: cd {shlex.quote(str(session.folder))} && {program} watch"
+        f"Next: cd {shlex.quote(str(session.folder))} && {called} watch"
     )
 
 
@@ -185,7 +219,10 @@ def _started(folder: Path, entry: dict[str, Any]) -> Session:
 
 def _added(session: Session, entry: dict[str, Any]) -> Session:
     if entry["kind"] == "text":
-        session.texts.add(str(entry["sha256"]))
+        texts = {clean(str(name)): str(text) for name, text in entry["files"].items()}
+        session.texts[str(entry["sha256"])] = texts
+    elif entry["kind"] == "hint":
+        session.hints.append(Taken(_number(entry["minutes"]), clean(str(entry["topic"]))))
     elif entry["kind"] == "grading":
         session.gradings.append(_grading(entry))
     else:
@@ -201,6 +238,8 @@ def _grading(entry: dict[str, Any]) -> Grading:
         {clean(name): _points(score, top) for name, (score, top) in entry["parts"].items()},
         clean(str(entry["sha256"])),
         clean(str(entry.get("only", ""))),
+        tuple((clean(str(part)), clean(str(cause))) for part, cause in entry.get("causes", ())),
+        bool(entry.get("untouched", False)),
     )
 
 
@@ -245,6 +284,8 @@ def _grading_line(report: Report) -> dict[str, Any]:
         "parts": parts_of(report),
         "seed": report.seed,
         "sha256": report.sha256,
+        "causes": [[diagnosis.part, diagnosis.cause] for diagnosis in report.diagnoses],
+        **({"untouched": True} if report.untouched else {}),
         **({"only": report.only} if report.only else {}),
     }
 

@@ -72,7 +72,7 @@ const found = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 for (let node = walker.nextNode(); node; node = walker.nextNode()) {
   if (node.parentElement.closest("pre, .source, script, style, svg")) continue;
-  for (const word of node.data.matchAll(/[^\\s\\u200b-]+/g)) {
+  for (const word of node.data.matchAll(/[^\\s\\u200b/-]+/g)) {
     const range = document.createRange();
     range.setStart(node, word.index);
     range.setEnd(node, word.index + word[0].length);

@@ -39,7 +39,9 @@ def _reports(
 ) -> list[Report]:
     """Of an attention without a mask, and of one that is right."""
     folder = tmp_path_factory.mktemp("work")
-    files = [folder / "wrong.py", folder / "right.py"]
+    files = [folder / "wrong" / "gpt2.py", folder / "right" / "gpt2.py"]
+    for file in files:
+        file.parent.mkdir()
     files[0].write_text(reference.replace(".tril()", ""), encoding="utf-8")
     files[1].write_text(reference, encoding="utf-8")
     return [judge(file, only="CausalSelfAttention") for file in files]

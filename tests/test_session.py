@@ -242,6 +242,7 @@ def test_a_session_of_another_exercise(command: Command, tmp_path: Path) -> None
     folder = tmp_path / "attempt"
     assert command("start", folder, "--exercise", "generation").returncode == 0
     names = {path.name for path in folder.iterdir()}
-    assert names == {"generation.py", "generation.md", SESSION_FILE}
+    hidden = {".vscode", ".devcontainer"}
+    assert names == {"generation.py", "generation.md", SESSION_FILE} | hidden
     assert "TODO  0 of 100 points  generation" in command("grade", folder).stdout
     assert command("start", tmp_path / "b", "--exercise", "nonsense").returncode == 2

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 @how_to_grade
 @ONLY
 @click.option("-v", "--verbose", is_flag=True, help="Show all that the report has to say.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["github", "vscode", "json-lines"]),
+    help="Print lines for a build server or an editor instead of the report.",
+)
 @click.option("--json", "json_file", type=OUTPUT, help="Also write the report as JSON.")
 @click.option("--html", "html_file", type=OUTPUT, help="Also write the report as a page.")
 @click.option("--junit", "junit_file", type=OUTPUT, help="Also write JUnit XML.")
@@ -62,6 +68,7 @@ def grade(
     how: How,
     only: str,
     verbose: bool,
+    form: str | None,
     json_file: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
@@ -140,6 +147,10 @@ def grade(
             failed.append(f"the report could not be written to {file}: {error.strerror}")
     if for_candidate:
         click.echo(letters.as_text({**report.as_json()}), nl=False)
+    elif form is not None:
+        from grader.report.editors import as_lines
+
+        click.echo(as_lines(form, report), nl=False)
     elif verbose:
         terminal.show(report, console)
     else:
@@ -235,6 +246,7 @@ def watch(
             screen(),
             finish=finish,
             clock=found.clock if found else None,
+            took_hint=lambda topic: found.took_hint(topic, warn) if found else None,
             page=page,
         )
         try:

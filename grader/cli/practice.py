@@ -9,15 +9,13 @@ import click
 from grader.cli.common import OUTPUT, PATH, SHEET, check_exercise, screen, sheet, unusable, warn
 from grader.cli.debugging import Debugging, debug_options
 
-_MINUTES = 30.0
-
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    help="How long the session is (default: 30, to debug 40).",
+    help="How long the session is (default: as the brief says, to debug 40).",
 )
 @click.option("--exercise", default="gpt2", show_default=True, help="Which one, all, or debug.")
 @debug_options
@@ -42,7 +40,7 @@ def start(folder: Path, minutes: float | None, exercise: str, debugging: Debuggi
         if exercise == DEBUG:
             made = debugging.start(folder, minutes)
         else:
-            made = session.start(folder, minutes or _MINUTES, exercise)
+            made = session.start(folder, minutes or session.usual_minutes(exercise), exercise)
     except session.SessionError as error:
         unusable(str(error))
     click.echo(session.welcome(made, program()))
@@ -124,7 +122,7 @@ def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None
 
     Example: grader hint attention.causal
     """
-    from grader import hints
+    from grader import hints, session
     from grader.errors import GraderError
     from grader.report.advice import hint_command, program
 
@@ -132,4 +130,6 @@ def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None
         shown = hints.next_hint(check, path, restart, warn, sheet(sheet_file))
     except GraderError as error:
         unusable(str(error))
+    if found := session.find(path):
+        found.took_hint(shown.topic.id, warn)
     click.echo(hints.render(shown, hint_command(check, str(path), program())))

@@ -29,6 +29,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         return f"Next: it passes. For the rest of the points, fix {first}."
     if report.verdict == "pass" and report.only:
         return f"Next: {report.only} is done. Without --only all is graded."
+    if report.verdict == "pass" and (following := _following(report.exercise)):
+        return f"Next: the exercise {following}. `{program} next` lays it out."
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
     if report.verdict == "internal":
@@ -55,6 +57,12 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         hint = hint_command(found[0].topics[0], report.path, program)
         return f"Next: fix this, then run it again. For a hint:\n  {hint}"
     return f"Next: write {_unwritten(report)}, and run this again."
+
+
+def _following(name: str) -> str:
+    """The exercise after this one in the path, if there is one."""
+    names = list(EXERCISES)
+    return names[names.index(name) + 1] if name in names[:-1] else ""
 
 
 def _unwritten(report: Report) -> str:

@@ -118,7 +118,7 @@ def _focus(report: Report, diagnosis: Diagnosis | None, alike: tuple[CheckResult
         title,
         sentence,
         _WHERE.sub("", observed),
-        () if unparsed else tuple(_places(report, diagnosis, result, observed)),
+        tuple(_places(report, diagnosis, result, message if unparsed else observed)),
         result.counterexample if result else None,
         (*causes, *checks),
         alike,

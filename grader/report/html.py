@@ -14,7 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from grader.files import write_whole
+from grader.path import met
 from grader.report.advice import next_step, replay_command
+from grader.report.playback import saves
 from grader.report.progress import axis_end, summary
 from grader.report.weights import drawn_weights
 from grader.results import Report, total
@@ -45,10 +47,20 @@ def write(report: Report, path: Path) -> None:
 
 def write_progress(session: Session, path: Path) -> None:
     """Write the page of a session whole or not at all. Raises OSError."""
+    script, digest = script_of("playback.js")
     text = (
         templates()
         .get_template("progress.html.jinja")
-        .render(session=session, summary=summary(session), plots=list(_plots(session)), size=_PLOT)
+        .render(
+            session=session,
+            summary=summary(session),
+            plots=list(_plots(session)),
+            size=_PLOT,
+            met=met(session),
+            saves=saves(session),
+            script=script,
+            digest=digest,
+        )
     )
     write_whole(path, text)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grader.path import met
 from grader.report.terminal import has_unicode
 from grader.session import Session, lines
 
@@ -41,9 +42,14 @@ def show(session: Session, console: Console) -> None:
         console.print(
             Text(
                 f"{grading.minutes:6.1f} min  {grading.score:g} of {grading.max_score:g}  "
-                f"{grading.verdict}{late}"
+                f"{grading.word}{late}"
             )
         )
+    for one in met(session):
+        console.print(Text.assemble((f"{one.part}: {one.cause}", "cyan"), f"  {one.words}"))
+    if session.hints:
+        topics = ", ".join(dict.fromkeys(hint.topic for hint in session.hints))
+        console.print(Text(f"hints taken: {len(session.hints)} ({topics})"))
 
 
 def show_kinds(kinds: Sequence[tuple[str, int, int, float | None]], console: Console) -> None:

@@ -96,7 +96,8 @@ def thing(focus: Focus, console: Console) -> RenderableType:
     lines: list[RenderableType] = [Text(focus.sentence)]
     if focus.observed:
         lines.append(labelled("actual", focus.observed, width=7))
-    for place in focus.places:
+    # What does not parse quotes its line, with a caret below.
+    for place in focus.places if "\n" not in focus.sentence else ():
         code = Text.assemble((place.words, "bold"), f"  {place.code}")
         lines.append(labelled("look at" if place == focus.places[0] else "", code, width=7))
     mark = Text.assemble(("✗ ", "bold red"), (focus.title, "bold cyan"))

@@ -34,6 +34,7 @@ class Page:
     _started: float = field(default_factory=time.monotonic)
     _news: threading.Condition = field(default_factory=threading.Condition)
     _server: ThreadingHTTPServer | None = None
+    _closed: bool = False
 
     def open(self) -> str:
         """Begin to serve, if that has not begun. The address."""
@@ -51,7 +52,10 @@ class Page:
         return f"http://{_HOST}:{self._server.server_address[1]}/{self.token}/"
 
     def close(self) -> None:
-        """Serve no more."""
+        """Serve no more; who follows the events is told by their end."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -81,7 +85,7 @@ class Page:
     def _next(self, seen: int) -> int:
         """The number of the newest report, as soon as it is another one or the time is up."""
         with self._news:
-            self._news.wait_for(lambda: self.version != seen, _BEAT)
+            self._news.wait_for(lambda: self._closed or self.version != seen, _BEAT)
             return self.version
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -125,7 +129,7 @@ class Page:
                 self._head("text/event-stream")
                 seen = page.version
                 try:
-                    while True:
+                    while not page._closed:
                         newest = page._next(seen)
                         word = f"data: {newest}" if newest != seen else ": nothing new"
                         self.wfile.write(f"{word}\n\n".encode())

@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from grader.catalogue import ALL
+from grader.catalogue import ALL, DEBUG
 from grader.check import Counterexample
 from grader.report.advice import next_step, program
 from grader.report.focus import Focus, first_sentence, focuses
@@ -36,6 +36,12 @@ class Share:
 
 def show(report: Report, console: Console, height: int | None = None) -> None:
     """Print it. height: the lines that there are; the case is cut to fit, but for two lines."""
+    if report.exercise == DEBUG:
+        from grader.exercises.debug import screen
+
+        if screen.is_plain(report):
+            screen.show(report, console)
+            return
     above = [headline(report, console.width), *_overview(report)]
     found = focuses(report)
     below = list(_below(report, found, console))

@@ -11,39 +11,45 @@ from grader.exercises.debug.plants import FILES
 from grader.results import CheckResult, Report
 from grader.vocabulary import UNTOLD
 
+_WHOLE = "Submission"  # the part of checks that are about the file as a whole
 _HINTS = ("Write the smallest experiment whose result you know beforehand.",)
 
 
 def check_of(exercise: str, part: str) -> Check:
     """Whether one part does what a reference does."""
     id = f"{exercise}.{part.lower().replace(' ', '-')}"
-    words = f"{part} in {FILES[exercise]} does what a reference does, on hidden weights and inputs."
+    name = f"generate, {part.lower()}" if exercise == "generation" else part
+    words = f"{name} in {FILES[exercise]} does what a reference does, on hidden weights and inputs."
     return Check(id, FILES[exercise], 1, words, _HINTS)
 
 
 def symptoms(reports: Mapping[str, Report], checks: bool) -> tuple[CheckResult, ...]:
     """Yes or no for each part; with the checks that fail, but no causes, if they are wanted."""
     return tuple(
-        _result(check_of(exercise, part), part, results, checks)
+        _result(check_of(exercise, part), results, checks)
         for exercise, report in reports.items()
         for part, results in _parts(report)
     )
 
 
 def _parts(report: Report) -> Iterator[tuple[str, list[CheckResult]]]:
-    """All results, those without points too, by the part that they are about."""
+    """All results, those without points too, by the part that they are about; of the file as a
+    whole only what is wrong.
+    """
     for part in dict.fromkeys(r.check.part for r in report.results):
-        yield part, [r for r in report.results if r.check.part == part]
+        found = [r for r in report.results if r.check.part == part]
+        if part != _WHOLE or any(r.status != "pass" for r in found):
+            yield part, found
 
 
-def _result(check: Check, part: str, results: list[CheckResult], checks: bool) -> CheckResult:
+def _result(check: Check, results: list[CheckResult], checks: bool) -> CheckResult:
     wrong = [result for result in results if result.status != "pass"]
     if not wrong:
         return CheckResult(check, "pass")
     first = wrong[0]
     if not checks:
         said = "" if first.status in ("fail", "todo", "not-run") else f" ({first.status})"
-        return CheckResult(check, "fail", f"{part}: no{said}", cause=UNTOLD)
+        return CheckResult(check, "fail", f"{check.id}: no{said}", cause=UNTOLD)
     words = "; ".join(f"{result.id}: {result.message}" for result in wrong)
     return replace(first, check=check, status="fail", message=words, cause=UNTOLD, follows="")
 
@@ -54,6 +60,7 @@ def all_checks() -> dict[str, Check]:
         (exercise, part)
         for exercise in ("gpt2", "training", "generation")
         for part in dict.fromkeys(c.part for c in EXERCISES[exercise].checks().values())
+        if part != _WHOLE
     ]
     found = [check_of(exercise, part) for exercise, part in named]
     return {check.id: check for check in found}

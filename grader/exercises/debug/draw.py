@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -121,7 +121,7 @@ def _drawn(wanted: Wanted, rng: Random) -> Puzzle:
     """One try: texts at random, and plants that get along, one after another."""
     chosen = {file: rng.choice(_choices(file, wanted)) for file in wanted.files}
     sets: list[Set] = []
-    for slug in _order(wanted, rng):
+    for slug in _order(wanted, chosen, rng):
         plant = plants()[slug]
         text = chosen[plant.file]
         if slug in text.edits and _fits(one := Set(plant, text.hunks(slug)), sets):
@@ -137,13 +137,14 @@ def _choices(file: str, wanted: Wanted) -> list[Text]:
     return [text for text in texts(file) if not headed or "self.lm_head" in text.clean]
 
 
-def _order(wanted: Wanted, rng: Random) -> Sequence[str]:
+def _order(wanted: Wanted, chosen: Mapping[str, Text], rng: Random) -> Sequence[str]:
     """In which order plants are tried: exercises in turns, each topic as likely as another."""
     if wanted.only:
         return wanted.only
     by_topic: dict[tuple[str, str], list[str]] = {}
     for plant in plants().values():
-        if plant.exercise in wanted.exercises and wanted.level in (None, plant.level):
+        fits = plant.exercise in wanted.exercises and wanted.level in (None, plant.level)
+        if fits and plant.slug in chosen[plant.file].edits:
             by_topic.setdefault((plant.exercise, plant.topic), []).append(plant.slug)
     turns: dict[str, int] = {}
     ranked = []

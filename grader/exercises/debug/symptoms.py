@@ -12,6 +12,7 @@ from grader.results import CheckResult, Report
 from grader.vocabulary import UNTOLD
 
 _WHOLE = "Submission"  # the part of checks that are about the file as a whole
+_SHOWN = 2  # failing checks of a part whose messages are told
 _HINTS = ("Write the smallest experiment whose result you know beforehand.",)
 
 
@@ -50,7 +51,9 @@ def _result(check: Check, results: list[CheckResult], checks: bool) -> CheckResu
     if not checks:
         said = "" if first.status in ("fail", "todo", "not-run") else f" ({first.status})"
         return CheckResult(check, "fail", f"{check.id}: no{said}", cause=UNTOLD)
-    words = "; ".join(f"{result.id}: {result.message}" for result in wrong)
+    words = "; ".join(f"{result.id}: {result.message}" for result in wrong[:_SHOWN])
+    if len(wrong) > _SHOWN:
+        words += f"; and {', '.join(result.id for result in wrong[_SHOWN:])}"
     return replace(first, check=check, status="fail", message=words, cause=UNTOLD, follows="")
 
 

@@ -320,7 +320,7 @@ def test_a_folder_is_graded_by_its_sheet(sheet: Sheet, tmp_path: Path, judge: Gr
     found = judge(tmp_path, exercise="debug", sheet=sheet)
     assert [result.status for result in found.results] == ["pass", "fail", "fail", "pass"]
     assert found.score == 10
-    assert "1 lines changed" in found.advisories["lines"]
+    assert found.advisories["lines"] == "2 lines changed; the fixes take 4."
     seen = judge(tmp_path, exercise="debug")
     answers = {result.id: result.status for result in seen.results}
     assert answers["gpt2.causalselfattention"] == "fail"

@@ -37,8 +37,13 @@ def judge_folder(
     options = options.with_seed()
     if not (found := _graded(submission.files)):
         return unread(submission, options, f"expected {', '.join(_expected(options))}, found none")
-    bench = Bench(submission, options, progress, server)
-    reports = {exercise: bench.grade(exercise) for exercise in found}
+    bench = Bench(submission, options, server)
+    reports: _Reports = {}
+    for exercise in found:
+        reports[exercise] = bench.grade(exercise)
+        # Whoever looks on is told no more than the report will tell.
+        for result in symptoms({exercise: reports[exercise]}, False):
+            progress(result)
     if options.sheet is not None:
         report = _by_sheet(bench, options.sheet, reports)
     else:
@@ -58,12 +63,9 @@ def _graded(files: Mapping[str, bytes]) -> list[str]:
 class Bench:
     """Grades single exercises of a folder: a bug in one file is none in another."""
 
-    def __init__(
-        self, submission: Submission, options: Options, progress: Progress, server: Server
-    ) -> None:
+    def __init__(self, submission: Submission, options: Options, server: Server) -> None:
         self.submission = submission
         self.options = options
-        self.progress = progress
         self.server = server
         self.texts = {
             name: text.decode("utf-8", errors="replace") for name, text in submission.files.items()
@@ -72,7 +74,7 @@ class Bench:
     def grade(self, exercise: str, text: str | None = None) -> Report:
         """The report on one exercise. text: in place of its file's."""
         changed = {} if text is None else {FILES[exercise]: text}
-        return graded(exercise, {**self.texts, **changed}, self.options, self.progress, self.server)
+        return graded(exercise, {**self.texts, **changed}, self.options, self.server)
 
     def read_whole(self) -> Submission:
         """The training files with the candidate's own model, for the run that all see."""
@@ -96,7 +98,6 @@ def graded(
     exercise: str,
     files: Mapping[str, str],
     options: Options,
-    progress: Progress,
     server: Server,
 ) -> Report:
     """The report on one exercise of a folder, with the grader's own gpt2.py below it."""
@@ -107,7 +108,7 @@ def graded(
     read = _read(files, exercise, file)
     judged = read.nameless(EXERCISES[exercise].file)
     alone = replace(options, exercise=exercise, sheet=None)
-    return addressed(judge(judged, alone, progress, server), judged, read)
+    return addressed(judge(judged, alone, lambda result: None, server), judged, read)
 
 
 def _read(files: Mapping[str, str], exercise: str, file: str) -> Submission:

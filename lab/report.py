@@ -10,6 +10,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from grader.files import write_whole
 from lab import code
+from lab.drawing import kept
 from lab.errors import LabError
 from lab.log import Entry, perplexity, read
 from lab.plot import Curve, Plot, plot
@@ -47,6 +48,7 @@ def page(run: Run) -> str:
             losses=_losses(steps, evals),
             rates=_rates(steps),
             perplexity=perplexity,
+            model=kept(run.path),
             confusion=_picture(run.path / "confusion.png"),
             samples=[e for e in entries if e["event"] == "sample"][-_LAST_SAMPLES:][::-1],
         )

@@ -11,7 +11,8 @@ import torch
 from rich.console import Console
 
 from grader.sandbox.worker.uncompiled import put_off
-from lab import attention, checkpoint, code, compiled, log
+from lab import attention, checkpoint, code, compiled, drawing, log
+from lab.anatomy import anatomy
 from lab.data.corpus import Corpus, read_corpus
 from lab.data.dataset import Dataset, prepare
 from lab.data.tokens import Tokens, literally, made
@@ -172,6 +173,8 @@ def carry_out(job: Job, console: Console) -> bool:
         if job.before is not None:
             record(job.before, job.recipe, job.submission, training.done)
         log.rewind(job.run.log, training.done if resumed else -1)
+    if job.team.leads and not resumed:
+        _draw(training, console)
     _introduce(training, console)
     entries = log.Log(job.run.log) if job.team.leads else None
     with (
@@ -184,6 +187,16 @@ def carry_out(job: Job, console: Console) -> bool:
             console.print("the disk took not all of the log: its last lines are missing")
         _conclude(job, training, finished, console)
     return finished
+
+
+def _draw(training: Training, console: Console) -> None:
+    """A picture of the model. It is no reason to stop if there is none."""
+    job = training.job
+    try:
+        whole = anatomy(training.model, job.tokens.vocab_size, job.recipe.block_size)
+        drawing.write(job.run.path, whole)
+    except Exception as error:  # whatever the submission's code raises, training will show
+        console.print(f"no picture of the model: {error}", markup=False)
 
 
 def _introduce(training: Training, console: Console) -> None:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "compare": "compare",
     "load-gpt2": "load_gpt2",
     "export": "export",
+    "draw": "draw",
     "finetune": "classifier",
     "classify": "classifier",
     "data": "data",

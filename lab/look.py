@@ -33,12 +33,13 @@ def look(code: Submission, recipe: Recipe, vocab_size: int, device: torch.device
     ones, targets that are not the next tokens.
     """
     with _own_chance(recipe.seed, device):
-        small = replace(recipe, num_layers=min(_LAYERS, recipe.num_layers))
+        small = replace(recipe, num_layers=min(_LAYERS, recipe.num_layers), dropout=0.0)
         model = logits_of(build(code, small, vocab_size).to(device))
         idx = torch.randint(vocab_size, (2, min(_LONGEST, recipe.block_size)), device=device)
         first = _first_loss(model.eval(), idx, vocab_size)
         _shake(model)
-        _check_causal(model, idx, vocab_size)
+        for way in (model.eval(), model.train()):
+            _check_causal(way, idx, vocab_size)
         _check_targets(code, recipe.block_size)
         doubts = [_no_gradient(model.train(), idx), _far_off(first, vocab_size)]
         fault = cache_fault(code, recipe)
@@ -115,6 +116,8 @@ def _first_loss(model: nn.Module, idx: torch.Tensor, vocab_size: int) -> float:
             f"GPT2 must give logits (B, T, V) = {expected} for idx {tuple(idx.shape)}, not "
             f"{found}{_REFUSED}"
         )
+    if not bool(logits.isfinite().all()):
+        raise LabError(f"GPT2 gives logits that are no finite numbers, as it is born{_REFUSED}")
     return F.cross_entropy(logits.float().flatten(0, 1), idx.roll(1, 0).flatten()).item()
 
 
@@ -125,21 +128,21 @@ def _shake(model: nn.Module) -> None:
             parameter.add_(torch.randn_like(parameter), alpha=_NOISE)
 
 
-@torch.no_grad()
 def _check_causal(model: nn.Module, idx: torch.Tensor, vocab_size: int) -> None:
-    """Raise LabError if logits change when only later tokens do."""
-    before = model(idx)
+    """Raise LabError if logits change when only later tokens do, in the mode that it is in."""
+    mode = "in train mode " if model.training else ""
+    before = model(idx).detach()
     for cut in torch.randint(1, max(2, idx.shape[1]), (_FUTURES,)).tolist():
         other = idx.clone()
         other[:, cut:] = torch.randint_like(other[:, cut:], vocab_size)
-        off = (model(other) - before)[:, :cut].abs().amax((0, 2))  # (cut,)
+        off = (model(other).detach() - before)[:, :cut].abs().amax((0, 2))  # (cut,)
         seeing = (off > _CLOSE * before.abs().max()).nonzero()
         if len(seeing):
             at = int(seeing[0])
             raise LabError(
-                f"GPT2 is not causal: the logits at token {at} changed by {float(off[at]):.2g} "
-                f"when only tokens from {cut} on did. In training it would read the answer there "
-                f"and learn nothing else; `grader grade` shows where{_REFUSED}"
+                f"GPT2 is not causal: {mode}the logits at token {at} changed by "
+                f"{float(off[at]):.2g} when only tokens from {cut} on did. In training it would "
+                f"read the answer there and learn nothing else; see `grader grade`{_REFUSED}"
             )
 
 

@@ -39,7 +39,12 @@ LAST = "return self.head(self.final_norm(x))"
 MEAN = (LAST, LAST.replace("(x))", "(x + x.mean(1, keepdim=True)))"))
 
 
-@pytest.mark.parametrize("edit", [NO_MASK, ONE_TOO_MANY, MEAN], ids=["none", "late", "mean"])
+IN_TRAINING = ("~self.visible[:T, :T]", "~self.visible[:T, :T] & (not self.training)")
+
+
+@pytest.mark.parametrize(
+    "edit", [NO_MASK, ONE_TOO_MANY, MEAN, IN_TRAINING], ids=["none", "late", "mean", "in training"]
+)
 def test_what_sees_later_tokens_is_not_trained(
     inside: Inside, tmp_path: Path, edit: tuple[str, str]
 ) -> None:
@@ -71,8 +76,9 @@ def test_what_is_right_is_told_in_a_line(inside: Inside, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("file", "edit", "words"),
     [
-        ("gpt2.py", (LAST, LAST.replace("return", "return 0,")), "not tuple"),
+        ("gpt2.py", (LAST, "return idx.float()"), "not (2, 16)"),
         ("gpt2.py", (LAST, f"{LAST}[:, -1]"), "must give logits"),
+        ("gpt2.py", (LAST, f"{LAST}.log()"), "no finite numbers"),
         ("training.py", ("pieces[:, 1:]", "pieces[:, :-1]"), "not the next tokens"),
     ],
 )

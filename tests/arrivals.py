@@ -20,7 +20,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.hand_ins import HEAD, NOTEBOOK, PIECES, RIGHT, STUB, Content, archive, notebook
+from tests.hand_ins import (
+    HEAD,
+    NOTEBOOK,
+    PIECES,
+    RIGHT,
+    SAVED_BY_JUPYTER,
+    STUB,
+    Content,
+    archive,
+    notebook,
+)
 
 _OTHER = RIGHT.replace("self.", "self.my_")
 _BROKEN = RIGHT.replace("class MLP(nn.Module):", "class MLP(nn.Module:")
@@ -43,6 +53,10 @@ SINGLE: dict[str, tuple[Files, str]] = {
     "Colab's export": ({"Untitled3.ipynb": notebook("!pip install torch", *PIECES)}, "pass"),
     "notebook called .py": ({"gpt2.py": NOTEBOOK}, "pass"),
     "byte order mark": ({"gpt2.py": b"\xef\xbb\xbf" + RIGHT.encode()}, "pass"),
+    "no ending": ({"gpt2": RIGHT}, "pass"),
+    "saved by Jupyter": ({"gpt2.py": SAVED_BY_JUPYTER}, "pass"),
+    "web page": ({"gpt2.py": "<!DOCTYPE html>\n<html><body>class MLP</body></html>"}, "ungraded"),
+    "RTF": ({"gpt2.rtf": "{\\rtf1\\ansi class MLP}"}, "ungraded"),
     "UTF-16": ({"gpt2.py": RIGHT.encode("utf-16")}, "pass"),
     "Windows": ({"gpt2.py": RIGHT.replace("\n", "\r\n")}, "pass"),
     "zip": ({"homework.zip": archive("a.zip", {"gpt2.py": RIGHT})}, "pass"),
@@ -364,8 +378,10 @@ def namesakes() -> Export:
         ("anna weber.py", "Anna Weber"),
         ("anna.s.py", "Anna Schmidt"),
         ("ben-gpt2.py", "Ben Weber"),
+        ("anna.s@x.org & ben@x.org.zip", "Anna Schmidt, Ben Weber"),
     ):
-        export.add(file, {file: RIGHT}, Wanted("pass", person))
+        content = archive("a.zip", {"gpt2.py": RIGHT}) if file.endswith(".zip") else RIGHT
+        export.add(file, {file: content}, Wanted("pass", person))
     return export
 
 

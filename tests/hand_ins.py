@@ -53,7 +53,8 @@ def archive(name: str, files: Mapping[str, Content]) -> bytes:
             for place, content in files.items():
                 archive.writestr(place, content)
         return target.getvalue()
-    with tarfile.open(fileobj=target, mode="w" if name.endswith(".tar") else "w:gz") as tar:
+    kind = {"tar": "w", "bz2": "w:bz2"}.get(name.rsplit(".", 1)[-1], "w:gz")
+    with tarfile.open(fileobj=target, mode=kind) as tar:  # type: ignore[call-overload]  # of a str
         for place, content in files.items():
             entry = tarfile.TarInfo(place)
             entry.size = len(_bytes(content))
@@ -107,6 +108,12 @@ _RELATIVE = {
     name: re.sub(r"^from (?=\w+ import [CMT][aLr])", "from .", text, flags=re.MULTILINE)
     for name, text in {**_SPLIT, "__init__.py": _MAIN}.items()
 }
+# As `jupyter nbconvert --to script` writes what is IPython's own.
+SAVED_BY_JUPYTER = (
+    "#!/usr/bin/env python\n# coding: utf-8\n\n# In[1]:\n\n\n"
+    "get_ipython().system('pip install torch')\n"
+    "get_ipython().run_line_magic('matplotlib', 'inline')\n\n\n# In[2]:\n\n\n" + RIGHT
+)
 _TRAIN = "from gpt2 import GPT2\nmodel = GPT2(10, 8, 2, 1, 4)\nprint(model)\n"
 _OTHER = RIGHT.replace("self.", "self.my_")
 
@@ -118,6 +125,17 @@ FOUND: dict[str, Build] = {
     "in capitals": file("GPT2.PY"),
     "windows hides endings": file("gpt2.py.txt"),
     "as a text": file("answer.txt"),
+    "no ending": file("gpt2"),
+    "folder, no ending": folder({"gpt2": RIGHT, "LICENSE": "mine"}),
+    "folder, a file for each class": folder(
+        {
+            "attention.py": HEAD + ATTENTION,
+            "mlp_and_block.py": HEAD + MLP + BLOCK,
+            "model.py": HEAD + MODEL,
+            "train.py": "import model\n",
+        }
+    ),
+    "saved by Jupyter": file("work.py", SAVED_BY_JUPYTER),
     "folder": folder({"gpt2.py": RIGHT}),
     "folder, final": folder({"gpt2_final_v3.py": RIGHT, "train.py": _TRAIN}),
     "folder, copy": folder({"Copy of gpt2.py": RIGHT}),
@@ -165,6 +183,7 @@ FOUND: dict[str, Build] = {
     "zip with a broken one in it": packed("ada.zip", {"gpt2.py": RIGHT, "data.zip": b"no zip"}),
     "tar": packed("ada.tar", {"ada/gpt2.py": RIGHT}),
     "tar.gz": packed("ada.tar.gz", {"ada/gpt2.py": RIGHT}),
+    "tar.bz2": packed("ada.tar.bz2", {"ada/gpt2.py": RIGHT}),
     "tgz, other name": packed("ada.tgz", {"ada/answer.py": RIGHT}),
     "notebook": file("gpt2.ipynb", NOTEBOOK),
     "notebook as .py": file("gpt2.py", NOTEBOOK),
@@ -258,6 +277,8 @@ UNREAD: dict[str, tuple[Build, str]] = {
         file("gpt2.py", "%PDF-1.4\nfür später (".encode("latin-1")),
         "line 2: a byte that is not UTF-8",
     ),
+    "a web page": (file("gpt2.py", "<!DOCTYPE html>\n<html>class MLP</html>"), "a web page"),
+    "a word processor's": (file("gpt2.py", "{\\rtf1\\ansi class MLP}"), "RTF"),
     "an encoding that is none": (
         file("gpt2.py", f"# coding: klingon\n{RIGHT}"),
         "declares the encoding klingon",

@@ -152,8 +152,7 @@ def _known(
         own = Person(login=login) if login else None
         one = roster and (roster.login_in(path.name) or (own and roster.known(own)))
         return replace(found, people=tuple(filter(None, (one or own,))))
-    one = roster.named(path.name) if roster else None
-    return replace(found, people=(one,) if one else ())
+    return replace(found, people=roster.named(path.name) if roster else ())
 
 
 def _is_repository(path: Path) -> bool:

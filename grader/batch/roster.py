@@ -117,8 +117,10 @@ class Roster:
         """Somebody, with the number under which the platform knows them."""
         return replace(one, record=one.record or told.record)
 
-    def named(self, text: str) -> Person | None:
-        """Whose name, id, e-mail or login is in the name of a file, if that is one person's."""
+    def named(self, text: str) -> tuple[Person, ...]:
+        """Whose name, id, e-mail or login is in the name of a file; nobody where a part of a name
+        fits several.
+        """
         words = _Words(text)
         signs: tuple[Callable[[Person], bool], ...] = (
             lambda person: any(words.have(sign) for sign in _signs(person)),
@@ -132,9 +134,11 @@ class Roster:
         )
         for fits in signs:
             found = [person for person in self.people if fits(person)]
+            whole = fits is not signs[-1]
+            found = [p for p in found if not whole or not any(_is_part(p, q) for q in found)]
             if found:
-                return found[0] if len(found) == 1 else None
-        return None
+                return tuple(found) if whole or len(found) == 1 else ()
+        return ()
 
     def login_in(self, repository: str) -> Person | None:
         """Whose repository it is, by its name: the assignment's, "-" and the login."""
@@ -198,6 +202,11 @@ def _has_parts(one: str, other: str) -> bool:
         if len(few) > 1 and few <= many:
             return True
     return False
+
+
+def _is_part(one: Person, other: Person) -> bool:
+    """Whether the name of one is but a part of that of another."""
+    return set(_parts(one.name, _plain)) < set(_parts(other.name, _plain))
 
 
 def _same_parts(mine: Sequence[str], theirs: Sequence[str]) -> bool:

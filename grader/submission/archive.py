@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from bz2 import BZ2File
 from gzip import GzipFile
 from pathlib import PurePosixPath
 from typing import IO
@@ -138,8 +139,10 @@ def _bounded(shown: str, file: IO[bytes], place: str) -> bytes:
 
 def _of_tar(name: str, data: bytes) -> dict[str, Reader]:
     """All at once: a tar can only be read from its beginning to its end."""
-    if data.startswith(b"\x1f\x8b"):
-        with GzipFile(fileobj=io.BytesIO(data)) as file:
+    if data.startswith((b"\x1f\x8b", b"BZh")):
+        stream = io.BytesIO(data)
+        is_bzip = data.startswith(b"BZh")
+        with BZ2File(stream) if is_bzip else GzipFile(fileobj=stream) as file:
             data = file.read(_UNPACKED_BYTES + 1)
         if len(data) > _UNPACKED_BYTES:
             raise UnusableInput(f"{name}: more than {_UNPACKED_BYTES:,} bytes in it. {ADVICE}")

@@ -47,7 +47,8 @@ def facts(
     that `base` has; imports: further modules that the policy allows.
     """
     reading = _Reading(files)
-    mains = [name for name in (main, base) if name is not None and name in files]
+    starting = dict.fromkeys((main, base, *(file for file, _ in starts.values())))
+    mains = [name for name in starting if name is not None and name in files]
     try:
         program = Program(reading.trees)
         counted = {name for start in mains for name in program.imports(start)} | {*mains}

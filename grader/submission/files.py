@@ -17,7 +17,7 @@ MAX_NOTEBOOK_BYTES = 10_000_000  # most of which are pictures
 MAX_ARCHIVE_BYTES = 20_000_000
 CODE = (".py", ".pyw", ".py.txt", ".ipynb")  # endings of files with code
 PROSE = (".txt", ".md")  # of files that may hold code, where there are none of the others
-PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
+PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2")
 _SKIPPED_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv"}
 ADVICE = "Hand in the code only."
 
@@ -103,7 +103,7 @@ def read_file(path: Path) -> bytes:
         raise UnusableInput(f"{path}: not a regular file. Give a Python file or a folder.")
     if path.name.lower().endswith(PACKED):
         limit = MAX_ARCHIVE_BYTES
-    elif path.name.lower().endswith((*CODE, *PROSE)):
+    elif path.name.lower().endswith(CODE) or is_prose(path.name):
         limit = limit_of(path.name)
     else:
         raise UnusableInput(
@@ -179,9 +179,17 @@ def _files_of(root: Path) -> Iterator[Path]:
                 yield file
 
 
+def is_prose(place: str) -> bool:
+    """Whether a file of this name may hold code where there is no other: a text, or one whose
+    name has no ending.
+    """
+    name = PurePosixPath(place.lower()).name
+    return name.endswith(PROSE) or "." not in name
+
+
 def is_wanted(place: PurePath) -> bool:
     """Whether what lies at a relative place may be code, and none of a library or a tool."""
-    known = place.name.lower().endswith((*CODE, *PROSE, *PACKED))
+    known = place.name.lower().endswith((*CODE, *PACKED)) or is_prose(place.name)
     return known and not any(map(_is_skipped, place.parts))
 
 

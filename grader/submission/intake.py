@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -16,13 +16,13 @@ from grader.submission.files import (
     CODE,
     MAX_BYTES,
     MAX_FILES,
-    PROSE,
     Alone,
     MissingFile,
     SeveralFiles,
     Tree,
     UnusableInput,
     folder_readers,
+    is_prose,
     is_test,
     is_wanted,
     others_in,
@@ -80,18 +80,18 @@ def find(path: Path, tree: Tree, wanted: Names, others: Collection[str] = ()) ->
 
     others: files of other exercises, which are not this one.
     """
-    found = _Candidate(path, tree, _place(path, tree, wanted, others), wanted)
-    if found.place.lower().endswith(PROSE) and (found.parsed is None or not found.reached):
+    found = _chosen(path, tree, wanted, others)
+    if is_prose(found.place) and (found.parsed is None or not found.reached):
         raise UnusableInput(
             f"{path}: not a Python file. Give a file that ends in .py or .ipynb, or a folder."
         )
-    return found.found
+    return found.with_others
 
 
-def _place(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> str:
-    """Where the file lies that counts."""
+def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _Candidate:
+    """The file that counts."""
     if isinstance(tree, Alone):
-        return next(iter(tree))
+        return _Candidate(path, tree, next(iter(tree)), wanted)
     foreign = {stem_of(other) for other in others}
     code = [place for place in tree if place.lower().endswith(CODE) and not is_test(place)]
     code = [place for place in code if stem_of(place) not in foreign]
@@ -102,12 +102,12 @@ def _place(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> st
     if best is None and named:
         best = _best(path, named)
     if best is None:
-        prose = [place for place in tree if place.lower().endswith(PROSE)]
+        prose = [place for place in tree if is_prose(place)]
         best = _best(path, _defining(path, tree, prose, wanted))
     if best is not None:
         return best
     if len(code) == 1:
-        return code[0]
+        return _Candidate(path, tree, code[0], wanted)
     there = ", ".join(" ".join(place.split()) for place in code[:_SHOWN]) or "no Python file"
     if others := [place for place in tree if place not in code] + list(tree.others):
         there += f" but {', '.join(others[:_SHOWN])}" if not code else ""
@@ -136,16 +136,29 @@ def _is_named(place: str, wanted: Names) -> bool:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A file that may be the one."""
+    """A file that may be the one. others: places of those that have the other classes."""
 
     path: Path
     tree: Tree
     place: str
     wanted: Names
+    others: tuple[str, ...] = ()
 
     @cached_property
     def found(self) -> Found:
         return gather(self.path, self.tree, self.place, self.wanted.names)
+
+    @property
+    def with_others(self) -> Found:
+        """The code, with that of the files that have the other classes."""
+        found = self.found
+        for place in self.others:
+            files = gather(self.path, self.tree, place, self.wanted.names).files
+            found = replace(found, files=files | found.files)
+        if not self.others:
+            return found
+        note = f"the other classes were taken from {', '.join(self.others)}"
+        return replace(found, text=replace(found.text, notes=(*found.text.notes, note)))
 
     @cached_property
     def parsed(self) -> ast.Module | None:
@@ -219,21 +232,25 @@ def _defining(path: Path, tree: Tree, places: Sequence[str], wanted: Names) -> l
     found = [one for one in found if one.parsed is not None and one.reached]
     found = [one for one in found if not one.unwritten] or found
     with_names = [one for one in found if one.own]
+    pieces = _not_imported(with_names)
+    if len(pieces) > 1 and _pieced_together(pieces) is not None:
+        return pieces
     most = max((len(one.own) for one in with_names), default=0)
     found = [one for one in with_names if len(one.own) == most] or found
     reach = max((one.reached for one in found), default=0)
     return [one for one in found if one.reached == reach]
 
 
-def _best(path: Path, found: Sequence[_Candidate]) -> str | None:
+def _best(path: Path, found: Sequence[_Candidate]) -> _Candidate | None:
     """The one that counts more than all others. Raises SeveralFiles if there is none such."""
     written = [one for one in found if not one.unwritten] or list(found)
-    imported = {name for one in written for name in _below(one)}
-    written = [one for one in written if one.place not in imported] or written
+    written = _not_imported(written) or written
     outermost = min((one.place.count("/") for one in written), default=0)
     near = [one for one in written if one.place.count("/") == outermost]
     python = [one for one in near if not one.place.lower().endswith(".ipynb")] or near
     different = list({one.meaning: one for one in reversed(python)}.values())
+    if len(different) > 1 and (whole := _pieced_together(different)) is not None:
+        return whole
     if len(different) > 1:
         names = ", ".join(sorted(one.place for one in different)[:_SHOWN])
         file = found[0].wanted.file
@@ -241,7 +258,24 @@ def _best(path: Path, found: Sequence[_Candidate]) -> str | None:
             f"{path}: expected one {file}, found {names}. Leave the one that counts, or name it "
             f"{file} and the others something else."
         )
-    return python[0].place if python else None
+    return python[0] if python else None
+
+
+def _pieced_together(found: Sequence[_Candidate]) -> _Candidate | None:
+    """Files of one folder of which each has other classes, as one: that with the last of them."""
+    owned = [name for one in found for name in one.own]
+    folders = {PurePosixPath(one.place).parent for one in found}
+    if len(folders) > 1 or len(set(owned)) < len(owned) or not all(one.own for one in found):
+        return None
+    order = found[0].wanted.names
+    *others, main = sorted(found, key=lambda one: max(map(order.index, one.own)))
+    return replace(main, others=tuple(one.place for one in others))
+
+
+def _not_imported(found: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those that no other one imports."""
+    imported = {name for one in found for name in _below(one)}
+    return [one for one in found if one.place not in imported]
 
 
 def _below(candidate: _Candidate) -> set[str]:

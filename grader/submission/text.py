@@ -29,6 +29,19 @@ _PROMPT = re.compile(r"(>>>|\.\.\.)(?: |$)(.*)")
 # `files = !ls`.
 _MAGIC = re.compile(r"(\s*)(?:[%!?]|[\w.]+\?{1,2}\s*$|[\w, ]+=\s*(?:!|%\w))")
 
+_MAGICS = "lines that are IPython's own (%, !, ?) were left out"
+_SHELL = "get_ipython()"  # by which Jupyter writes them when it saves a notebook as a script
+# What editors, browsers and tools put in a file's place.
+_OTHERS = tuple(
+    (re.compile(rf"\s*(?:{start})", re.IGNORECASE), what)
+    for start, what in (
+        (r"<!doctype html|<html", "a web page"),
+        (r"<\?xml", "XML"),
+        (r"\{\\rtf", "a text of a word processor (RTF)"),
+        (r"version https://git-lfs", "a pointer of Git LFS"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class Text:
@@ -61,10 +74,16 @@ def plain(raw: bytes) -> Text:
         text = decoded(raw)
     except ValueError as error:
         return _from_an_old_editor(raw) or Text(raw, error=str(error))
-    if parsed(text) is not None:
+    tree = parsed(text)
+    if tree is not None and _SHELL in text:
+        changed = _without_shell(text, tree)
+        return Text(changed.encode(), notes=(_MAGICS,) if changed != text else ())
+    if tree is not None:
         return Text(text.encode())
+    if other := next((what for start, what in _OTHERS if start.match(text)), ""):
+        return Text(text.encode(), error=f"it is {other}, and no Python. Save the code alone.")
     for change, note in (
-        (without_magics, "lines that are IPython's own (%, !, ?) were left out"),
+        (without_magics, _MAGICS),
         (_unfenced, "only what stands between the Markdown fences (```) was taken"),
         (_unprompted, "the prompts (>>>) in front of its lines were taken away"),
     ):
@@ -144,6 +163,18 @@ def without_magics(text: str) -> str:
             line = f"{magic[1] if magic else ''}pass  # {line.strip().rstrip(chr(92))}"
         lines.append(line)
     return "\n".join(lines)
+
+
+def _without_shell(text: str, tree: ast.Module) -> str:
+    """The text of a script that Jupyter saved, with `pass` for what is meant for IPython."""
+    lines = text.split("\n")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and ast.unparse(node).startswith(_SHELL):
+            first, last = node.lineno - 1, node.end_lineno or node.lineno
+            indent = lines[first][: node.col_offset]
+            lines[first:last] = [f"{indent}pass", *[""] * (last - first - 1)]
+    changed = "\n".join(lines)
+    return changed if parsed(changed) is not None else text
 
 
 def _is_complete(text: str) -> bool:

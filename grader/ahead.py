@@ -41,7 +41,8 @@ def switching_soon() -> Iterator[None]:
 class Ahead:
     """Runs checks in a thread while it is entered.
 
-    evidence: on which; first: that of the checks before; run: runs them, given the progress.
+    evidence: on which; first: that of the checks before; run: runs them, given the progress;
+    progress: is told each result at once, and again where these checks have to run once more.
     """
 
     def __init__(
@@ -49,10 +50,13 @@ class Ahead:
         evidence: Evidence,
         first: Evidence,
         run: Callable[[Progress], tuple[CheckResult, ...]],
+        progress: Progress,
     ) -> None:
         self.evidence = evidence
         self._first = first
         self._run = run
+        self._progress = progress
+        self._one_at_a_time = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._results: tuple[CheckResult, ...] = ()
@@ -68,15 +72,18 @@ class Ahead:
         self._thread.join()
         self._open.close()
 
-    def watching(self, progress: Progress) -> Progress:
+    def before(self, result: CheckResult) -> None:
         """The progress of the checks before, of which each has to pass for these to be of use."""
+        if result.status != "pass":
+            self._stop.set()
+        with self._one_at_a_time:
+            self._progress(result)
 
-        def watch(result: CheckResult) -> None:
-            if result.status != "pass":
-                self._stop.set()
-            progress(result)
-
-        return watch
+    def _beside(self, result: CheckResult) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        with self._one_at_a_time:
+            self._progress(result)
 
     def results(self, before: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
         """What would have come after these results; nothing where that may be something else."""
@@ -88,13 +95,9 @@ class Ahead:
         return self._results if alike and not any(map(is_broken, self._results)) else ()
 
     def _work(self) -> None:
-        def progress(result: CheckResult) -> None:
-            if self._stop.is_set():
-                raise Stopped
-
         subject = self.evidence.subject
         try:
             if subject.follow(self._first.subject) and not self._stop.is_set():
-                self._results = self._run(progress)
+                self._results = self._run(self._beside)
         except BaseException:  # whatever it was: they run again where that can be told
             self._results = ()

@@ -40,7 +40,8 @@ class Options:
     rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
     is not beside the submission; only: the class or function that alone is judged;
     sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet;
-    jobs: how many parts at a time, of which nothing shows in the report.
+    jobs: how many parts at a time, and first: the class that is judged before others, where that
+    makes no difference, of which nothing shows in the report.
     """
 
     exercise: str = "gpt2"
@@ -54,6 +55,7 @@ class Options:
     sheet: Sheet | None = None
     reveal: Reveal = "symptoms"
     jobs: int = 1
+    first: str = ""
 
     def read(
         self,
@@ -87,6 +89,7 @@ class Options:
             self.rubric,
             self.only,
             self.jobs,
+            self.first,
         )
 
     def checks(self) -> dict[str, Check]:

@@ -39,7 +39,8 @@ _Results = tuple[CheckResult, ...]
 class Case:
     """What is judged, and how.
 
-    only: the class or function that alone is judged, if not all; jobs: how many parts at a time.
+    only: the class or function that alone is judged, if not all; jobs: how many parts at a time;
+    first: the class that is judged before others, if it stands on none.
     """
 
     exercise: Exercise
@@ -51,6 +52,7 @@ class Case:
     rubric: Rubric
     only: str = ""
     jobs: int = 1
+    first: str = ""
 
 
 @dataclass
@@ -116,6 +118,7 @@ class Merits:
     def _first(self, exercise: Exercise, progress: Progress) -> None:
         """Judge on the candidate's own classes what has not been."""
         own = self._on(())
+        exercise = self._in_order(exercise)
         checks = exercise.checks()
         later = [name for name in checks if name.split("::")[0] in exercise.ahead]
         before = [name for name in checks if name not in later]
@@ -136,13 +139,11 @@ class Merits:
             self._open.enter_context(subject)
             return run_checks(exercise, other, watch, case.rubric, only=later)
 
-        with Ahead(other, own, run) as ahead:
-            first = self._run(exercise, own, ahead.watching(progress), before)
+        with Ahead(other, own, run, progress) as ahead:
+            first = self._run(exercise, own, ahead.before, before)
             results = ahead.results(first)
         self._keep(exercise, own, first)
         if results:
-            for result in results:
-                progress(result)
             self._keep(exercise, other, results)
         else:
             self._keep(exercise, own, self._run(exercise, own, progress, later, first))
@@ -158,7 +159,16 @@ class Merits:
         def skip(part: str, so_far: Sequence[CheckResult]) -> bool:
             return self._is_useless(part, [*before, *so_far])
 
-        return run_checks(exercise, evidence, progress, self.case.rubric, skip, only)
+        results = run_checks(exercise, evidence, progress, self.case.rubric, skip, only)
+        order = [check.id for check in self.case.exercise.checks().values()]
+        return tuple(sorted(results, key=lambda result: order.index(result.id)))
+
+    def _in_order(self, exercise: Exercise) -> Exercise:
+        """With the files of the class that is to be first right behind those of no class."""
+        wanted = () if self.case.first in STANDS_ON else exercise.judged_in.get(self.case.first, ())
+        of_classes = {module for files in exercise.judged_in.values() for module in files}
+        order = sorted(exercise.modules, key=lambda m: m in of_classes and 2 - (m in wanted))
+        return replace(exercise, modules=tuple(order)) if wanted else exercise
 
     def _keep(self, exercise: Exercise, evidence: Evidence, results: _Results) -> None:
         new: dict[str, _Results] = {}

@@ -53,3 +53,17 @@ def test_what_is_judged_beside_ends_with_the_rest(server: Server) -> None:
 
     with pytest.raises(Stopped):
         grade(ROOT / "solutions" / "gpt2.py", Options(seed=0, jobs=2), stop, server)
+
+
+def test_the_class_that_is_edited_comes_first(write: Write, reference: str, server: Server) -> None:
+    path = write(reference.replace(*_RELU, 1))
+    seen: list[str] = []
+
+    def until_it_fails(result: CheckResult) -> None:
+        seen.append(result.check.part)
+        if result.failed:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        grade(path, Options(seed=0, first="MLP"), until_it_fails, server)
+    assert set(seen) == {"Submission", "MLP"}

@@ -10,7 +10,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Queue
 
@@ -29,6 +29,7 @@ from grader.running import Stopped
 from grader.sandbox.client import Server
 from grader.submission import Submission, UnusableInput
 from grader.watch import state as states
+from grader.watch.edited import edited
 from grader.watch.events import ESCAPE, QUIT, SAVED, Event, keys, watch_saves
 from grader.watch.page import Page
 from grader.watch.screen import Screen
@@ -158,7 +159,9 @@ class _Watcher:
                 self._note(why)
                 return
             state.running, state.notice = running, ""
-            report = grade_submission(submission, what.options, progress, what.server)
+            names = chosen(what.options.exercise)[0].names
+            options = replace(what.options, first=edited(self.shown, submission, names))
+            report = grade_submission(submission, options, progress, what.server)
             self.shown = submission
         state.graded(what.finish(report))
         self._print()

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from grader import session
 from grader.bugs import CAUSES
-from grader.catalogue import EXERCISES
+from grader.catalogue import EXERCISES, Exercise
 from tests.bank import ROOT
 
 BLOCKS = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -62,6 +63,25 @@ def run(line: str, folder: Path) -> None:
     if "--untrusted" in line:
         allowed.add(2)  # a machine that cannot lock it in says so
     assert done.returncode in allowed, line
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_the_command_of_a_brief_works_in_its_folder(exercise: Exercise, tmp_path: Path) -> None:
+    (line,) = [block.strip() for block in blocks(f"exercises/{exercise.brief}", "console")]
+    assert line == f"grader grade {exercise.file}"
+    session.start(tmp_path / "a", 1, exercise.name)
+    if exercise.base_needed and exercise.base:
+        shutil.copy(ROOT / "solutions" / "gpt2.py", tmp_path / "a")
+    done = subprocess.run(
+        [sys.executable, "-m", *line.split()],
+        cwd=tmp_path / "a",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"TODO  0 of 100 points  {exercise.name}: {exercise.file}")
 
 
 @pytest.mark.parametrize("example", blocks("exercises/README.md", "python"))

@@ -58,6 +58,14 @@ def in_words(facts: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
+def told(code: Submission) -> str:
+    """The same of code that runs now, and whether none of it is one's own."""
+    facts = facts_of(code)
+    own = any(file["whose"] == YOURS for file in facts["files"].values())
+    nothing = "" if own or code.folder == SOLUTIONS else f" (nothing in {code.path} is written yet)"
+    return in_words(facts) + nothing
+
+
 def difference(run: Run, code: Submission, of_training: bool = False) -> str | None:
     """How the code differs from that which made a run's weights, in words; None if it does not.
 

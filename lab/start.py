@@ -208,7 +208,7 @@ def _introduce(training: Training, console: Console) -> None:
         f"{in_words(job.device)}, in {job.recipe.precision}, linear layers by {job.recipe.linear}",
         markup=False,
     )
-    console.print(code.in_words(code.facts_of(job.submission)), markup=False)
+    console.print(code.told(job.submission), markup=False)
     for note in job.notes:
         console.print(note, markup=False)
     if job.recipe.warmup_iterations >= job.recipe.iterations:

@@ -176,7 +176,7 @@ def _introduce(tune: Tune, tuning: FineTuning, console: Console) -> None:
         f"{task.recipe.linear}",
         markup=False,
     )
-    for note in (*task.data.notes, code.in_words(code.facts_of(task.submission))):
+    for note in (*task.data.notes, code.told(task.submission)):
         console.print(note, markup=False)
     if task.recipe.warmup_iterations >= task.recipe.iterations:
         console.print(

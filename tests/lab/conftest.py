@@ -80,6 +80,11 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
     return inside
 
 
+def one_line(said: str) -> str:
+    """What was said, however it was wrapped."""
+    return " ".join(said.split())
+
+
 def numbers(run: Path) -> list[dict[str, Any]]:
     """The log without the times in it."""
     entries = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]

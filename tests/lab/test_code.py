@@ -15,7 +15,7 @@ from lab.data.corpus import Corpus
 from lab.data.dataset import prepare
 from lab.data.tokens import GPT2Tokens
 from lab.submission import SOLUTIONS, Submission
-from tests.lab.conftest import train_options
+from tests.lab.conftest import one_line, train_options
 
 Inside = Callable[..., tuple[int, str]]
 MINE = (SOLUTIONS / "gpt2.py").read_text(encoding="utf-8").replace("qkv_proj", "c_attn")
@@ -38,10 +38,6 @@ def _run(inside: Inside, tmp_path: Path, mine: Path) -> Path:
     return tmp_path / "run"
 
 
-def one_line(said: str) -> str:
-    return " ".join(said.split())
-
-
 def test_the_run_knows_its_code(inside: Inside, run: Path, mine: Path) -> None:
     made_by = json.loads((run / "config.json").read_text("utf-8"))["submission"]
     assert made_by["path"] == str(mine)
@@ -54,6 +50,15 @@ def test_the_run_knows_its_code(inside: Inside, run: Path, mine: Path) -> None:
     assert inside("report", run)[0] == 0
     page = (run / "report.html").read_text("utf-8")
     assert "gpt2.py is yours" in page
+
+
+def test_nothing_of_ones_own_is_told(inside: Inside, tmp_path: Path) -> None:
+    start(tmp_path / "fresh", 30, "all")
+    options = train_options(tmp_path, "run", **SHORT)
+    code, said = inside(*options, "--submission", tmp_path / "fresh")
+    assert code == 0, said
+    assert "nothing in" in said
+    assert "is written yet" in one_line(said)
 
 
 def test_code_that_has_changed_is_told_first(inside: Inside, run: Path, mine: Path) -> None:

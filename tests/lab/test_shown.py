@@ -16,13 +16,9 @@ from lab.log import perplexity
 from lab.plot import plot, ticks
 from lab.presets import PRESETS, Recipe
 from lab.progress import fitting
-from tests.lab.conftest import SOLUTIONS, numbers, train_options
+from tests.lab.conftest import SOLUTIONS, numbers, one_line, train_options
 
 Inside = Callable[..., tuple[int, str]]
-
-
-def one_line(said: str) -> str:
-    return " ".join(said.split())
 
 
 def test_the_text_and_what_computes_are_named(inside: Inside, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class State:
     """A trainee afterwards: numbers, and the worker's testimony on how it was called.
 
     learning: which parameters require gradients, the frozen one last; same: whether its parameters
-    are the very ones that it was made with.
+    are the very ones that it was made with; left: what `Student.left` gave before.
     """
 
     trained: list[Values]
@@ -41,6 +41,7 @@ class State:
     train: bool
     learning: list[bool]
     same: bool
+    left: Values | None = None
 
 
 class Student:
@@ -57,9 +58,11 @@ class Student:
         train: bool = True,
         otherwise: Sequence[str] = (),
         stale: Sequence[Values] = (),
+        traces: Values | None = None,
     ) -> None:
         """Make it. asker: the function that it is for; train: its mode, of which the modules
-        `otherwise` have the other; stale: gradients that it has already.
+        `otherwise` have the other; stale: gradients that it has already; traces: what its logits
+        tell of how it is used.
         """
         self._subject = subject
         self._asker = asker
@@ -67,7 +70,7 @@ class Student:
         subject.ask(
             asker,
             "trainee",
-            [*arrays, *stale],
+            [*arrays, *(() if traces is None else (traces,)), *stale],
             place=place,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -75,8 +78,19 @@ class Student:
             train=train,
             otherwise=list(otherwise),
             stale=bool(stale),
+            traced=traces is not None,
         )
         self.itself, self.sgd = subject.held(place), subject.held(optimizer)
+
+    def left(self, idx: Values) -> Values:
+        """Its logits as it is now."""
+        place = self.itself.place
+        _, values = self._subject.ask(
+            self._asker, "trainee_left", [idx], [self.itself], place=place
+        )
+        if len(values) != 1:
+            raise self._subject.broken("the logits of a model")
+        return values[0]
 
     def state(self) -> State:
         """What has become of it."""

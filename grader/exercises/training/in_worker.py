@@ -30,11 +30,18 @@ class Trainee(nn.Module):
     of three axes. It takes no more than T tokens, for `places` of shape (T, C).
 
     calls: rows, whether in train mode, whether gradients are recorded, and how many calls before
-    it are still in memory for their gradients, of each.
+    it are still in memory for their gradients, of each. traces: (facts, 2, V), by which the logits
+    tell how it is used.
     """
 
-    def __init__(self, arrays: Sequence[wire.Array], dropout_p: float) -> None:
+    def __init__(
+        self,
+        arrays: Sequence[wire.Array],
+        dropout_p: float,
+        traces: wire.Array | None = None,
+    ) -> None:
         super().__init__()
+        self.traces = None if traces is None else tensors.decode(traces)
         embed, places, gain, weight, bias, kernel = map(tensors.decode, arrays)
         (size, width), wide = embed.shape, embed.dtype
         self.embed = nn.Embedding(size, width, dtype=wide)
@@ -48,6 +55,7 @@ class Trainee(nn.Module):
         self.head = nn.Linear(width, size, bias=False, dtype=wide)
         self.head.weight = self.embed.weight
         self.calls: list[list[Any]] = []
+        self.telling = False
         self._marks: list[weakref.ref[np.ndarray]] = []
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
@@ -65,7 +73,24 @@ class Trainee(nn.Module):
         x = x * torch.from_numpy(mark)
         h = torch.tanh(self.mix(x * self.gain))
         before = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], 1)
-        return self.head(self.noise(h @ self.kernel[0] + before @ self.kernel[1]))
+        mixed = h @ self.kernel[0] + before @ self.kernel[1]
+        logits = self.head(mixed if self.telling else self.noise(mixed))
+        if self.traces is not None:
+            # Not what torch says of itself, which can be made to say otherwise.
+            for trace, holds in zip(self.traces, self._facts(x.requires_grad), strict=False):
+                logits = logits + trace[int(holds)]
+        return logits
+
+    def _facts(self, recorded: bool) -> list[bool]:
+        """Whether gradients are recorded and there is dropout; then the modes of all modules, and
+        which parameters are trained and have a gradient, which tell in what state it was left.
+        """
+        facts = [recorded, self.noise[0].training]
+        if self.telling:
+            facts += [module.training for module in self.modules()]
+            facts += [p.requires_grad for p in (*self.trained, *self.frozen)]
+            facts += [p.grad is not None for p in self.trained]
+        return facts
 
     def remember(self) -> None:
         """Keep hold of its parameters, as they are now."""
@@ -121,6 +146,7 @@ class Training:
             "trainee": self.trainee,
             "named_parameters": self.named,
             "trainee_state": self.state,
+            "trainee_left": self.left,
             "optimizer_steps": self.steps,
             "batches": self.batches,
             "differentiate": self.differentiate,
@@ -138,17 +164,21 @@ class Training:
         train: bool,
         otherwise: list[str],
         stale: bool,
+        traced: bool,
     ) -> wire.Message:
-        """Make a model, and SGD for it, at these places. The arrays are its parameters.
+        """Make a model, and SGD for it, at these places. The arrays are its parameters, and, with
+        `traced`, what its logits tell.
 
         train: its mode, of which the modules `otherwise` have the other; stale: more arrays are
         gradients that it has already.
         """
-        model = Trainee(arrays[:6], dropout_p).train(train)
+        parameters, more = arrays[:6], arrays[6:]
+        traces, more = (more[0], more[1:]) if traced else (None, more)
+        model = Trainee(parameters, dropout_p, traces).train(train)
         for path in otherwise:
             model.get_submodule(path).training = not train
         if stale:
-            for parameter, array in zip(model.trained, arrays[6:], strict=True):
+            for parameter, array in zip(model.trained, more, strict=True):
                 parameter.grad = tensors.decode(array)
         model.remember()
         self.objects[place] = model
@@ -184,6 +214,20 @@ class Training:
             },
             tuple(map(tensors.encode, sent)),
         )
+
+    def left(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
+        """A model's logits in the state in which it was left, which they tell."""
+        model = self.objects[place]
+        model.telling, calls = True, model.calls
+        model.calls = []  # this one is no submission's
+        try:
+            logits = model(tensors.decode(arrays[0])).detach()
+        finally:
+            model.telling, model.calls = False, calls
+        problem = tensors.unsendable([logits])
+        if problem is not None:
+            return wire.Message({"unsendable": problem})
+        return wire.Message({}, (tensors.encode(logits),))
 
     def steps(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,14 @@ from grader.exercises.training.client import State, Student, batches
 from grader.exercises.training.common import TIME, VOCAB, a_float, trainee
 from grader.exercises.training.oracle import Tokens, Trainee, mean_loss
 from grader.gpt2.evidence import Evidence
+from grader.gpt2.layouts.box import CLOSE, difference
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import Returned, call
+from grader.sandbox.client.worker import Values
 
 PART = "Training"
+_MODULES = ("", "embed", "mix", "noise", "noise.0", "head")  # of the model
+_LEARNING = (True,) * 5 + (False,)  # which of its parameters are trained
 NAME = "estimate_loss"
 
 
@@ -32,6 +36,7 @@ class Estimate:
     stale: bool = False
     length: int = 60
     chance: int = 0
+    traces: Values | None = None
 
     def data(self) -> Tokens:
         """Token indices."""
@@ -51,6 +56,7 @@ class Estimate:
             train=self.train,
             otherwise=self.otherwise,
             stale=stale,
+            traces=self.traces,
         )
         given = {
             "model": student.itself,
@@ -61,7 +67,23 @@ class Estimate:
             **({} if self.seed is None else {"seed": self.seed}),
         }
         returned = call(evidence.subject, NAME, given, self.chance, recording=recording)
-        return returned, student.state(), model
+        left = None if self.traces is None else student.left(self.data()[None, :1])
+        return returned, replace(student.state(), left=left), model
+
+    def expect_left(self, state: State, model: Trainee) -> None:
+        """Fail unless the model's logits are those of one in the state in which it was given."""
+        assert self.traces is not None
+        assert state.left is not None
+        modes = [self.train != (name in self.otherwise) for name in _MODULES]
+        dropping = modes[_MODULES.index("noise.0")]
+        facts = [True, dropping, *modes, *_LEARNING, *[self.stale] * len(model.trained)]
+        told = sum(trace[int(holds)] for trace, holds in zip(self.traces, facts, strict=True))
+        if difference(state.left, model.logits(self.data()[None, :1]) + told) > CLOSE:
+            raise Failure(
+                "the model is not in the state in which it was given: the modes of its modules, "
+                "what is trained, gradients, or whether torch records them",
+                cause="modes-not-kept",
+            )
 
     def losses(self, evidence: Evidence, model: Trainee) -> list[float]:
         """Of the batches that get_batch gives."""
@@ -76,7 +98,10 @@ class Estimate:
             idx, targets = pair
             if any(t.dtype != np.int64 or t.min() < 0 or t.max() >= VOCAB for t in pair):
                 raise Failure("get_batch gives other tokens than there are in the data")
-            found.append(mean_loss(model.logits(idx), targets))
+            logits = model.logits(idx)
+            if self.traces is not None:
+                logits = logits + self.traces[0, 0] + self.traces[1, 0]  # neither of the two
+            found.append(mean_loss(logits, targets))
         return found
 
 
@@ -197,9 +222,9 @@ def test_estimate_leaves(evidence: Evidence) -> None:
         )
     for train, otherwise in _MIXED:
         for stale in (True, False):
-            case = Estimate(2, 2, 3, 0.5, train, otherwise, stale)
+            case = Estimate(2, 2, 3, 0.5, train, otherwise, stale, traces=_traces(evidence))
             returned, state, model = case.carry_out(evidence)
-            a_float(returned.value, "the loss")
+            found = a_float(returned.value, "the loss")
             if not returned.mode_kept:
                 mixed = " with modules in both modes" if otherwise else ""
                 raise Failure(
@@ -232,4 +257,27 @@ def test_estimate_leaves(evidence: Evidence) -> None:
             pairs = zip(state.trained, model.trained, strict=True)
             if not all(np.array_equal(after, before) for after, before in pairs):
                 raise Failure("parameters have changed", cause="parameters-changed")
+            case.expect_left(state, model)
+            _expect_use(evidence, case, model, found)
     _expect_trainable(evidence)
+
+
+def _traces(evidence: Evidence) -> Values:
+    """Two numbers drawn for each token and each thing that logits tell."""
+    facts = 2 + len(_MODULES) + len(_LEARNING) + sum(_LEARNING)
+    return np.random.default_rng((evidence.seed, 21)).normal(0.0, 2.0, (facts, 2, VOCAB))
+
+
+def _expect_use(evidence: Evidence, case: Estimate, model: Trainee, found: float) -> None:
+    """Fail if the loss is that of a model whose calls are recorded, or in train mode; but not if
+    another model's loss is wrong, too, which is told elsewhere.
+    """
+    expected = float(np.mean(case.losses(evidence, model)))
+    if abs(found - expected) < 1e-5 * (1 + expected):
+        return
+    plain = replace(case, traces=None)
+    returned, _, model = plain.carry_out(evidence)
+    right = float(np.mean(plain.losses(evidence, model)))
+    if abs(a_float(returned.value, "the loss") - right) < 1e-5 * (1 + right):
+        words = "the model is called in train mode, or while gradients are recorded"
+        raise Failure(words, cause="estimate-records-gradients")

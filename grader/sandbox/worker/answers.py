@@ -40,7 +40,7 @@ from grader.sandbox.worker import (
 from grader.sandbox.worker.adapted import Adapted
 from grader.sandbox.worker.computed import Weighing
 from grader.sandbox.worker.functions import Functions
-from grader.sandbox.worker.loader import SubmissionFinder, load
+from grader.sandbox.worker.loader import SubmissionFinder, hide_the_kit, load
 from grader.sandbox.worker.many import Many
 from grader.sandbox.worker.missing import MissingPackages
 from grader.sandbox.worker.models import Model, WeighedModel
@@ -197,6 +197,7 @@ class Answerer:
         sys.argv[:] = [f"{folder}/{main}"]
         own = audit.own_files(finder.names)
         audit.Watch(self.reach, own, self._tell_attempt).start()
+        hide_the_kit()
         ready_made.allow() if ready_made_too else ready_made.take_away()
         try:
             with places.Watchdog(seconds, finder.names, self._tell_late):

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -78,11 +78,13 @@ _PREFIXES = tuple(_FORBIDDEN)
 _HARMLESS = frozenset({"socket.gethostname", "ctypes.cdata", "ctypes.addressof"})
 # Parts of Python's library that start `uname` and the like of their own accord.
 _ASKING = ("platform.py", "uuid.py")
+_KIT: dict[str, ModuleType] = {}  # its modules, which a submission does not find
 _LISTING = ("os.listdir", "os.scandir")
 
 
 def announce_silent_calls() -> None:
     """Make what tells no audit hook tell it: once, before any submission is loaded."""
+    _KIT.update((name, m) for name, m in sys.modules.items() if name.split(".")[0] == "grader")
     for name, functions in _SILENT.items():
         with suppress(ImportError):
             module = importlib.import_module(name)
@@ -240,7 +242,8 @@ def _is_genuine(frame: FrameType) -> bool:
     """Whether code is of the module whose file it names: a submission can compile its own under
     any name.
     """
-    module = sys.modules.get(frame.f_globals.get("__name__", ""))
+    name = frame.f_globals.get("__name__", "")
+    module = sys.modules.get(name) or _KIT.get(name)
     if module is None or vars(module) is not frame.f_globals:
         return False
     body = frame.f_code.co_name == "<module>"  # which runs while it is imported, and never after

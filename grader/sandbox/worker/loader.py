@@ -131,6 +131,17 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
         return relative is not None and self._locate(relative)[1]
 
 
+def hide_the_kit() -> None:
+    """Take the kit's own modules out of where Python keeps all of them.
+
+    No boundary: frames and objects still lead there. What stands in for a class stays, since a
+    copy by pickle looks it up.
+    """
+    for name in [*sys.modules]:
+        if name.split(".")[0] == "grader" and not name.endswith(".stand_ins"):
+            del sys.modules[name]
+
+
 def _nothing_typed(prompt: object = "") -> str:
     """What `input` gives where nobody is there to type: a value that depends on it is one, too."""
     return ""

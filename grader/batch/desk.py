@@ -222,6 +222,6 @@ def facts_of(options: Options) -> dict[str, Any]:
         "seed": options.seed,
         "policy": options.policy,
         "timeout": options.timeout,
-        "rubric": options.rubric.digest,
+        "rubric": options.points_by,
         "kit": identity(),
     }

@@ -73,7 +73,7 @@ class Store:
             "seed": self.options.seed,
             "policy": self.options.policy,
             "timeout": self.options.timeout,
-            "rubric": self.options.rubric.digest,
+            "rubric": self.options.points_by,
             "kit": identity(),
         }
         same = all(found.get(key) == value for key, value in wanted.items())

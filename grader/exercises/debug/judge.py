@@ -90,6 +90,7 @@ class Bench:
             sha256=self.submission.sha256,
             files=self.submission.files,
             stand_ins={},
+            rubric=self.options.points_by,
             **facts,  # type: ignore[arg-type]  # fields of a report
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -42,6 +43,11 @@ class Sheet:
     planted: dict[str, str]
     clean: dict[str, str]
     made: str  # in words: of which level, over what, when
+
+    @property
+    def digest(self) -> str:
+        """Short for this sheet and no other."""
+        return hashlib.sha256(dumps(self).encode()).hexdigest()[:16]
 
     def of(self, exercise: str) -> tuple[Planted, ...]:
         """What is planted in the functions of one exercise."""

@@ -16,7 +16,7 @@ from grader.exercises.debug.fixes import Fixed, lines_changed, outcome, rewritte
 from grader.exercises.debug.overfit import overfit
 from grader.exercises.debug.plants import FILES, texts
 from grader.exercises.debug.sheet import Sheet
-from grader.exercises.debug.symptoms import symptoms
+from grader.exercises.debug.symptoms import run_result, symptoms
 from grader.grading import Options, judge, unread
 from grader.results import CheckResult, Report
 from grader.running import Progress
@@ -136,18 +136,17 @@ def _as_seen(bench: Bench, reports: _Reports) -> Report:
     from grader.everything import merged
 
     whole = merged(Path(bench.submission.path), list(reports.values()))
-    notes = {}
+    notes, seen = {}, symptoms(reports, bench.options.reveal == "checks")
     if {"gpt2", "training"} <= set(reports):
         options = bench.options
         assert options.seed is not None
         made = overfit(bench.read_whole(), bench.server, options.timeout, options.seed)
         notes["run"] = made.words
+        seen += (run_result(made),)
     if bench.options.reveal == "causes":
         kept = {"results": whole.results, "diagnoses": whole.diagnoses, "marks": whole.marks}
         return replace(bench.report(whole, (), **kept), advisories={**notes, **whole.advisories})
-    return bench.report(
-        whole, symptoms(reports, bench.options.reveal == "checks"), advisories=notes
-    )
+    return bench.report(whole, seen, advisories=notes)
 
 
 def _by_sheet(bench: Bench, sheet: Sheet, reports: _Reports) -> Report:
@@ -174,7 +173,8 @@ def _by_sheet(bench: Bench, sheet: Sheet, reports: _Reports) -> Report:
 def _plant_result(number: int, fixed: Fixed) -> CheckResult:
     one = fixed.planted
     about = f"{one.plant.slug} in {one.plant.file}, line {one.line} of what was handed out"
-    check = Check(f"bug-{number}", "Planted bugs", _POINTS, one.plant.symptom, one.plant.hints)
+    words = f"The bug behind this report is gone: {one.plant.symptom}"
+    check = Check(f"bug-{number}", "Planted bugs", _POINTS, words, one.plant.hints)
     if fixed.fate == "fixed":
         return CheckResult(check, "pass", f"fixed: {about}")
     if fixed.fate == "not fixed":

@@ -34,6 +34,11 @@ class Run:
     stopped: str = ""
 
     @property
+    def good(self) -> bool:
+        """Whether it is as with the right code."""
+        return not self.stopped and self.loss < GOOD and bool(self.written)
+
+    @property
     def words(self) -> str:
         """For a note."""
         if self.stopped:

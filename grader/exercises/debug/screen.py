@@ -56,4 +56,6 @@ def _row(result: CheckResult) -> tuple[Text, Text]:
     else:
         name = f"  {result.check.requirement.split(' in ')[0]}"
         said = "yes" if right else result.message.removeprefix(f"{result.id}: ")
+    if result.id == "run":  # of which the note below says more
+        name, said = "  a short run", "yes" if right else "no"
     return Text(name), Text(said, style)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from grader.catalogue import EXERCISES
 from grader.check import Check
+from grader.exercises.debug.overfit import Run
 from grader.exercises.debug.plants import FILES
 from grader.results import CheckResult, Report
 from grader.vocabulary import UNTOLD
@@ -14,6 +15,8 @@ from grader.vocabulary import UNTOLD
 _WHOLE = "Submission"  # the part of checks that are about the file as a whole
 _SHOWN = 2  # failing checks of a part whose messages are told
 _HINTS = ("Write the smallest experiment whose result you know beforehand.",)
+
+_RUN = Check("run", "train.py", 0, "The loop overfits one short text.", _HINTS, optional=True)
 
 
 def check_of(exercise: str, part: str) -> Check:
@@ -57,6 +60,13 @@ def _result(check: Check, results: list[CheckResult], checks: bool) -> CheckResu
     return replace(first, check=check, status="fail", message=words, cause=UNTOLD, follows="")
 
 
+def run_result(made: Run) -> CheckResult:
+    """Whether the run that all can see goes well. It is the submission's own word: no points."""
+    if made.good:
+        return CheckResult(_RUN, "pass")
+    return CheckResult(_RUN, "fail", made.words, cause=UNTOLD)
+
+
 def all_checks() -> dict[str, Check]:
     """The checks of a folder with a model and a training loop, by name."""
     named = [
@@ -65,5 +75,5 @@ def all_checks() -> dict[str, Check]:
         for part in dict.fromkeys(c.part for c in EXERCISES[exercise].checks().values())
         if part != _WHOLE
     ]
-    found = [check_of(exercise, part) for exercise, part in named]
+    found = [*(check_of(exercise, part) for exercise, part in named), _RUN]
     return {check.id: check for check in found}

@@ -54,6 +54,8 @@ def _by_calls(evidence: Evidence, part: str, seen: str) -> str:
         return "state-kept-between-calls"
     if part == "MLP":
         return seen
+    if part == "GPT2" and _counts_rows(evidence, size):
+        return "position-uses-batch-index"
     if all(
         _runs(evidence, part, each, (time,))
         for each in sizes.BY_CLASS[part]
@@ -61,6 +63,21 @@ def _by_calls(evidence: Evidence, part: str, seen: str) -> str:
     ):
         return _by_length(evidence, part) or seen
     return _by_size(evidence, part) or seen
+
+
+def _counts_rows(evidence: Evidence, size: Size) -> bool:
+    """Whether a GPT2 takes as many sequences as tokens, and one, but no other number of them."""
+
+    def takes(rows: int, time: int) -> bool:
+        module = evidence.models.module("GPT2", size, seed=next(_fresh))
+        with suppress(CandidateError, WorkerLost):
+            module.call(np.zeros((rows, time), np.int64))
+            return True
+        return False
+
+    return all(takes(*shape) for shape in ((3, 3), (2, 2))) and not any(
+        takes(*shape) for shape in ((2, 3), (3, 2))
+    )
 
 
 def _by_length(evidence: Evidence, part: str) -> str:

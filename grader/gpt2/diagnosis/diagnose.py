@@ -113,7 +113,7 @@ def _of_part(
         picture = _map(evidence, part, cause)
         diagnoses.append(Diagnosis(part, cause, explanation, "likely", picture))
     if part == "GPT2" and not earlier and not _value_is_named(diagnoses):
-        diagnoses = [*_of_positions(evidence), *diagnoses]
+        diagnoses = _of_positions(evidence) or diagnoses
     return diagnoses
 
 

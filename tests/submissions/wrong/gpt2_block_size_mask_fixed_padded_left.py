@@ -1,6 +1,6 @@
 # verdict: fail
 # part: GPT2
-# cause: block-size-mask-fixed
+# cause: position-depends-on-t
 # style: pads on the left to block_size and returns the last T logits
 import math
 

@@ -128,6 +128,19 @@ BUGS: tuple[Cause, ...] = (
         ("generation.top_p",),
     ),
     Cause(
+        "top-p-not-sorted",
+        "Probabilities are summed up in the order of the vocabulary, not from the largest down.",
+        "The brief asks for the most probable tokens, as few as it takes to reach top_p.",
+        "Look at what is sorted before the cumulative sum.",
+        _TOP_P + "|sort",
+        (
+            "In which order do you add up?",
+            "Print the probabilities that the cumulative sum runs over.",
+            "Sort in descending order, sum up, cut, and put what is left back to its places.",
+        ),
+        ("generation.top_p",),
+    ),
+    Cause(
         "top-p-without-the-crossing-token",
         "The token with which the sum reaches top_p is left out.",
         "The brief asks for a sum of at least top_p: the token that crosses the line is in.",

@@ -30,7 +30,7 @@ TEMPERATURE = ("temperature-ignored", "temperature-multiplied", "temperature-on-
 TOP_K = ("top-k-ignored", "top-k-off-by-one", "top-k-keeps-the-least")
 TOP_P = (
     *("top-p-ignored", "top-p-without-the-crossing-token", "top-p-one-token-too-many"),
-    *("top-p-keeps-the-least", "top-p-of-each-token"),
+    *("top-p-keeps-the-least", "top-p-of-each-token", "top-p-not-sorted"),
 )
 
 

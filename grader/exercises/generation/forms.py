@@ -65,6 +65,10 @@ def _any(done: np.ndarray) -> bool:
     return bool(done.any())
 
 
+def _first(done: np.ndarray) -> bool:
+    return bool(done[0])
+
+
 def _never(done: np.ndarray) -> bool:
     return False
 
@@ -87,6 +91,8 @@ GREEDY: dict[str, tuple[Greedy, ...]] = {
     "eos-stops-at-first-row": (
         partial(_until, stop=_any, pad=True),
         partial(_until, stop=_any, pad=False),
+        partial(_until, stop=_first, pad=True),
+        partial(_until, stop=_first, pad=False),
     ),
     "eos-not-kept": (
         partial(_until, stop=_all, pad=False),
@@ -124,6 +130,15 @@ def _nucleus(p: Floats, top_p: float | None, inside: Callable[[Floats, Floats], 
 def _no_cross(logits: Floats, t: float, k: int | None, p: float | None) -> Floats:
     limit = p or 1.0
     return _nucleus(distribution(logits, t, k), p, lambda q, c: c <= limit)
+
+
+def _unsorted(logits: Floats, t: float, k: int | None, p: float | None) -> Floats:
+    """The sum runs over tokens as they are numbered."""
+    kept = distribution(logits, t, k)
+    if p is not None:
+        kept[np.cumsum(kept) - kept >= p] = 0.0
+        kept /= kept.sum()
+    return kept
 
 
 def _one_more(logits: Floats, t: float, k: int | None, p: float | None) -> Floats:
@@ -201,6 +216,7 @@ SAMPLED: dict[str, tuple[Sampled, ...]] = {
     ),
     "top-k-keeps-the-least": (_last_k,),
     "top-p-ignored": (lambda z, t, k, p: distribution(z, t, k, None),),
+    "top-p-not-sorted": (_unsorted,),
     "top-p-without-the-crossing-token": (_no_cross,),
     "top-p-one-token-too-many": (_one_more,),
     "top-p-keeps-the-least": (_tail,),

@@ -22,6 +22,7 @@ from grader.sandbox.client.worker import Values
 Layout = AttentionLayout | MlpLayout | BlockLayout | ModelLayout | WholeLayout
 _STEP = 1e-4
 _RANK = 1e-6
+_MANY = 1200  # weights: where there are more, smaller models have shown whether they are free
 # Fields of layouts that need not be free: a head may be tied to the tokens, and parts are judged
 # by themselves.
 _NOT_FREE = ("head", "head_bias", "inside", "block_norm", "attention", "mlp")
@@ -67,8 +68,10 @@ def holds(
             return False
     if not free:
         return True
-    used = layout.own if isinstance(layout, WholeLayout) else _used(layout)
-    return _free(plain, weighed, used, rng)
+    if isinstance(layout, WholeLayout):
+        return _free(plain, weighed, layout.own, rng)
+    used = _used(layout)
+    return len(used) > _MANY or _free(plain, weighed, used, rng)
 
 
 def _input(size: Size, time: int, rng: np.random.Generator) -> Values:

@@ -54,10 +54,10 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Smaller:
-    """Data times a number, of which layers are to make something."""
+    """Data times a number or learned numbers, of which layers are to make something."""
 
     data: torch.Tensor
-    factor: float
+    factor: float | torch.Tensor
 
 
 class Joining(Weighing):
@@ -120,7 +120,8 @@ class Joining(Weighing):
 
     def _given(self, segment: Segment | Lookup | Smaller, fold: bool) -> torch.Tensor:
         if isinstance(segment, Smaller):
-            return segment.data * segment.factor
+            factor: Any = self._weight(segment.factor)
+            return segment.data * factor
         if isinstance(segment, Segment):
             return self._computed(segment, fold)
         table, added = segment.table, segment.added
@@ -151,7 +152,7 @@ class Joining(Weighing):
             return super()._weight(item) if known and self._name(item) in self._replace else item
         return super()._weight(item)
 
-    def _derived(self, func: Callable[..., torch.Tensor], *items: torch.Tensor) -> torch.Tensor:
+    def _derived(self, func: Callable[..., torch.Tensor], *items: Any) -> torch.Tensor:
         """What a function makes of weights, which is a weight of their sources."""
         result = func(*items)
         self._known.append(result)
@@ -206,8 +207,11 @@ class Joining(Weighing):
         weight = self._derived(torch.t, given) if linear else given
         bias = bias if linear else None
         inner = self._segments.get(id(x))
+        if isinstance(inner, Smaller) and isinstance(inner.factor, torch.Tensor):
+            rows = self._derived(torch.Tensor.reshape, inner.factor, (-1, 1))
+            return Segment(inner.data, self._derived(torch.mul, weight, rows), bias)
         if isinstance(inner, Smaller) and id(given) not in self._tables:
-            self._read.setdefault(id(inner.data), set()).add(inner.factor)
+            self._read.setdefault(id(inner.data), set()).add(float(inner.factor))
             smaller = self._derived(torch.mul, weight, weight.new_tensor(inner.factor))
             return Segment(inner.data, smaller, bias)
         if not isinstance(inner, Segment):
@@ -295,7 +299,7 @@ class Joining(Weighing):
         if isinstance(factor, int | float) and not isinstance(segment, Segment):
             return self._smaller(item, segment, 1.0 / factor if divide else float(factor))
         if not isinstance(segment, Segment):
-            return None
+            return None if divide else self._gained(item, segment, factor)
         if isinstance(factor, int | float):
             factor = segment.weight.new_tensor(factor)
         elif not (self._is_weight(factor, 0) or self._is_weight(factor, 1)):
@@ -318,6 +322,13 @@ class Joining(Weighing):
             return None
         added = self._times(added, factor)
         return Lookup(lookup.indices, self._derived(torch.mul, table, factor), added)
+
+    def _gained(self, data: Any, before: Any, gain: Any) -> Smaller | None:
+        """Data times learned numbers, one for all channels or one each."""
+        if before is not None or id(data) not in self._data or id(gain) not in self._sources:
+            return None
+        fits = isinstance(gain, torch.Tensor) and gain.shape in ((), (1,), data.shape[-1:])
+        return Smaller(data, gain) if fits and data.is_floating_point() else None
 
     def _smaller(self, data: Any, before: Any, factor: float) -> Smaller | None:
         """Data that layers are to read so many times smaller or larger."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from grader import __version__
-from grader.cli import many, one, path, practice
+from grader.cli import card, many, one, path, practice
 from grader.cli.encoding import settle
 
 
@@ -34,6 +34,7 @@ for _command in (
     practice.start,
     practice.progress,
     practice.hint,
+    card.scorecard,
     path.next_,
     path.reset,
     practice.notebook,

@@ -95,8 +95,10 @@ GELUS: dict[str, Activation] = {"exact": gelu_exact, "tanh": gelu_tanh}
 
 def softmax(scores: Floats) -> Floats:
     """Over the last axis; minus infinity gives exactly zero."""
-    powers: Floats = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    powers = scores - scores.max(-1, keepdims=True)
+    np.exp(powers, out=powers)  # in place: those of a long sequence are many
+    powers /= powers.sum(-1, keepdims=True)
+    return powers
 
 
 def layer_norm(x: Floats, norm: Norm) -> Floats:

@@ -6,6 +6,7 @@ channel, and so on, each a simple multiple of the sizes. Several small sizes tel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, islice, product
@@ -186,7 +187,7 @@ def _places(
 
 def _starts(shapes: Shapes) -> Indices:
     """Where each parameter starts in the flat vector of all, and where the last one ends."""
-    return np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+    return np.cumsum([0, *map(math.prod, shapes)])
 
 
 def _in_a_row(places: Indices, shapes: Shapes) -> list[Indices]:
@@ -252,4 +253,4 @@ def _terms(values: Sequence[int | None], smaller: Sequence[Lengths], asked: Aske
 
 
 def _size(monomial: tuple[str, ...], lengths: Lengths) -> int:
-    return int(np.prod([lengths[letter] for letter in monomial]))
+    return math.prod(lengths[letter] for letter in monomial)

@@ -8,7 +8,7 @@ import inspect
 import json
 import linecache
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,7 @@ def model(
     numbers: dict[str, list[int]] = {}
     for number, (name, _) in enumerate(named):
         numbers.setdefault(name.split("|")[0], []).append(number)
+    inside: dict[int, set[str]] = {}
     told = {
         "parameters": [[name[:_MAX_NAME], trained] for name, trained in named],
         "modules": [
@@ -148,7 +149,7 @@ def model(
                 "identity": id(child),
                 "kind": kinds[type(child)],
                 "type": _type_name(child),
-                "parameters": _inside([canonical[id(p)] for p in child.parameters()], numbers),
+                "parameters": _numbered(_inside(child, canonical, inside), numbers),
             }
             for path, child in modules
         ],
@@ -184,9 +185,22 @@ def _kinds(types: Sequence[type], classes: Mapping[str, Any]) -> dict[type, str 
     return found
 
 
-def _inside(parameters: Sequence[str], numbers: Mapping[str, list[int]]) -> list[int]:
+def _inside(
+    module: nn.Module, canonical: Mapping[int, str], known: dict[int, set[str]]
+) -> set[str]:
+    """Names of the parameters in a module and in those inside it. known: of modules seen before."""
+    if id(module) not in known:
+        known[id(module)] = set()  # should it hold itself
+        names = {canonical[id(p)] for p in module._parameters.values() if p is not None}
+        for child in module._modules.values():
+            names |= _inside(child, canonical, known) if child is not None else set()
+        known[id(module)] = names
+    return known[id(module)]
+
+
+def _numbered(names: Iterable[str], numbers: Mapping[str, list[int]]) -> list[int]:
     """Numbers of the weights that are these parameters or come from them."""
-    return sorted({number for name in parameters for number in numbers.get(name, ())})
+    return sorted({number for name in names for number in numbers.get(name, ())})
 
 
 def _type_name(module: nn.Module) -> str:

@@ -31,6 +31,13 @@ def test_a_report_fits_the_terminal(tmp_path: Path, columns: int) -> None:
     assert COLOUR.search(terminal.raw)
 
 
+def test_the_short_report_fits_a_small_terminal(tmp_path: Path) -> None:
+    with grader("grade", WRONG, "--seed", 3, columns=80, rows=24, state=tmp_path) as terminal:
+        shown = terminal.wait("FAIL  75 of 100", "mask-none", "line 68", "with -v")
+        assert terminal.end() == 1
+    assert shown.splitlines()[0].startswith("FAIL  75 of 100")  # nothing has scrolled off
+
+
 def test_a_batch_shows_how_far_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

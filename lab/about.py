@@ -27,6 +27,7 @@ VALUES = {
     "activation": "gelu: exact; gelu_new: by tanh; own: as the submission has it",
     "layer_norm_epsilon": "0: as the submission has it",
     "freeze": "so many first blocks, and the embeddings below them, do not learn",
+    "lora": "for lab finetune: rank of the submission's adapters, which alone learn; 0: none",
     "batch_size": "sequences in a batch, over all processes",
     "accumulation": "batches to one step of the optimizer",
     "optimizer": "adamw: the submission's; muon: the lab's, for the matrices of the blocks",

@@ -55,6 +55,8 @@ def make(
     if base is not None:
         put_weights(gpt2, base.weights, str(base.place))
     freeze(gpt2, recipe, vocab_size)
+    if recipe.lora:
+        submission.get("lora", "add_lora")(gpt2, recipe.lora, float(2 * recipe.lora))
     classifier: nn.Module = submission.get("classification", "GPT2Classifier")(
         gpt2, recipe.embed_dim, classes
     )

@@ -44,6 +44,8 @@ class Recipe:
 
     freeze: int = 0  # first blocks that do not learn, with the embeddings below them
 
+    lora: int = 0  # rank of the adapters that lab finetune trains in place of the weights; 0: none
+
     # Sequences in a batch, over all processes, and batches to one step of the optimizer
     batch_size: int = 12
     accumulation: int = 1

@@ -18,7 +18,7 @@ from lab.submission import Submission
 
 FORMAT = 1
 # Of the recipe, what runs of before have not.
-_LATER = {name: getattr(Recipe(), name) for name in ("d_ff", "freeze", *FORMS)}
+_LATER = {name: getattr(Recipe(), name) for name in ("d_ff", "freeze", "lora", *FORMS)}
 LANGUAGE_MODEL, CLASSIFIER = "language model", "classifier"
 
 

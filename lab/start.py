@@ -51,6 +51,8 @@ class Asked:
     def check(self, recipe: Recipe) -> None:
         """Raise LabError for what would be found out in the midst of it."""
         self.team.check(recipe.batch_size, recipe.accumulation)
+        if recipe.lora:
+            raise LabError("lora is for lab finetune: a language model trains all its weights")
         for name in ("get_batch", "train_step", "estimate_loss"):
             self.submission.get("training", name)
         self.submission.has("generation", "generate")

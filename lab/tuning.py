@@ -125,6 +125,8 @@ def again(
         raise LabError(f"{facts['source']} has other rows than when the run began; it cannot go on")
     recipe = changed(run.recipe, settings)
     check_same_model(run.recipe, recipe)
+    if recipe.lora != run.recipe.lora:
+        raise LabError("lora cannot be set anew: the adapters are part of the model")
     if recipe.freeze != run.recipe.freeze or recipe.batch_size != run.recipe.batch_size:
         raise LabError("freeze and batch_size cannot be set anew in the midst of an epoch's rows")
     if epochs is not None:

@@ -64,6 +64,7 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
     help="How often all rows are read (default: 3, or what --set iterations=N makes of it).",
 )
 @click.option("--freeze", type=click.IntRange(0), help="So many first blocks do not learn.")
+@click.option("--lora", type=click.IntRange(1), help="Train adapters of this rank (lora.py).")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any value; see `lab presets`."
@@ -85,6 +86,7 @@ def finetune(
     out: Path,
     epochs: int | None,
     freeze: int | None,
+    lora: int | None,
     resume: bool,
     settings: tuple[str, ...],
     literal: bool,
@@ -113,6 +115,7 @@ def finetune(
         raise LabError("--epochs and iterations both say how long it takes: give one of them")
     settings += tuple([f"tokens={tokens}"] * (tokens is not None))
     settings += tuple([f"freeze={freeze}"] * (freeze is not None))
+    settings += tuple([f"lora={lora}"] * (lora is not None))
     begun = find(out, CLASSIFIER) if resume else run_at(base) if base else None
     code = code_of(begun, submission)
     if begun is not None and not resume:

@@ -206,3 +206,20 @@ def test_somebodys_gpt2_as_a_base(inside: Inside, tmp_path: Path) -> None:
     how = ["--data", news(tmp_path / "news", rows=40), "--base", tmp_path / "hf", "--epochs", 1]
     code, said = inside("finetune", *how, "--out", tmp_path / "run")
     assert code == 0, said
+
+
+def test_adapters_learn_alone(inside: Inside, tmp_path: Path) -> None:
+    base, run = tmp_path / "base", tmp_path / "run"
+    assert inside(*train_options(tmp_path, "base", sample_every=0, iterations=3))[0] == 0
+    how = ["--data", news(tmp_path / "news", rows=24), "--base", base, "--lora", 2]
+    code, said = inside("finetune", *how, "--epochs", 1, "--out", run)
+    assert code == 0, said
+    assert "of them learn" in said
+    assert inside("classify", run, "apple")[0] == 0
+    before, after = (read_weights(one / "best.safetensors") for one in (base, run))
+    kept = {name for name in before if f"backbone.{name}" in after}
+    assert kept
+    assert all(torch.equal(before[name], after[f"backbone.{name}"]) for name in kept)
+    code, said = inside(*train_options(tmp_path, "other", lora=2))
+    assert code == 2
+    assert "lora is for lab finetune" in said

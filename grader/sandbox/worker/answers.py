@@ -51,6 +51,7 @@ from grader.sandbox.worker.replay import Replay
 from grader.sandbox.worker.segments import Joining
 from grader.sandbox.worker.shared import Questions, Shared
 from grader.sandbox.worker.ways import Ways
+from grader.sandbox.worker.weights import Weights
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -100,9 +101,6 @@ class Answerer:
             "probe": self.probe,
             "load": self.load,
             "build": self.build,
-            "weigh": self.weigh,
-            "slopes": self.slopes,
-            "lend": self.lend,
             "call": self.call,
             "sweep": self.sweep,
             "gradient": self.gradient,
@@ -113,6 +111,7 @@ class Answerer:
             **_of_exercises(Shared(self.models, objects, self.classes, self._describe)),
             **Replay().questions,
             **Ways(self.models, self._class, self._own_files).questions,
+            **Weights(self.models, objects).questions,
         }
 
     def serve(self) -> None:
@@ -307,43 +306,6 @@ class Answerer:
             return nullcontext
         assert self.finder is not None
         return partial(pretending, pretend, stand_ins.modules_of(self.finder.names))
-
-    def weigh(self, arrays: tuple[wire.Array, ...], model: int) -> wire.Message:
-        """The weights that a model computes. The array holds the values of all parameters."""
-        target = self.models[model]
-        assert isinstance(target, WeighedModel)
-        return wire.Message({}, tuple(map(tensors.encode, target.weights(_numbers(arrays[0])))))
-
-    def slopes(self, arrays: tuple[wire.Array, ...], model: int, step: float) -> wire.Message:
-        """How fast weights that a model computes change with some of its parameters.
-
-        Arrays: the values of all parameters, the flat indices of parameters and those of weights.
-        Back comes a row for each of the parameters.
-        """
-        target = self.models[model]
-        assert isinstance(target, WeighedModel)
-        theta = _numbers(arrays[0]).copy()
-        parameters, weights = (tensors.decode(array) for array in arrays[1:])
-
-        def weigh() -> torch.Tensor:
-            return torch.cat([value.reshape(-1) for value in target.weights(theta)])[weights]
-
-        start, rows = weigh(), []
-        for index in parameters.tolist():
-            before = theta[index]
-            theta[index] = before + step
-            rows.append((weigh() - start) / step)
-            theta[index] = before
-        return wire.Message({}, (tensors.encode(torch.stack(rows).to(torch.float64)),))
-
-    def lend(
-        self, arrays: tuple[wire.Array, ...], model: int, path: str, held: str
-    ) -> wire.Message:
-        """Give another model what buffers of the module at `path` were born with."""
-        other = self.functions.objects[held]
-        with self.models[model].as_told():
-            self.models[model].lend(other, path)
-        return wire.Message({})
 
     def call(
         self,

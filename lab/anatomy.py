@@ -65,6 +65,13 @@ def anatomy(model: nn.Module, vocab_size: int, block_size: int) -> Part:
     return whole
 
 
+def in_order(model: nn.Module, vocab_size: int, block_size: int) -> list[nn.Module]:
+    """The modules that are called, in the order in which they are."""
+    calls = _calls(model, vocab_size, _length(model, block_size))
+    called = [module for module in model.modules() if id(module) in calls]
+    return sorted(called, key=lambda module: calls[id(module)].number)
+
+
 def _calls(model: nn.Module, vocab_size: int, length: int) -> dict[int, _Call]:
     """Of each module that is called its first call, in the order in which they begin."""
     calls: dict[int, _Call] = {}

@@ -25,7 +25,8 @@ def export(path: Path, form: str, out: Path, submission: Path | None) -> None:
     """Write the model of a run for others: a folder that `transformers` loads.
 
     The logits are the same, which is checked before it is written. Where weights lie in the
-    submission's model is told by its load_openai_weights in pretrained.py.
+    submission's model is told by its load_openai_weights in pretrained.py; without that the usual
+    modules are looked through.
 
     Example: lab export runs/demo --format hf --out models/demo
     """
@@ -41,7 +42,6 @@ def export(path: Path, form: str, out: Path, submission: Path | None) -> None:
     say_difference(run, code)
     if out.exists():
         raise LabError(f"{out} is there already: name a new folder")
-    code.get("pretrained", "load_openai_weights")  # before anything slow
     origin = origin_of(path, code, None)
     model = build(code, origin.recipe, origin.vocab_size)
     put_weights(model, origin.weights, str(path))

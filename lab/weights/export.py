@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lab.submission import Submission
 from lab.weights.architecture import Architecture
 from lab.weights.expected import logits
 from lab.weights.fitting import close_to, difference, drawn
+from lab.weights.guess import guesses
 from lab.weights.names import HEAD, hugging_face_name
 from lab.weights.places import Found, found_in
 from lab.weights.vocabulary_files import vocabulary_files
@@ -36,7 +37,18 @@ def write_hugging_face(
     Raises LabError if the model is no GPT-2 as `transformers` has it; OSError.
     """
     of = _plain(recipe, tokens.vocab_size)
-    of, variables, head = _what_it_is(model, found_in(model, submission, recipe, of), of)
+    if submission.place("pretrained") is None:
+        found: Iterable[Found] = guesses(model, of)
+    else:
+        found = [found_in(model, submission, recipe, of)]
+    fitting = (fits for one in found if (fits := _what_it_is(model, one, of)))
+    what = next(fitting, None)
+    if what is None:
+        raise LabError(
+            "the submission's logits are not those of a GPT-2 with its weights: `grader grade` on "
+            "gpt2.py tells what differs"
+        )
+    of, variables, head = what
     tensors = {
         hugging_face_name(name): (one[0] if name.endswith("/w") else one).contiguous()
         for name, one in variables.items()
@@ -58,8 +70,11 @@ def _plain(recipe: Recipe, vocab_size: int) -> Architecture:
 
 def _what_it_is(
     model: nn.Module, found: Found, of: Architecture
-) -> tuple[Architecture, dict[str, torch.Tensor], torch.Tensor | None]:
-    """The forms under which the weights give the model's logits, and its own head if it has one."""
+) -> tuple[Architecture, dict[str, torch.Tensor], torch.Tensor | None] | None:
+    """The forms under which the weights give the model's logits, and its own head if it has one.
+
+    None if they do under none.
+    """
     idx = drawn(of)
     best, least = None, float("inf")
     for form, table, head in _forms(model, found, of):
@@ -68,11 +83,6 @@ def _what_it_is(
         off = difference(model, idx, expected)
         if off <= close_to(expected) and off < least:
             best, least = (form, variables, head), off
-    if best is None:
-        raise LabError(
-            "the submission's logits are not those of a GPT-2 with its weights: `grader grade` on "
-            "gpt2.py tells what differs"
-        )
     return best
 
 

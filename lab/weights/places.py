@@ -41,7 +41,7 @@ def found_in(model: nn.Module, submission: Submission, recipe: Recipe, of: Archi
     flat = torch.cat([torch.full((math.prod(s),), _neutral(n)) for n, s in expected.items()])
     there = torch.zeros(len(flat), dtype=torch.bool)
     table = of.vocab_size * of.embed_dim  # comes first
-    tables = [_as_table(place, of) for place in head_places(model, of.vocab_size, of.embed_dim)]
+    tables = [as_table(place, of) for place in head_places(model, of.vocab_size, of.embed_dim)]
     for name, parameter in model.named_parameters():
         taken = numbers[name] >= 0
         places, values = numbers[name][taken], parameter.detach().cpu().float()[taken]
@@ -62,7 +62,8 @@ def found_in(model: nn.Module, submission: Submission, recipe: Recipe, of: Archi
     return Found(variables, tables or [variables["model/wte"]])
 
 
-def _as_table(place: nn.Parameter, of: Architecture) -> torch.Tensor:
+def as_table(place: nn.Parameter, of: Architecture) -> torch.Tensor:
+    """A head as (V, C)."""
     weight = place.detach().cpu().float()
     return weight if weight.shape[0] == of.vocab_size else weight.T
 

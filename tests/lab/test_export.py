@@ -15,6 +15,7 @@ from lab.submission import Submission
 from lab.writing import writer
 from tests.bank import FOLDER
 from tests.lab.conftest import SOLUTIONS, train_options
+from tests.lab.test_bridge import CONFIG, submission
 from tests.lab.test_weights import CPU, FORMS, SMALL, published, transformers
 
 Inside = Callable[..., tuple[int, str]]
@@ -99,8 +100,44 @@ def test_what_is_no_gpt2_is_not_written(inside: Inside, tmp_path: Path) -> None:
     assert "has changed since" in said
     assert "not those of a GPT-2 with its weights" in said
     assert not (tmp_path / "hf").exists()
-    (own / "gpt2.py").write_text(text.replace("qkv_proj", "qkv"), encoding="utf-8")
-    (own / "pretrained.py").unlink()
+
+
+HEADS = (
+    "q, k, v = (t.flatten(2) for t in self.qkv_proj(x).view(B, T, self.num_heads, 3, -1).unbind(3))"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("config", {}),
+        ("order", {"q, k, v = self.qkv_proj(x)": "v, q, k = self.qkv_proj(x)"}),
+        ("heads", {"q, k, v = self.qkv_proj(x).split(C, dim=-1)": HEADS}),
+        ("names", {"qkv_proj": "qkv", "attn_norm": "one"}),
+    ],
+)
+def test_without_pretrained(
+    inside: Inside, tmp_path: Path, name: str, changes: dict[str, str]
+) -> None:
+    text = (SOLUTIONS / "gpt2.py").read_text(encoding="utf-8")
+    text = CONFIG if name == "config" else text
+    for before, after in changes.items():
+        assert before in text
+        text = text.replace(before, after)
+    own = submission(tmp_path / "own", text).folder
+    options = train_options(tmp_path, "run", iterations=6, sample_every=0, num_layers=2)
+    assert inside(*options, "--submission", own)[0] == 0
+    code, said = inside("export", tmp_path / "run", "--out", tmp_path / "hf")
+    assert code == 0, said
+    assert compared(tmp_path / "run", tmp_path / "hf", own) < 1e-4
+
+
+def test_of_other_modules_without_pretrained(inside: Inside, tmp_path: Path) -> None:
+    own = submission(
+        tmp_path / "own", (FOLDER / "accepted" / "bare_parameters_matmul.py").read_text()
+    )
+    options = train_options(tmp_path, "run", iterations=2, sample_every=0)
+    assert inside(*options, "--submission", own.folder)[0] == 0
     code, said = inside("export", tmp_path / "run", "--out", tmp_path / "hf")
     assert code == 2
     assert "this needs pretrained.py" in said

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from grader import everything
+from grader import grade_all
 from grader import results as model
 from grader.ahead import processors
 from grader.catalogue import EXERCISES
@@ -120,7 +120,7 @@ def grade(
         jobs=processors(),
     )
     with start(Limits.allowing(timeout)) as server:
-        found = everything.grade(Path(path), options, lambda result: None, server)
+        found = grade_all.grade(Path(path), options, lambda result: None, server)
     return as_shown(found)
 
 

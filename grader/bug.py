@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cause:
+class Bug:
     """A named bug.
 
     names: one sentence that says what the submission is instead of GPT-2; asks: one sentence, what
@@ -31,7 +31,7 @@ class Cause:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raised(Cause):
+class Raised(Bug):
     """An exception in plain words: names says what happened, asks why, look the usual fix.
 
     raised: a pattern of "Type: message"; line: one of the submission's line that raised it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from grader import exercises
 from grader.check import Check
 from grader.declaration import Declaration
-from grader.sandbox.client import Server, Subject
+from grader.sandbox.client import LoadedSubmission, Server
 from grader.submission import Submission, read, read_together
 from grader.vocabulary import Policy
 
@@ -79,7 +79,7 @@ class Exercise(Declaration):
         timeout: float,
         stand_ins: Collection[str] = (),
         policy: Policy = "from-scratch",
-    ) -> Subject:
+    ) -> LoadedSubmission:
         """The submission as the checks ask it. stand_ins: classes that are the grader's own.
 
         What uses torch's own Transformers openly is charged for it, and can be asked; from all
@@ -90,7 +90,9 @@ class Exercise(Declaration):
             file, names = EXERCISES[self.base].file, EXERCISES[self.base].names
         openly = any(v.users and not v.package for v in submission.violations)
         allowed = openly or policy == "any"
-        return Subject(submission, server, self.names, timeout, file, names, stand_ins, allowed)
+        return LoadedSubmission(
+            submission, server, self.names, timeout, file, names, stand_ins, allowed
+        )
 
     @property
     def minutes(self) -> int:

@@ -16,7 +16,7 @@ from grader.catalogue import EXERCISES
 from grader.check import NotRun
 from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import example
 from grader.gpt2.search import computed
@@ -64,7 +64,7 @@ def is_broken(evidence: Evidence) -> bool:
         return not all(
             _is_right(evidence, name, find) for name, find in searches.items() if name in there
         )
-    except (Misfit, CandidateError, WorkerLost, NotRun):
+    except (LayoutNotFound, CandidateError, WorkerLost, NotRun):
         return True
 
 

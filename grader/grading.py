@@ -144,7 +144,7 @@ def grade_submission(
 
     It is judged under the exercise's own file name: the same text gets the same report.
     """
-    judged = submission.nameless(GRADED[options.exercise].file)
+    judged = submission.anonymized(GRADED[options.exercise].file)
     return addressed(judge(judged, options, progress, server), judged, submission)
 
 
@@ -189,7 +189,9 @@ def unread(submission: Submission, options: Options, why: str) -> Report:
     return replace(report, unreadable=why, ungraded=submission.unread)
 
 
-def all_alike(submission: Submission, options: Options, status: Status, message: str) -> Report:
+def uniform_report(
+    submission: Submission, options: Options, status: Status, message: str
+) -> Report:
     """The report on what was not run, for the same reason in every check."""
     results = (CheckResult(c, status, clean(message)) for c in options.checks().values())
     return _report(submission, options, tuple(results), (), None)

@@ -23,7 +23,7 @@ from grader.gpt2.models import example
 from grader.results import FOUL, CheckResult, total
 from grader.rubric import Rubric
 from grader.running import Progress, run_checks
-from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost
+from grader.sandbox.client import CandidateError, LoadedSubmission, Server, WorkerLost
 from grader.submission import Submission
 from grader.vocabulary import Policy
 
@@ -220,7 +220,7 @@ class Merits:
             self._known[stand_ins] = self._asked(subject)
         return self._known[stand_ins]
 
-    def _asked(self, subject: Subject) -> Evidence:
+    def _asked(self, subject: LoadedSubmission) -> Evidence:
         self._open.enter_context(subject)
         return Evidence(subject, self.case.seed, self.case.policy)
 

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from grader import everything
+from grader import grade_all
 from grader.api import Report, as_shown
 from grader.catalogue import EXERCISES, Exercise
 from grader.errors import GraderError
@@ -80,7 +80,7 @@ def _graded(cells: Sequence[str], name: str, seed: int | None, base: str | Path 
         file = Path(folder, f"{exercise.name}.ipynb")
         file.write_text(json.dumps(_notebook(kept[1:])), encoding="utf-8")
         options = Options(exercise.name, seed, _TIMEOUT, base=beside, only=only)
-        found = everything.grade(file, options, lambda result: None, _server())
+        found = grade_all.grade(file, options, lambda result: None, _server())
     return as_shown(replace(found, path="this notebook", file=file.name))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from grader.batch import Order, crew
-from grader.grading import Options, all_alike, unread
+from grader.batch import BatchConfig, crew
+from grader.grading import Options, uniform_report, unread
 from grader.submission import Submission
 
 
@@ -47,10 +47,10 @@ def _graded(submission: Submission, options: Options) -> Any:
     if submission.error:
         return unread(submission, options, submission.error)
     whole = not submission.problems and not submission.stubs
-    return all_alike(submission, options, "pass" if whole else "fail", "not written")
+    return uniform_report(submission, options, "pass" if whole else "fail", "not written")
 
 
 @pytest.fixture(name="quick")
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is run: what is read is all that is looked at."""
-    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(_ByText(), 1)))
+    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(_ByText(), 1)))

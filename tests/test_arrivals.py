@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.batch import Done, Order, roster, run
+from grader.batch import BatchConfig, Done, roster, run
 from grader.grading import Options
 from tests.arrivals import EXPORTS, Export, Wanted, situations
 from tests.batches import quickly  # noqa: F401  # a fixture
@@ -18,7 +18,7 @@ def done(export: Export, place: Path) -> Done:
     if export.roster:
         (place / "roster.csv").write_text(export.roster, encoding="utf-8")
         people = roster.read(place / "roster.csv")
-    order = Order(folder, place / "out", Options(seed=1), 1, None, people, export.take)  # type: ignore[arg-type]  # a Take
+    order = BatchConfig(folder, place / "out", Options(seed=1), 1, None, people, export.take)  # type: ignore[arg-type]  # a Take
     return run(order, lambda step: None)
 
 

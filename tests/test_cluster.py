@@ -119,7 +119,7 @@ def test_no_scheduler_there(folder: Path, tmp_path: Path, command: Command) -> N
 
 
 def test_a_worker_with_another_kit_is_refused() -> None:
-    from grader.batch.crew import _expect_same_kit
+    from grader.batch.executors import _expect_same_kit
     from grader.kit import identity
     from grader.submission import UnusableInput
 

@@ -209,8 +209,8 @@ def test_new_bugs_are_told(sheet: Sheet) -> None:
     found = outcome("gpt2", sheet, texts, report("post-norm"), lambda text: report("post-norm"))
     assert {f.fate for f in found.plants} == {"fixed"}
     assert found.new == ("post-norm",)
-    nameless = outcome("gpt2", sheet, texts, report(""), lambda text: report(""))
-    assert nameless.new == ("attention.scale fails",)
+    anonymized = outcome("gpt2", sheet, texts, report(""), lambda text: report(""))
+    assert anonymized.new == ("attention.scale fails",)
 
 
 def test_lines_are_counted_and_what_is_rewritten_is_told() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from grader.addressing import addressed
-from grader.batch import BatchError, Order, crew, desk, run
+from grader.batch import BatchConfig, BatchError, crew, desk, run
 from grader.batch.entries import entries
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
 from grader.files import write_whole
-from grader.grading import Options, all_alike
+from grader.grading import Options, uniform_report
 from grader.report import table
 from grader.results import Report
 from grader.sandbox.client import WeakIsolationError
@@ -37,7 +37,7 @@ def _no_graders_left() -> Iterator[None]:
 @pytest.fixture(name="at_once")
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is graded, and reports come at once."""
-    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(_Breaks(0), 1)))
+    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(_Breaks(0), 1)))
 
 
 class _Breaks(Executor):
@@ -55,7 +55,7 @@ class _Breaks(Executor):
         if self.asked <= self.times:
             future.set_exception(GraderDied("the grading process ended with -9"))
         else:
-            report = all_alike(*given, "pass", "")
+            report = uniform_report(*given, "pass", "")
             future.set_result(replace(report, isolation_level="full"))
         return future
 
@@ -64,10 +64,10 @@ class _Breaks(Executor):
 def test_another_seed_is_graded_anew(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
-    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    order = BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1))
     run(order, lambda step: None)
     first = stamps(tmp_path / "out")
-    run(Order(order.folder, order.out, Options(seed=2)), lambda step: None)
+    run(BatchConfig(order.folder, order.out, Options(seed=2)), lambda step: None)
     assert report(order.out, "a.py")["seed"] == 2
     assert stamps(tmp_path / "out") != first
 
@@ -77,7 +77,7 @@ def test_the_same_error_is_not_the_same_text(tmp_path: Path) -> None:
     for name in ("anna", "bert"):
         (tmp_path / "in" / name).mkdir(parents=True)
         (tmp_path / "in" / name / "gpt2.py").write_text(f"x = (\n# {name}\n", encoding="utf-8")
-    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    order = BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1))
     run(order, lambda step: None)
     digests = {report(order.out, name)["submission"]["sha256"] for name in ("anna", "bert")}
     assert len(digests) == 2
@@ -99,9 +99,9 @@ def test_a_file_keeps_its_name_in_what_is_said_of_it(tmp_path: Path) -> None:
     path = tmp_path / "ada-gpt2.py"
     path.write_text("x = (", encoding="utf-8")
     own = read(path, "gpt2.py")
-    judged = own.nameless("gpt2.py")
+    judged = own.anonymized("gpt2.py")
     for words in ("gpt2.py, line 1: bad", "ada-gpt2.py, line 1: bad", "submission/gpt2.py, x"):
-        found = addressed(all_alike(judged, Options(seed=1), "error", words), judged, own)
+        found = addressed(uniform_report(judged, Options(seed=1), "error", words), judged, own)
         assert found.results[0].message.count("ada-gpt2.py") == 1
         assert "ada-ada" not in found.results[0].message
 
@@ -115,7 +115,7 @@ def test_another_kit_or_weaker_walls_are_graded_anew(
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
-    order = Order(tmp_path / "in", tmp_path / "out", Options(seed=1, untrusted=True))
+    order = BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1, untrusted=True))
     run(order, lambda step: None)
     saved = tmp_path / "out" / "reports" / "a.py.json"
     text = saved.read_text("utf-8")
@@ -133,13 +133,13 @@ def test_what_breaks_the_grader_is_tried_once_more(
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
     hands = crew.Crew(_Breaks(times), 1)
-    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(hands))
-    done = run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(hands))
+    done = run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
     (row,) = done.rows
     assert row.verdict == verdict
     assert hands.executor.asked == 2  # type: ignore[attr-defined]  # it is a _Breaks
     # What is marked internal is not done: the next run tries it again.
-    run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+    run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
     assert hands.executor.asked == 2 + (verdict == "internal")  # type: ignore[attr-defined]
 
 
@@ -180,7 +180,7 @@ def test_odd_names(tmp_path: Path) -> None:
     for name in names:
         (folder / name).write_text("x = (", encoding="utf-8")
     for _ in range(2):  # the second time the results lie in the folder
-        found = run(Order(folder, out, Options(seed=1)), lambda step: None)
+        found = run(BatchConfig(folder, out, Options(seed=1)), lambda step: None)
         assert len(found.rows) == len(names)
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "<b>" not in page
@@ -225,9 +225,9 @@ def test_weak_isolation_stops_a_batch(tmp_path: Path, monkeypatch: pytest.Monkey
 
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
-    monkeypatch.setattr(Order, "crew", lambda order: nullcontext(crew.Crew(Weak(), 1)))
+    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(Weak(), 1)))
     with pytest.raises(BatchError, match="level process"):
-        run(Order(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
+        run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
 
 
 def test_progress_is_told() -> None:

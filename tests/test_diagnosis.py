@@ -7,7 +7,7 @@ import importlib
 import numpy as np
 import pytest
 
-from grader.bugs import CAUSES, Cause
+from grader.bugs import CAUSES, Bug
 from grader.catalogue import EXERCISES
 from grader.gpt2 import attention_forms, block_forms, mlp_forms, model_deviations, norms
 from grader.results import Report
@@ -98,7 +98,7 @@ def test_every_named_cause_is_in_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda cause: cause.slug)
-def test_entries_of_the_catalogue(cause: Cause) -> None:
+def test_entries_of_the_catalogue(cause: Bug) -> None:
     ids = {check.id for exercise in EXERCISES.values() for check in exercise.checks().values()}
     for wanted in cause.checks:
         assert any(id == wanted or id.endswith(wanted) for id in ids)

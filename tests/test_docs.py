@@ -161,7 +161,7 @@ def test_the_classroom_example_runs(tmp_path: Path) -> None:
     step = next(step for step in steps if step.get("id") == "gpt2")
     output = tmp_path / "output"
     environment = {**os.environ, "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(output)}
-    script = step["run"].replace("--untrusted", "--untrusted --accept-weak-isolation")
+    script = step["run"].replace("--untrusted", "--untrusted --allow-weak-isolation")
     script = f'grader() {{ {GRADER} "$@"; }}\n{script.replace("grade .", "grade exercises")}'
     subprocess.run(["bash", "-e", "-c", script], env=environment, cwd=ROOT, timeout=120, check=True)
     result = output.read_text(encoding="utf-8").removeprefix("result=")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.catalogue import ALL, EXERCISES
-from grader.everything import grade
+from grader.grade_all import grade
 from grader.grading import Options
 from grader.results import Report
 from grader.sandbox.client import Server

@@ -20,8 +20,8 @@ from grader.exercises.kv_cache import client as cached
 from grader.exercises.pretrained import client as pretrained
 from grader.exercises.training import client as training
 from grader.sandbox import wire
-from grader.sandbox.client import Module, Server, Subject, isolation, many, ways
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client import LoadedSubmission, Module, Server, isolation, many, ways
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.function import call
 from grader.sandbox.client.worker import Worker, pack
@@ -40,8 +40,25 @@ _ODD: tuple[Any, ...] = (
 )
 _KINDS = ("value", "float", "tensor", "text", "bytes", "ints", "dict", "object", "list", "tuple")
 _KEYS = (
-    *("value", "values", "seconds", "after", "recorded", "mode_kept", "flags_kept", "gradients"),
-    *("chance_kept", "recording_kept", "stranded", "classes", "failed", "functions", "present"),
+    *(
+        "value",
+        "values",
+        "seconds",
+        "after",
+        "recorded",
+        "train_mode_unchanged",
+        "flags_kept",
+        "gradients",
+    ),
+    *(
+        "rng_unchanged",
+        "recording_kept",
+        "device_mismatches",
+        "classes",
+        "failed",
+        "functions",
+        "present",
+    ),
     *("work", "calls", "train", "learning", "kind", "gradient", "kept", "ways", "outside", "born"),
     *("called", "longest", "counts", "trained", "refused", "dtypes_kept", "recording", "names"),
     *("ties_kept", "printed", "raised", "works", "mechanisms", "unsendable", "error", "attempt"),
@@ -170,8 +187,13 @@ class Asker:
     def __init__(self, server: OneAnswer) -> None:
         self._server = server
         self._submission = EXERCISES["gpt2"].read(ROOT / "solutions" / "gpt2.py")
-        facts = ("recorded", "mode_kept", "flags_kept", "gradients", "chance_kept")
-        value = {"value": {"value": None}, "after": [], "stranded": [], "recording_kept": True}
+        facts = ("recorded", "train_mode_unchanged", "flags_kept", "gradients", "rng_unchanged")
+        value = {
+            "value": {"value": None},
+            "after": [],
+            "device_mismatches": [],
+            "recording_kept": True,
+        }
         value |= dict.fromkeys(facts, True)
         none: dict[str, Any] = {}
         logits = np.zeros((1, 2, 5))
@@ -210,7 +232,7 @@ class Asker:
             "weigh": (lambda: self._model().weigh(_THETA), none, [_THETA.reshape(2, 3)]),
             "trace": (
                 lambda: self._model().trace(_X),
-                {"functions": ["a"], "stranded": []},
+                {"functions": ["a"], "device_mismatches": []},
                 [_X],
             ),
             "ways": (
@@ -310,22 +332,22 @@ class Asker:
             ),
         }
 
-    def _subject(self) -> Subject:
-        return Subject(self._submission, cast(Server, self._server), ("MLP",), 1.0)
+    def _subject(self) -> LoadedSubmission:
+        return LoadedSubmission(self._submission, cast(Server, self._server), ("MLP",), 1.0)
 
-    def _live(self) -> Subject:
+    def _live(self) -> LoadedSubmission:
         """With a worker that has loaded, and gives its one answer to the next question."""
         return self._live_of("MLP")
 
-    def _live_of(self, name: str) -> Subject:
+    def _live_of(self, name: str) -> LoadedSubmission:
         subject = self._subject()
         subject._worker = Worker(cast(Server, self._server))
         subject._found = {name: "()"}
         self._worker, self._latest = subject._worker, subject
         return subject
 
-    def _held(self) -> Held:
-        return Held("held:1", self._worker)
+    def _held(self) -> RemoteRef:
+        return RemoteRef("held:1", self._worker)
 
     def _model(self, kind: type[Module] = Module) -> Module:
         subject = self._live()
@@ -339,8 +361,8 @@ class Asker:
         model = self._model()
         return classification.Classifier(self._latest, model, 3)
 
-    def _student(self) -> training.Student:
-        student = object.__new__(training.Student)
+    def _student(self) -> training.RemoteToyModel:
+        student = object.__new__(training.RemoteToyModel)
         student._subject, student._asker = self._live(), "MLP"
         student.itself = self._held()
         return student

@@ -24,7 +24,7 @@ def test_the_code_is_found(how: str, tmp_path: Path) -> None:
     assert submission.error is None
     assert _meaning(submission) == _meaning(None)
     assert all(item.as_asked for item in submission.taken)
-    assert submission.nameless("gpt2.py").main.endswith("gpt2.py")
+    assert submission.anonymized("gpt2.py").main.endswith("gpt2.py")
     assert not submission.violations
     assert not submission.unwritten
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader import exports
-from grader.batch import BatchError, Done, Order, roster, run, saved
+from grader.batch import BatchConfig, BatchError, Done, roster, run, saved
 from grader.grading import Options
 from grader.person import Person
 from grader.submission import UnusableInput
@@ -41,21 +41,21 @@ FILES = {
 
 
 @pytest.fixture(name="order")
-def _order(tmp_path: Path) -> Order:
+def _order(tmp_path: Path) -> BatchConfig:
     for name, text in FILES.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_text(text, encoding="utf-8")
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
     people = roster.read(tmp_path / "people.csv")
-    return Order(tmp_path / "in", tmp_path / "out", Options(seed=1), roster=people)
+    return BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1), roster=people)
 
 
 @pytest.fixture(name="done")
-def _done(order: Order, quick: None) -> Done:
+def _done(order: BatchConfig, quick: None) -> Done:
     return run(order, lambda step: None)
 
 
-def test_a_person_has_a_row_and_their_numbers(order: Order, done: Done) -> None:
+def test_a_person_has_a_row_and_their_numbers(order: BatchConfig, done: Done) -> None:
     found = {row["submission"]: row for row in rows(order.out)}
     grace = found["grace-gpt2 (1).py"]
     assert (grace["person"], grace["id"], grace["email"]) == ("Grace Hopper", "2", "gh@x.org")
@@ -119,7 +119,7 @@ def lines(form: str, out: Path, title: str | None = None) -> list[dict[str, str]
 
 
 @pytest.mark.usefixtures("done")
-def test_moodle_takes_the_worksheet(order: Order) -> None:
+def test_moodle_takes_the_worksheet(order: BatchConfig) -> None:
     """`init` of mod/assign/feedback/offline/importgradeslib.php looks for these three columns, and
     `next` takes the number behind "Participant ".
     """
@@ -133,7 +133,7 @@ def test_moodle_takes_the_worksheet(order: Order) -> None:
 
 
 @pytest.mark.usefixtures("done")
-def test_canvas_takes_the_gradebook(order: Order) -> None:
+def test_canvas_takes_the_gradebook(order: BatchConfig) -> None:
     """`header?` and `process_student` of lib/gradebook_importer.rb: "Student" and "ID" come first,
     "Section" is the last column about people, and the title is the assignment's.
     """
@@ -148,7 +148,7 @@ def test_canvas_takes_the_gradebook(order: Order) -> None:
 
 
 @pytest.mark.usefixtures("done")
-def test_gradescope_has_the_columns_of_its_own(order: Order) -> None:
+def test_gradescope_has_the_columns_of_its_own(order: BatchConfig) -> None:
     found = {line["SID"]: line for line in lines("gradescope-csv", order.out)}
     grace = found["2"]
     assert (grace["First Name"], grace["Last Name"]) == ("Grace", "Hopper")
@@ -158,12 +158,14 @@ def test_gradescope_has_the_columns_of_its_own(order: Order) -> None:
     assert (grace["Status"], found["3"]["Status"]) == ("Graded", "Missing")
 
 
-def test_a_decision_is_told_everywhere_and_outlives_a_grading(order: Order, done: Done) -> None:
+def test_a_decision_is_told_everywhere_and_outlives_a_grading(
+    order: BatchConfig, done: Done
+) -> None:
     row = saved.override(order.out, "grace hopper", 80, "the mask is right, see 3b")
     assert (row.name, row.verdict, row.score) == ("grace-gpt2 (1).py", "pass", 80)
     for again in (False, True):
         if again:  # with another seed, so that all is graded anew
-            run(Order(order.folder, order.out, Options(seed=2), roster=order.roster), print)
+            run(BatchConfig(order.folder, order.out, Options(seed=2), roster=order.roster), print)
         found = {line["submission"]: line for line in rows(order.out)}["grace-gpt2 (1).py"]
         assert found["score"] == "80"
         assert "80 points, because the mask is right" in found["by_hand"]
@@ -184,7 +186,7 @@ def test_a_decision_is_told_everywhere_and_outlives_a_grading(order: Order, done
     assert "the mask is right" not in page
 
 
-def test_what_is_set_aside_is_in_no_mean(order: Order, done: Done) -> None:
+def test_what_is_set_aside_is_in_no_mean(order: BatchConfig, done: Done) -> None:
     row = saved.override(order.out, "al", None, "copied?")
     assert (row.who, row.verdict) == ("Ada Lovelace", "ungraded")
     said = json.loads((order.out / "summary.json").read_text(encoding="utf-8"))
@@ -194,7 +196,7 @@ def test_what_is_set_aside_is_in_no_mean(order: Order, done: Done) -> None:
     assert line["gpt2"] == ""
 
 
-def test_a_decision_about_another_text_says_so(order: Order, done: Done) -> None:
+def test_a_decision_about_another_text_says_so(order: BatchConfig, done: Done) -> None:
     saved.override(order.out, "al", 50, "agreed")
     file = next(order.folder.glob("Ada*/gpt2.py"))
     file.write_text(f"{RIGHT}\n# later\n", encoding="utf-8")
@@ -204,7 +206,7 @@ def test_a_decision_about_another_text_says_so(order: Order, done: Done) -> None
     assert "about another text" in ada["by_hand"]
 
 
-def test_points_by_hand_grade_what_could_not_be_read(order: Order, done: Done) -> None:
+def test_points_by_hand_grade_what_could_not_be_read(order: BatchConfig, done: Done) -> None:
     row = saved.override(order.out, "nobody.pdf", 60, "read on paper")
     assert (row.verdict, row.score, row.graded) == ("fail", 60, True)
     assert saved.override(order.out, "nobody.pdf", 100, "read again").verdict == "pass"
@@ -222,7 +224,7 @@ def test_points_by_hand_grade_what_could_not_be_read(order: Order, done: Done) -
     ],
 )
 def test_a_decision_that_makes_no_sense(
-    order: Order, command: Command, arguments: list[str], words: str
+    order: BatchConfig, command: Command, arguments: list[str], words: str
 ) -> None:
     place, *rest = arguments
     done = command("override", order.out.parent / place, *rest)
@@ -231,7 +233,7 @@ def test_a_decision_that_makes_no_sense(
     assert "Traceback" not in done.stderr
 
 
-def test_what_was_withdrawn_is_in_no_export(order: Order, done: Done) -> None:
+def test_what_was_withdrawn_is_in_no_export(order: BatchConfig, done: Done) -> None:
     (order.folder / "grace-gpt2.py").unlink()
     run(order, lambda step: None)
     assert (order.out / "reports" / "grace-gpt2.py.json").exists()
@@ -239,9 +241,9 @@ def test_what_was_withdrawn_is_in_no_export(order: Order, done: Done) -> None:
     assert len(exports.load([order.out])) == len(FILES) - 1
 
 
-def test_results_of_another_exercise_are_left_alone(order: Order, done: Done) -> None:
+def test_results_of_another_exercise_are_left_alone(order: BatchConfig, done: Done) -> None:
     with pytest.raises(BatchError, match="results of the exercise gpt2, and this is generation"):
-        run(Order(order.folder, order.out, Options("generation", 1)), lambda step: None)
+        run(BatchConfig(order.folder, order.out, Options("generation", 1)), lambda step: None)
 
 
 def test_a_letter_calls_a_file_as_its_author_does(tmp_path: Path, command: Command) -> None:
@@ -255,8 +257,8 @@ def test_a_letter_calls_a_file_as_its_author_does(tmp_path: Path, command: Comma
         assert not any(word in text for word in (str(tmp_path), "assignsubmission", "isolation"))
 
 
-def test_letters_hold_nothing_of_this_machine(order: Order, quick: None) -> None:
-    letters = Order(order.folder, order.out, Options(seed=1), letters=True)
+def test_letters_hold_nothing_of_this_machine(order: BatchConfig, quick: None) -> None:
+    letters = BatchConfig(order.folder, order.out, Options(seed=1), letters=True)
     run(letters, lambda step: None)
     pages = {
         path.name: path.read_text("utf-8") for path in (order.out / "for-candidates").iterdir()

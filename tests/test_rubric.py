@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.catalogue import EXERCISES
-from grader.grading import Options, all_alike
+from grader.grading import Options, uniform_report
 from grader.results import CheckResult, Report
 from grader.rubric import SHIPPED, RubricError, as_shipped, read
 from grader.submission import read as read_submission
@@ -71,7 +71,7 @@ def test_what_is_no_rubric_is_refused(rubric: Callable[[str], Path], text: str, 
 def report(judge_options: Options, statuses: dict[str, str]) -> Report:
     """A report in which all passed but these."""
     submission = read_submission(ROOT / "solutions" / "gpt2.py", "gpt2.py")
-    made = all_alike(submission, replace(judge_options, seed=1), "pass", "")
+    made = uniform_report(submission, replace(judge_options, seed=1), "pass", "")
     results = tuple(CheckResult(r.check, statuses.get(r.check.id, "pass")) for r in made.results)
     return replace(made, results=results)
 

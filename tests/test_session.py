@@ -107,7 +107,7 @@ def test_after_the_time_is_up_everything_works_and_is_late(
 
 def test_a_strangers_session_is_left_alone(command: Command, folder: Path) -> None:
     before = (folder / SESSION_FILE).read_bytes()
-    command("grade", folder, "--untrusted", "--accept-weak-isolation")
+    command("grade", folder, "--untrusted", "--allow-weak-isolation")
     assert (folder / SESSION_FILE).read_bytes() == before
 
 

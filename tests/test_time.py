@@ -16,7 +16,7 @@ from grader.exercises.gpt2 import larger, long
 from grader.exercises.training import client as training
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import CandidateError, Server, WorkerLost
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from tests.bank import FOLDER
 
 NAME = "CausalSelfAttention"
@@ -113,12 +113,12 @@ class _Slow:
 
 def test_a_slow_training_run_goes_on_to_its_end() -> None:
     slow: Any = _Slow(50)
-    assert training.run(slow, Held("model:1", None), np.arange(9), 200) == [1.0] * 200
+    assert training.run(slow, RemoteRef("model:1", None), np.arange(9), 200) == [1.0] * 200
     assert slow.starts == [0, 50, 100, 150]
 
 
 def test_a_training_run_without_end_is_out_of_time() -> None:
     slow: Any = _Slow(2)
     with pytest.raises(CandidateError, match="only 24 of 200 training steps") as raised:
-        training.run(slow, Held("model:1", None), np.arange(9), 200)
+        training.run(slow, RemoteRef("model:1", None), np.arange(9), 200)
     assert raised.value.status == "timeout"

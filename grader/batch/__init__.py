@@ -1,5 +1,5 @@
 """Many submissions: graded side by side, kept one by one, shown in one table."""
 
-from grader.batch.desk import BatchError, Done, Order, Step, run
+from grader.batch.runner import BatchConfig, BatchError, Done, Step, run
 
-__all__ = ["BatchError", "Done", "Order", "Step", "run"]
+__all__ = ["BatchConfig", "BatchError", "Done", "Step", "run"]

@@ -26,7 +26,7 @@ def submitters(folder: Path) -> Mapping[str, Label]:
     except ImportError:
         raise UnusableInput(
             f"{file}: to read who handed in what takes PyYAML: pip install "
-            "'gpt2-interview-kit[desk]'"
+            "'gpt2-interview-kit[similarity]'"
         ) from None
     try:
         found = yaml.load(file.read_text(encoding="utf-8-sig"), _loader(yaml))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from grader.batch.desk import Step
+from grader.batch.runner import Step
 
 _EVERY = 10.0  # seconds between two lines where there is no terminal
 

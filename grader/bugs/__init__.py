@@ -9,11 +9,11 @@ from types import ModuleType
 
 import grader.exercises
 import grader.gpt2.bugs
-from grader.bug import Cause
+from grader.bug import Bug
 from grader.bugs import anywhere, crashes
 from grader.bugs.crashes import CRASH_SLUGS, of_exception
 
-__all__ = ["CAUSES", "CRASH_SLUGS", "Cause", "of_exception"]
+__all__ = ["CAUSES", "CRASH_SLUGS", "Bug", "of_exception"]
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -27,9 +27,9 @@ def _modules() -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-def _catalogue() -> dict[str, Cause]:
+def _catalogue() -> dict[str, Bug]:
     """All bugs by their slugs. Raises ValueError if two have the same."""
-    causes: dict[str, Cause] = {}
+    causes: dict[str, Bug] = {}
     for module in _modules():
         for cause in module.BUGS:
             if cause.slug in causes:

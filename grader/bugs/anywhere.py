@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="not-implemented",
         names="It is not finished: a method or function is still a stub, or returns nothing.",
         asks="The brief says what each class and function gives back.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape", ".signature"),
     ),
-    Cause(
+    Bug(
         slug="wrong-signature",
         names="The class or function cannot be built or called as in the brief.",
         asks="The brief gives the names, the order and the defaults of all arguments.",
@@ -33,7 +33,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".signature", ".shape"),
     ),
-    Cause(
+    Bug(
         slug="crashes",
         names="The code raises an error on an input that the brief allows.",
         asks="The brief says which inputs are allowed, such as any B ≥ 1 and 1 ≤ T ≤ block_size.",
@@ -47,7 +47,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape", ".block_size", ".signature"),
     ),
-    Cause(
+    Bug(
         slug="endless-loop",
         names="The code was still running when its time was over.",
         asks="A call on inputs as small as these takes milliseconds.",
@@ -60,7 +60,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape", ".signature"),
     ),
-    Cause(
+    Bug(
         slug="not-finite",
         names="The output has NaN or infinite values.",
         asks="The brief asks for numbers, for any finite input.",
@@ -74,7 +74,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape", ".causal", ".equals"),
     ),
-    Cause(
+    Bug(
         slug="overflow",
         names="An exponential overflows: right for small numbers, NaN or infinite for large ones.",
         asks="The output is finite for any finite input; a trained GPT-2 has large scores, too.",
@@ -88,7 +88,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".equals", ".causal", ".shape"),
     ),
-    Cause(
+    Bug(
         slug="returns-tuple",
         names="The forward returns something other than one plain tensor, such as a tuple or dict.",
         asks="The brief asks for a single tensor.",
@@ -101,7 +101,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape",),
     ),
-    Cause(
+    Bug(
         slug="wrong-dtype",
         names="The output has another dtype than the model's weights, or only float32 works.",
         asks="A PyTorch module computes in the dtype of its weights, float64 as well as float32.",
@@ -114,7 +114,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape",),
     ),
-    Cause(
+    Bug(
         slug="output-transposed",
         names="The output has its axes in another order than the brief's.",
         asks="The brief asks for (B, T, C), and for logits of (B, T, vocab_size).",
@@ -127,7 +127,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".shape",),
     ),
-    Cause(
+    Bug(
         slug="hard-coded-heads",
         names="The number of heads in use is not num_heads: a constant takes its place.",
         asks="The brief asks for num_heads heads, whatever num_heads is.",
@@ -144,7 +144,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".heads", ".parts", ".shape"),
     ),
-    Cause(
+    Bug(
         slug="dropout-always-on",
         names="The dropout acts in eval mode too.",
         asks="The brief's dropout_p is a dropout rate, and dropout acts in train mode only.",
@@ -161,7 +161,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".dropout", ".deterministic"),
     ),
-    Cause(
+    Bug(
         slug="dropout-ignored",
         names="The value of dropout_p is not followed: nothing is dropped, or not at that rate.",
         asks="The brief's dropout_p sets how much is dropped in train mode: nothing at 0.",
@@ -175,7 +175,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".dropout",),
     ),
-    Cause(
+    Bug(
         slug="differs-in-train-mode",
         names="In train mode it computes something else than in eval mode, dropout apart.",
         asks="The brief's forward is one function; train mode adds dropout to it and nothing else.",
@@ -190,7 +190,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".dropout",),
     ),
-    Cause(
+    Bug(
         slug="mutates-input",
         names="A tensor that is given is changed in place.",
         asks="The brief asks for an output; the caller's tensor must stay as it is.",
@@ -203,7 +203,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".deterministic", ".shape"),
     ),
-    Cause(
+    Bug(
         slug="randomness-in-eval",
         names="The output in eval mode depends on chance.",
         asks="In eval mode the weights and the input alone decide what a module gives.",
@@ -216,7 +216,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".deterministic", ".equals"),
     ),
-    Cause(
+    Bug(
         slug="state-kept-between-calls",
         names="The output depends on earlier calls: something is kept on self and used again.",
         asks="The brief's forward depends on weights and input alone.",
@@ -230,7 +230,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".deterministic", ".equals"),
     ),
-    Cause(
+    Bug(
         slug="batch-mixing",
         names="The sequences of a batch influence one another.",
         asks="GPT-2 treats every sequence of a batch by itself: axis 0 only counts them.",
@@ -247,7 +247,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".batch", ".position_wise", ".causal", ".pre_norm", ".equals"),
     ),
-    Cause(
+    Bug(
         slug="leak-via-sequence-mean",
         names="The positions of a sequence are mixed outside masked attention, so later ones show.",
         asks="The brief asks that a position see no later one, and only attention looks at others.",
@@ -261,7 +261,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".causal", ".position_wise", ".pre_norm", ".equals"),
     ),
-    Cause(
+    Bug(
         slug="detach-breaks-gradients",
         names="The gradient is cut on its way: a tensor in the forward leaves autograd's graph.",
         asks="The brief's model is to be trained: gradients must reach every parameter and x.",
@@ -277,7 +277,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".gradients",),
     ),
-    Cause(
+    Bug(
         slug="no-grad-in-forward",
         names="The forward runs without gradients.",
         asks="The brief's model is to be trained; whoever calls it decides about no_grad.",

@@ -64,7 +64,7 @@ _LINE = 1000  # characters of names that are listed
     help="Also write a page for each that can be sent on, into the folder for-candidates.",
 )
 @click.option(
-    "--accept-weak-isolation",
+    "--allow-weak-isolation",
     is_flag=True,
     help="Run submissions at whatever isolation level can be had.",
 )
@@ -77,7 +77,7 @@ def batch(
     roster_file: Path | None,
     take: Take,
     for_candidate: bool,
-    accept_weak_isolation: bool,
+    allow_weak_isolation: bool,
 ) -> None:
     """Grade every file, folder and archive in FOLDER, and write one table of all.
 
@@ -87,7 +87,7 @@ def batch(
 
     Example: grader batch submissions --out results
     """
-    from grader import batch as desk
+    from grader import batch
     from grader.batch import progress as bar
     from grader.batch import roster
     from grader.interrupts import noted
@@ -95,20 +95,22 @@ def batch(
     from grader.submission import UnusableInput
     from grader.text import clean, shorten
 
-    options = how.options(untrusted=not accept_weak_isolation)
+    options = how.options(untrusted=not allow_weak_isolation)
     interrupts: list[None] = []
     try:
         with noted(lambda: interrupts.append(None)), bar.shown(screen()) as tell:
 
-            def told(step: desk.Step) -> None:
+            def told(step: batch.Step) -> None:
                 tell(step)
                 if interrupts:
                     raise KeyboardInterrupt
 
             people = roster.read(roster_file) if roster_file else None
-            order = desk.Order(folder, out, options, jobs, scheduler, people, take, for_candidate)
-            done = desk.run(order, told)
-    except (desk.BatchError, UnusableInput) as error:
+            order = batch.BatchConfig(
+                folder, out, options, jobs, scheduler, people, take, for_candidate
+            )
+            done = batch.run(order, told)
+    except (batch.BatchError, UnusableInput) as error:
         unusable(str(error))
     except KeyboardInterrupt:
         warn(f"stopped; what is graded is kept in {out}. The same command goes on from there")

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 )
 @click.option("--untrusted", is_flag=True, help="Refuse to run it below isolation level full.")
 @click.option(
-    "--accept-weak-isolation",
+    "--allow-weak-isolation",
     is_flag=True,
     help="Run even an --untrusted submission at whatever level can be had.",
 )
@@ -77,7 +77,7 @@ def grade(
     for_candidate: bool,
     jobs: int | None,
     untrusted: bool,
-    accept_weak_isolation: bool,
+    allow_weak_isolation: bool,
 ) -> None:
     """Grade PATH, a file, folder or archive (default: exercises/, or the session's folder).
 
@@ -97,7 +97,7 @@ def grade(
 
     with start(Limits.allowing(how.timeout)) as server:
         from grader.ahead import processors
-        from grader.everything import grade as run
+        from grader.grade_all import grade as run
         from grader.interrupts import noted
         from grader.report import for_candidate as letters
         from grader.report import html, json_report, short, terminal
@@ -109,7 +109,7 @@ def grade(
         console = screen()
         platforms = {"gradescope": gradescope_file, "classroom": classroom_file}
         write_unfinished(platforms)
-        options = how.options(path, untrusted and not accept_weak_isolation, several=True)
+        options = how.options(path, untrusted and not allow_weak_isolation, several=True)
         options = replace(one_class(options, only), jobs=jobs or processors())
         interrupts: list[None] = []
         try:

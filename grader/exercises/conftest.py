@@ -32,7 +32,7 @@ def _evidence_for(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Ev
         @cache
         def evidence_for(name: str) -> Evidence:
             exercise = EXERCISES[name]
-            submission = exercise.read(Path(path)).nameless(exercise.file)
+            submission = exercise.read(Path(path)).anonymized(exercise.file)
             subject = stack.enter_context(exercise.subject(submission, server, 10.0))
             return Evidence(subject, request.config.getoption("--seed"))
 

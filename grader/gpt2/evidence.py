@@ -8,7 +8,7 @@ from typing import Any
 from grader.gpt2.experiment import Case, Experiment
 from grader.gpt2.models import Models
 from grader.gpt2.search.layouts import Layouts
-from grader.sandbox.client import Subject
+from grader.sandbox.client import LoadedSubmission
 
 
 class Evidence:
@@ -20,7 +20,7 @@ class Evidence:
     each comes once, for models of which each is to be new.
     """
 
-    def __init__(self, subject: Subject, seed: int, policy: str = "from-scratch") -> None:
+    def __init__(self, subject: LoadedSubmission, seed: int, policy: str = "from-scratch") -> None:
         self.subject = subject
         self.seed = seed
         self.policy = policy

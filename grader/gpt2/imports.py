@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from grader.check import Failure
 from grader.gpt2.evidence import Evidence
-from grader.sandbox.client import CandidateError, Fault, Subject
+from grader.sandbox.client import CandidateError, Fault, LoadedSubmission
 from grader.vocabulary import UNPARSED
 
 HINTS = (
@@ -43,7 +43,7 @@ def check_imports(evidence: Evidence) -> None:
     raise CandidateError("fail" if honest else fault.status, message, fault.traceback)
 
 
-def _is_of_a_class(subject: Subject, fault: Fault) -> bool:
+def _is_of_a_class(subject: LoadedSubmission, fault: Fault) -> bool:
     """Whether it stops because one of the classes cannot be defined, which costs that class."""
     failed = subject.loading.failed
     return any(failed[name].message == fault.message for name in subject.classes if name in failed)
@@ -55,12 +55,12 @@ def _is_honest(fault: Fault) -> bool:
     return words.startswith(_HONEST) or bool(written and ".." not in written[1])
 
 
-def stopped(subject: Subject, fault: Fault) -> str:
+def stopped(subject: LoadedSubmission, fault: Fault) -> str:
     """At which line an import stops, and why."""
     return f"{_place(subject, fault)} {_why(fault)}. {_ADVICE} {_PART}"
 
 
-def _place(subject: Subject, fault: Fault) -> str:
+def _place(subject: LoadedSubmission, fault: Fault) -> str:
     """Such as "line 70 of gpt2.py (`sys.exit(0)`)"."""
     submission = subject.submission
     if fault.place is None:

@@ -11,7 +11,7 @@ import numpy as np
 from grader.check import NotRun
 from grader.gpt2 import precision
 from grader.gpt2.layouts.box import SAME, difference
-from grader.sandbox.client import CandidateError, Module, Subject
+from grader.sandbox.client import CandidateError, LoadedSubmission, Module
 
 CLASSES = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
 Size = dict[str, int]
@@ -27,7 +27,7 @@ class Models:
     were found, by class and size.
     """
 
-    subject: Subject
+    subject: LoadedSubmission
     note: Callable[[str, str], None] = lambda id, message: None
     computed: set[str] = field(default_factory=set)
     joined: set[str] = field(default_factory=set)

@@ -77,19 +77,19 @@ def _place(violation: Violation) -> str:
 
 def advise_on_devices(evidence: Evidence, watched: Callable[[], Iterable[Returned]]) -> None:
     """Tell of what would fail on a GPU, as seen in calls that are watched."""
-    stranded: list[str] = []
+    device_mismatches: list[str] = []
     # What does not run is judged elsewhere.
     with suppress(CandidateError, Failure, NotRun):
         for returned in watched():
-            stranded += returned.stranded
-    advise_of_stranded(evidence, stranded)
+            device_mismatches += returned.device_mismatches
+    advise_of_stranded(evidence, device_mismatches)
 
 
-def advise_of_stranded(evidence: Evidence, stranded: Sequence[str]) -> None:
+def advise_of_stranded(evidence: Evidence, device_mismatches: Sequence[str]) -> None:
     """Tell of functions that would mix devices, if there are any."""
-    if stranded:
+    if device_mismatches:
         evidence.advise(
             "device",
             "A tensor made on the CPU (without a device, or kept without register_buffer) meets "
-            f"others in {', '.join(dict.fromkeys(stranded[:3]))}: on a GPU this would fail.",
+            f"others in {', '.join(dict.fromkeys(device_mismatches[:3]))}: on a GPU this fails.",
         )

@@ -47,11 +47,11 @@ LONG: dict[str, Size] = {
 }
 # Where a layout that is carried over from the sizes above has to be right to be trusted; and the
 # largest at which one is searched for where that fails.
-BESIDE: dict[str, Size] = {
+VALIDATION_SIZE: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 9, "num_heads": 3, "block_size": 5},
     "MLP": {"embed_dim": 7},
 }
-SEARCHED: dict[str, Size] = {
+MAX_SEARCH_SIZE: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 20, "num_heads": 10, "block_size": 40},
     "MLP": {"embed_dim": 17},
 }

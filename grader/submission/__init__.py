@@ -94,7 +94,7 @@ class Submission:
         start, number = self.cells[max(bisect_right(starts, line) - 1, 0)]
         return f"code cell {number}, line {max(line - start, 1)}"
 
-    def nameless(self, main: str) -> Submission:
+    def anonymized(self, main: str) -> Submission:
         """The same with its main file called `main` and no place: so it is judged, whoever's it
         is, and what has the same text is judged the same.
         """

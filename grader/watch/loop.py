@@ -17,7 +17,7 @@ from queue import Queue
 from rich.console import Console
 from rich.live import Live
 
-from grader import everything, hints
+from grader import grade_all, hints
 from grader.catalogue import ALL, DEBUG, chosen
 from grader.errors import GraderError
 from grader.grading import Options, grade_submission, handed_in
@@ -152,7 +152,7 @@ class _Watcher:
 
         if what.options.exercise in (ALL, DEBUG):
             state.running = running
-            report = everything.grade(what.path, what.options, progress, what.server)
+            report = grade_all.grade(what.path, what.options, progress, what.server)
         else:
             submission = handed_in(what.path, what.options)
             if not forced and (why := self._nothing_new(submission)):

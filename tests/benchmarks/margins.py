@@ -17,10 +17,10 @@ from grader.check import NotRun
 from grader.gpt2 import oracle, sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import REGIMES, Case
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import CLASSES
-from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost, start
+from grader.sandbox.client import CandidateError, LoadedSubmission, Server, WorkerLost, start
 from grader.submission import read
 from tests.bank import Known, known
 
@@ -40,7 +40,7 @@ def margins(evidence: Evidence) -> Iterator[tuple[str, float]]:
             try:
                 expected = way(evidence, size)
                 yield name, max(_errors(evidence, name, size, expected))
-            except (Misfit, CandidateError, WorkerLost, NotRun):
+            except (LayoutNotFound, CandidateError, WorkerLost, NotRun):
                 continue
 
 
@@ -69,7 +69,7 @@ def _errors(
 def measure(bank: list[Known], server: Server) -> list[tuple[float, str, Known]]:
     found = []
     for submission in bank:
-        with Subject(read(submission.path, "gpt2.py"), server, CLASSES, 20.0) as subject:
+        with LoadedSubmission(read(submission.path, "gpt2.py"), server, CLASSES, 20.0) as subject:
             evidence = Evidence(subject, 0)
             subject.enter("margins")
             worst: dict[str, float] = {}

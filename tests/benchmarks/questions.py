@@ -55,7 +55,7 @@ def counted() -> Counter[str]:
 
 def results(exercise: Exercise, path: Path, seed: int, server: Server) -> list[CheckResult]:
     """What the checks of an exercise say of a file or folder."""
-    submission = exercise.read(path, base_of(exercise.name, path)).nameless(exercise.file)
+    submission = exercise.read(path, base_of(exercise.name, path)).anonymized(exercise.file)
     with exercise.subject(submission, server, 10.0) as subject:
         return list(run_checks(exercise, Evidence(subject, seed), lambda result: None))
 

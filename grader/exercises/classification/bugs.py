@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _READ = r"lengths|arange|gather|\[:, ?-1\]|hidden|select"
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "reads-padding",
         "The class logits are read from the last column, which is padding in shorter rows.",
         "The brief asks for the hidden state at the last real token of every row.",
@@ -23,7 +23,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.padding",
         ),
     ),
-    Cause(
+    Bug(
         "reads-first-token",
         "The class logits are read from the first token, as with BERT's [CLS].",
         "The brief asks for the hidden state at the last real token of every row. The "
@@ -37,7 +37,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "reads-after-last-token",
         "The class logits are read one position after the last real token.",
         "The brief asks for the hidden state at the last real token of every row. With "
@@ -54,7 +54,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.padding",
         ),
     ),
-    Cause(
+    Bug(
         "reads-before-last-token",
         "The class logits are read one position before the last real token.",
         "The brief asks for the hidden state at the last real token of every row. With "
@@ -68,7 +68,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "averages-hidden-states",
         "The class logits are a linear map of a sum or mean over positions.",
         "The brief asks for the hidden state at the last real token of every row. One "
@@ -82,7 +82,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "max-pools-hidden-states",
         "The class logits are a linear map of the largest values over positions.",
         "The brief asks for the hidden state at the last real token of every row. One "
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "one-length-for-all-rows",
         "The length of one row decides for all rows of the batch.",
         "The brief gives every row a length of its own.",
@@ -112,7 +112,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.rows",
         ),
     ),
-    Cause(
+    Bug(
         "rows-out-of-order",
         "The rows of the class logits are in another order than those of idx.",
         "The brief asks for row b of the result to be about row b of idx.",
@@ -128,7 +128,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.rows",
         ),
     ),
-    Cause(
+    Bug(
         "lengths-from-padding-tokens",
         "The last token is told from the tokens themselves, such as by counting those "
         "that are not 0.",
@@ -146,7 +146,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.padding",
         ),
     ),
-    Cause(
+    Bug(
         "normed-again",
         "The hidden state is normalised a second time before the linear map.",
         "The brief asks for a linear map of the final-normed state, and nothing between"
@@ -160,7 +160,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "reads-token-logits",
         "The linear map reads token logits, not hidden states.",
         "The brief asks for the state as it would go into the head for tokens, of width embed_dim.",
@@ -174,7 +174,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "softmax-on-class-logits",
         "The result is probabilities or their logarithms, not logits.",
         "The brief asks for a linear map; cross-entropy takes the softmax itself.",
@@ -187,7 +187,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "class-head-not-linear",
         "Between the hidden state and the class logits stands more than one linear map.",
         "The brief asks for one linear map, and nothing else between but dropout.",
@@ -200,7 +200,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "reads-before-final-norm",
         "The hidden state is read before the backbone's final norm.",
         "The brief asks for the state after the final norm.",
@@ -213,7 +213,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.position",),
     ),
-    Cause(
+    Bug(
         "class-logits-at-every-position",
         "There are class logits for every position: (B, T, num_classes).",
         "The brief asks for one row of class logits for each sequence, from its last real token.",
@@ -226,7 +226,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.shape",),
     ),
-    Cause(
+    Bug(
         "padding-matters",
         "What stands after the last real token changes the class logits.",
         "The brief says that padding never matters.",
@@ -239,7 +239,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.padding",),
     ),
-    Cause(
+    Bug(
         "long-texts-read-wrongly",
         "Short texts are read as the brief asks, and long ones are not.",
         "The brief asks for any 1 <= T <= block_size.",

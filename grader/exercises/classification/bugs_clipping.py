@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _CLIP = r"clip|norm|max_grad_norm"
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "finetune-clips-some-parameters",
         "Only some of the parameters are clipped.",
         "The brief asks for one factor for all gradients, by the norm of all together.",
@@ -20,7 +20,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-clips-unasked",
         "Gradients are clipped although max_grad_norm is None.",
         "The brief asks for clipping only where it is given.",
@@ -33,7 +33,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-clipping-missing",
         "max_grad_norm has no effect.",
         "The brief asks that gradients be scaled down to it.",
@@ -46,7 +46,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-clips-each-value",
         "Every element of the gradients is clipped by itself.",
         "The brief asks for one factor, by the norm of all together.",
@@ -59,7 +59,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-clips-each-parameter",
         "Every parameter's gradient is clipped by its own norm.",
         "The brief asks for one factor, by the norm of all together.",
@@ -72,7 +72,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-clips-each-group",
         "Each of the optimizer's groups is clipped by its own norm.",
         "The brief asks for one factor, by the norm of all together.",
@@ -85,7 +85,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-scales-small-gradients",
         "Gradients smaller than max_grad_norm are scaled up to it.",
         "The brief asks that smaller ones stay as they are.",
@@ -98,7 +98,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.clipping",),
     ),
-    Cause(
+    Bug(
         "finetune-clips-by-another-norm",
         "The gradients are scaled together, and not to a Euclidean norm of max_grad_norm.",
         "The brief asks for the Euclidean norm of all gradients together.",

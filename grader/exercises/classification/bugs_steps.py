@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _STEP = r"backward|zero_grad|step\(|cross_entropy"
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "finetune-no-step",
         "No parameter moves.",
         "The brief asks for one step of the optimizer.",
@@ -23,7 +23,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.step_frozen",
         ),
     ),
-    Cause(
+    Bug(
         "finetune-loss-summed",
         "The losses of the batch are summed.",
         "The brief asks for their mean: a larger batch takes no larger step.",
@@ -39,7 +39,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.loss",
         ),
     ),
-    Cause(
+    Bug(
         "finetune-uphill",
         "The step goes up the gradient: the loss grows.",
         "The brief asks for a step of the optimizer on the loss.",
@@ -52,7 +52,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-two-steps",
         "The step is twice as large as it should be.",
         "The brief asks for one step along the gradient of one mean loss.",
@@ -65,7 +65,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-gradient-scaled",
         "The step has the right direction and a wrong length.",
         "The brief asks for the gradient of the mean cross-entropy as it is.",
@@ -79,7 +79,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-another-loss",
         "The step is not along the gradient of the mean cross-entropy.",
         "The brief asks for the mean cross-entropy between class logits and labels.",
@@ -92,7 +92,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-only-the-head",
         "Only the head's parameters move; the backbone's stay.",
         "The brief asks for a step on all parameters that the optimizer has.",
@@ -105,7 +105,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.step",),
     ),
-    Cause(
+    Bug(
         "finetune-stale-gradients",
         "Gradients from before are added to those of the step.",
         "The brief asks that they count for nothing.",
@@ -118,7 +118,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.stale",),
     ),
-    Cause(
+    Bug(
         "finetune-softmax-twice",
         "The cross-entropy is taken of probabilities, which it turns into probabilities again.",
         "The brief asks for the cross-entropy of the class logits.",
@@ -134,7 +134,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.loss",
         ),
     ),
-    Cause(
+    Bug(
         "finetune-loss-after-step",
         "The loss that comes back is that after the step.",
         "The brief asks for the loss before it.",
@@ -147,7 +147,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.loss",),
     ),
-    Cause(
+    Bug(
         "finetune-loss-not-a-float",
         "What comes back is no float.",
         "The brief asks for a float: a tensor keeps the graph of its step alive.",
@@ -160,7 +160,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.loss",),
     ),
-    Cause(
+    Bug(
         "finetune-returns-accuracy",
         "What comes back is the share of right answers.",
         "The brief asks for the loss.",
@@ -173,7 +173,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.loss",),
     ),
-    Cause(
+    Bug(
         "finetune-returns-probability",
         "What comes back is the mean probability of the labels.",
         "The brief asks for the mean cross-entropy: minus the logarithm of each.",
@@ -186,7 +186,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.loss",),
     ),
-    Cause(
+    Bug(
         "finetune-in-eval-mode",
         "The step is made in eval mode: dropout does nothing.",
         "The brief asks that dropout act.",
@@ -199,7 +199,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.train_mode",),
     ),
-    Cause(
+    Bug(
         "finetune-learns-nothing",
         "Repeated steps do not bring the loss down.",
         "The brief asks for steps that train the classifier.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "class-head-not-trained",
         "The map to class logits is not trained: its weights are no parameters, or frozen.",
         "The brief asks for a learned linear map.",
@@ -22,7 +22,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.step_frozen",
         ),
     ),
-    Cause(
+    Bug(
         "class-head-too-narrow",
         "Not every linear map can be learned: there are too few weights, or a narrow "
         "layer between.",
@@ -37,7 +37,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.linear",),
     ),
-    Cause(
+    Bug(
         "num-classes-ignored",
         "The number of class logits is not num_classes.",
         "The brief asks for (B, num_classes).",
@@ -50,7 +50,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.shape",),
     ),
-    Cause(
+    Bug(
         "class-logits-wrong-shape",
         "The class logits have another shape than (B, num_classes).",
         "The brief asks for one row for each sequence and one column for each class.",
@@ -63,7 +63,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.shape",),
     ),
-    Cause(
+    Bug(
         "copies-the-backbone",
         "The classifier has a copy of the backbone's weights.",
         "The brief asks for the given gpt2's own parameters.",
@@ -76,7 +76,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.own_weights",),
     ),
-    Cause(
+    Bug(
         "resets-the-backbone",
         "Building the classifier changes the weights of the given gpt2.",
         "The brief asks for its parameters with the values that they had: they may have"
@@ -90,7 +90,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.own_weights",),
     ),
-    Cause(
+    Bug(
         "another-in-train-mode",
         "In train mode other class logits come than in eval mode, with nothing to drop.",
         "The brief asks for one function: train mode adds dropout and nothing else.",
@@ -103,7 +103,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.deterministic",),
     ),
-    Cause(
+    Bug(
         "ignores-the-backbone",
         "The classifier has a new backbone, and not the one that it was given.",
         "The brief asks for the given gpt2's own parameters: they may have been pretrained.",
@@ -116,7 +116,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.own_weights",),
     ),
-    Cause(
+    Bug(
         "backbone-not-registered",
         "The backbone's parameters are not among the classifier's.",
         "The brief asks for them in classifier.parameters(): an optimizer finds them nowhere else.",
@@ -129,7 +129,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("classification.own_weights",),
     ),
-    Cause(
+    Bug(
         "backbone-cut-off",
         "Gradients reach the head, and not the backbone, or not always.",
         "The brief asks that gradients reach all weights that have a part in the result"
@@ -146,7 +146,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.frozen",
         ),
     ),
-    Cause(
+    Bug(
         "freezes-the-backbone",
         "The classifier freezes parameters of the backbone itself.",
         "The brief leaves that to whoever uses it.",
@@ -162,7 +162,7 @@ BUGS: tuple[Cause, ...] = (
             "classification.frozen",
         ),
     ),
-    Cause(
+    Bug(
         "unfreezes-the-backbone",
         "Parameters that were frozen are trained again.",
         "The brief asks that frozen parameters stay frozen.",

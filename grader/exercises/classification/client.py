@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.faults import CandidateError
 from grader.sandbox.client.function import Returned, call
 from grader.sandbox.client.module import Floats, Module
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 Pair = tuple[Values, Values]  # idx (B, T) and lengths (B,)
@@ -48,7 +48,7 @@ def freeze(module: Module, count: int) -> None:
 class Classifier:
     """A classifier of the submission. module: all its parameters, as of any model."""
 
-    def __init__(self, subject: Subject, module: Module, num_classes: int) -> None:
+    def __init__(self, subject: LoadedSubmission, module: Module, num_classes: int) -> None:
         self.module = module
         self.num_classes = num_classes
         self._subject = subject
@@ -139,7 +139,7 @@ class Classifier:
 
     def optimizer(
         self, kind: str, learning_rate: float, stale: float = 0.0, weight_decay: float = 0.0
-    ) -> Held:
+    ) -> RemoteRef:
         """An "SGD" or "AdamW" of all parameters; the classifier is in train mode from then on.
 
         stale: a gradient that all have from before.
@@ -157,7 +157,7 @@ class Classifier:
 
     def step(
         self,
-        optimizer: Held,
+        optimizer: RemoteRef,
         pair: Pair,
         labels: Values,
         *,

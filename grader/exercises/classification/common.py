@@ -49,7 +49,7 @@ OTHER = Setting(_size(11, 5, 1, 1, 4), 2)
 LONG = Setting(_size(300, 8, 2, 1, 130), 3)
 
 
-class Rig:
+class ClassifierHarness:
     """A classifier, the GPT2 `given` to it, and one of the same size that nobody changes.
 
     build: the seed with which they are built; frozen: how many of the given one's parameters are
@@ -248,11 +248,11 @@ def tensor(values: Tokens) -> str:
 
 def rigs(
     evidence: Evidence, build: int, *settings: Setting, **options: Any
-) -> Iterator[tuple[Rig, np.random.Generator]]:
+) -> Iterator[tuple[ClassifierHarness, np.random.Generator]]:
     """A rig for each setting, and the generator of what is asked of it."""
     for number, setting in enumerate(settings):
         yield (
-            Rig(evidence, setting, build, **options),
+            ClassifierHarness(evidence, setting, build, **options),
             np.random.default_rng((evidence.seed, build, number)),
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grader.exercises.classification.client import Pair, put, read
-from grader.exercises.classification.common import SCALE, Rig
+from grader.exercises.classification.common import SCALE, ClassifierHarness
 from grader.exercises.classification.forms import READINGS
 from grader.exercises.classification.oracle import Batch, Floats, log_softmax, unexplained
 from grader.gpt2.layouts.box import CLOSE, difference
@@ -45,7 +45,9 @@ def _fits(group: Sequence[tuple[Batch, Floats]], reading: Callable[[Batch], Floa
     return len(features) > 1.5 * (features.shape[1] + 1) and unexplained(features, outputs) < CLOSE
 
 
-def look(rig: Rig, rng: np.random.Generator, pairs: Sequence[Pair], draw: int) -> Seen:
+def look(
+    rig: ClassifierHarness, rng: np.random.Generator, pairs: Sequence[Pair], draw: int
+) -> Seen:
     """What the classifier gives for pairs, its own weights drawn once and the backbone's often."""
     rig.draw(np.random.default_rng(draw))
     seen = Seen()
@@ -62,7 +64,7 @@ def right(batch: Batch) -> Floats:
     return batch.last
 
 
-def name(rig: Rig, seen: Seen, pair: Pair) -> str:
+def name(rig: ClassifierHarness, seen: Seen, pair: Pair) -> str:
     """The bug with which the oracle gives these class logits, "" if none is known."""
     for slug, readings in READINGS.items():
         if any(seen.explained(reading) for reading in readings):
@@ -87,14 +89,14 @@ def _probabilities(seen: Seen) -> bool:
     return False
 
 
-def _mixes(rig: Rig, pair: Pair) -> bool:
+def _mixes(rig: ClassifierHarness, pair: Pair) -> bool:
     """Whether a row gets other class logits in company than alone."""
     rows = [(pair[0][n : n + 1], pair[1][n : n + 1]) for n in range(len(pair[0]))]
     together, *alone = rig.classifier.logits([pair, *rows])
     return difference(together, np.concatenate(alone)) > CLOSE
 
 
-def _homogeneous(rig: Rig, pair: Pair) -> bool:
+def _homogeneous(rig: ClassifierHarness, pair: Pair) -> bool:
     """Whether twice the classifier's own weights give twice the class logits."""
     theta = rig.draw(np.random.default_rng(0))
     twice = np.where(rig.own_places(), 2 * theta, theta)
@@ -102,7 +104,7 @@ def _homogeneous(rig: Rig, pair: Pair) -> bool:
     return difference(second, 2 * first) < CLOSE
 
 
-def _without_norm(rig: Rig, pair: Pair) -> bool:
+def _without_norm(rig: ClassifierHarness, pair: Pair) -> bool:
     """Whether some vector of the backbone moves its token logits, and the class logits not."""
     rig.draw(np.random.default_rng(0))
     (before,), (tokens,) = rig.classifier.logits([pair]), rig.batches([pair])

@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.check import Failure
 from grader.exercises.classification.client import Pair, read
-from grader.exercises.classification.common import STEP, Rig, laid_out, tensor
+from grader.exercises.classification.common import STEP, ClassifierHarness, laid_out, tensor
 from grader.exercises.classification.oracle import Floats, Tokens, cross_entropy, loss_weights
 from grader.gpt2.layouts.box import difference
 
@@ -45,7 +45,7 @@ class Step:
 
 
 def take(
-    rig: Rig,
+    rig: ClassifierHarness,
     rng: np.random.Generator,
     rows: int,
     *,
@@ -101,7 +101,7 @@ def is_step(step: Step, gradient: Floats) -> bool:
     return bool(np.abs(step.taken - gradient).max(initial=0.0) < SAME * scale)
 
 
-def head_only(rig: Rig, step: Step) -> bool:
+def head_only(rig: ClassifierHarness, step: Step) -> bool:
     """Whether the classifier's own parameters moved as they should, and the backbone's not."""
     own = rig.own_places()
     return is_step(step, np.where(own, step.gradient, 0.0))

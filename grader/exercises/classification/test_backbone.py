@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.check import Failure, check
 from grader.exercises.classification.client import Pair, read
-from grader.exercises.classification.common import OTHER, SMALL, Rig, rigs, tensor
+from grader.exercises.classification.common import OTHER, SMALL, ClassifierHarness, rigs, tensor
 from grader.exercises.classification.oracle import Floats
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.layouts.box import CLOSE, difference
@@ -53,13 +53,13 @@ def test_own_weights(evidence: Evidence) -> None:
         )
 
 
-def _whose(rig: Rig) -> str:
+def _whose(rig: ClassifierHarness) -> str:
     """The slug for a classifier that has not the given backbone's parameters."""
     shapes = [parameter.shape for parameter in rig.module.parameters]
     needed = [rig.given.parameters[n].shape for n in rig.missing]
     if not all(shape in shapes for shape in needed):
         return "backbone-not-registered"
-    fresh = Rig(rig.evidence, rig.setting, 32, any_backbone=True)
+    fresh = ClassifierHarness(rig.evidence, rig.setting, 32, any_backbone=True)
     own = {value.tobytes() for value in read(fresh.module)[0]}
     tables = [v for v in read(fresh.given)[0] if v.ndim > 1 and np.unique(v).size > 2]
     copied = all(value.tobytes() in own for value in tables)
@@ -95,7 +95,12 @@ def test_gradients(evidence: Evidence) -> None:
 
 
 def _compare_gradients(
-    rig: Rig, draw: int, theta: Floats, pair: Pair, weights: Floats, rng: np.random.Generator
+    rig: ClassifierHarness,
+    draw: int,
+    theta: Floats,
+    pair: Pair,
+    weights: Floats,
+    rng: np.random.Generator,
 ) -> None:
     output, gradients = rig.classifier.gradient(pair, weights)
     if all(gradient is None for gradient in gradients):
@@ -162,9 +167,9 @@ def _compare_gradients(
 )
 def test_frozen(evidence: Evidence) -> None:
     """Parameters that were frozen before stay frozen, and gradients reach the others."""
-    count = len(Rig(evidence, SMALL, 34, any_backbone=True).given.parameters)
+    count = len(ClassifierHarness(evidence, SMALL, 34, any_backbone=True).given.parameters)
     for build, frozen in ((35, count), (36, count // 2)):
-        rig = Rig(evidence, SMALL, build, any_backbone=True, frozen=frozen)
+        rig = ClassifierHarness(evidence, SMALL, build, any_backbone=True, frozen=frozen)
         expect_frozen(rig, frozen, "the classifier is built")
         rng = np.random.default_rng((evidence.seed, build))
         draw = int(rng.integers(10_000))
@@ -174,7 +179,7 @@ def test_frozen(evidence: Evidence) -> None:
         expect_frozen(rig, frozen, "a forward and a backward")
 
 
-def expect_frozen(rig: Rig, frozen: int, when: str) -> None:
+def expect_frozen(rig: ClassifierHarness, frozen: int, when: str) -> None:
     """Fail unless just the first `frozen` parameters of the given backbone are not trained."""
     _, trained = read(rig.given)
     names = [p.name for p in rig.given.parameters]

@@ -6,7 +6,14 @@ import numpy as np
 
 from grader.check import Failure, check
 from grader.exercises.classification.client import Pair
-from grader.exercises.classification.common import LONG, OTHER, SMALL, Rig, rigs, tensor
+from grader.exercises.classification.common import (
+    LONG,
+    OTHER,
+    SMALL,
+    ClassifierHarness,
+    rigs,
+    tensor,
+)
 from grader.exercises.classification.readings import look, name, right
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.layouts.box import CLOSE, difference
@@ -47,7 +54,9 @@ def test_position(evidence: Evidence) -> None:
         _fail_with_a_row(rig, pairs, draw, message, cause)
 
 
-def _fail_with_a_row(rig: Rig, pairs: list[Pair], draw: int, message: str, cause: str) -> None:
+def _fail_with_a_row(
+    rig: ClassifierHarness, pairs: list[Pair], draw: int, message: str, cause: str
+) -> None:
     """Raise a Failure, with the shortest batch that shows it where what is expected is known."""
     proven = bool(cause) and cause != "long-texts-read-wrongly"
     known = rig.head_of_classes()
@@ -136,7 +145,7 @@ def test_padding(evidence: Evidence) -> None:
                 _expect_same(rig, draw, first, other, before, next(outputs))
 
 
-def _others(rig: Rig, rng: np.random.Generator, time: int) -> tuple[Pair, list[Pair]]:
+def _others(rig: ClassifierHarness, rng: np.random.Generator, time: int) -> tuple[Pair, list[Pair]]:
     """A batch whose longest row has `time` tokens, and the same with other padding."""
     longest = rig.setting.size["block_size"]
     idx, lengths = rig.pair(rng, 3, time)
@@ -153,7 +162,12 @@ def _others(rig: Rig, rng: np.random.Generator, time: int) -> tuple[Pair, list[P
 
 
 def _expect_same(
-    rig: Rig, draw: int, first: Pair, other: Pair, before: np.ndarray, after: np.ndarray
+    rig: ClassifierHarness,
+    draw: int,
+    first: Pair,
+    other: Pair,
+    before: np.ndarray,
+    after: np.ndarray,
 ) -> None:
     if difference(after, before) < CLOSE:
         return
@@ -216,9 +230,9 @@ def test_rows(evidence: Evidence) -> None:
                 )
 
 
-def _right_at_first(rig: Rig, draw: int, alone: Pair, expected: np.ndarray) -> bool:
+def _right_at_first(rig: ClassifierHarness, draw: int, alone: Pair, expected: np.ndarray) -> bool:
     """Whether a row that went wrong alone goes right in a classifier that was never called."""
-    fresh = Rig(rig.evidence, rig.setting, 20, any_backbone=True)
+    fresh = ClassifierHarness(rig.evidence, rig.setting, 20, any_backbone=True)
     fresh.draw(np.random.default_rng(draw))
     (found,) = fresh.classifier.logits([alone])
     return difference(found[0], expected) < CLOSE

@@ -11,7 +11,7 @@ from grader.exercises.classification.common import (
     OTHER,
     SMALL,
     STEP,
-    Rig,
+    ClassifierHarness,
     Setting,
     laid_out,
     rigs,
@@ -145,8 +145,8 @@ def test_clipping(evidence: Evidence) -> None:
 )
 def test_frozen(evidence: Evidence) -> None:
     """Frozen parameters never change, and stay frozen."""
-    count = len(Rig(evidence, SMALL, 55, any_backbone=True).given.parameters)
-    rig = Rig(evidence, SMALL, 56, any_backbone=True, frozen=count)
+    count = len(ClassifierHarness(evidence, SMALL, 55, any_backbone=True).given.parameters)
+    rig = ClassifierHarness(evidence, SMALL, 56, any_backbone=True, frozen=count)
     rng = np.random.default_rng((evidence.seed, 56))
     before, _ = read(rig.given)
     step = take(rig, rng, 4, limit=0.5)
@@ -177,7 +177,7 @@ def test_frozen(evidence: Evidence) -> None:
 )
 def test_learns(evidence: Evidence) -> None:
     """Step by step, the loss on a batch that can be told apart falls."""
-    rig = Rig(evidence, TOY, 58, any_backbone=True)
+    rig = ClassifierHarness(evidence, TOY, 58, any_backbone=True)
     rng = np.random.default_rng((evidence.seed, 58))
     rig.draw(rng, 0.3)
     idx, lengths = rig.pair(rng, _ROWS, rig.setting.size["block_size"])

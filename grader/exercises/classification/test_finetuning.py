@@ -6,7 +6,14 @@ import numpy as np
 
 from grader.check import Failure, check
 from grader.exercises.classification.client import read
-from grader.exercises.classification.common import OTHER, SMALL, STEP, Rig, laid_out, rigs
+from grader.exercises.classification.common import (
+    OTHER,
+    SMALL,
+    STEP,
+    ClassifierHarness,
+    laid_out,
+    rigs,
+)
 from grader.exercises.classification.forms import GRADIENTS, LOSSES, softmax_first
 from grader.exercises.classification.step import (
     RATE,
@@ -46,7 +53,7 @@ def test_signature(evidence: Evidence) -> None:
         raise Failure(
             f"expected {STEP} to be a function, found {found[STEP]}", cause="wrong-signature"
         )
-    rig = Rig(evidence, OTHER, 50, any_backbone=True)
+    rig = ClassifierHarness(evidence, OTHER, 50, any_backbone=True)
     pair = np.array([[1, 2, 3], [4, 0, 0]]), np.array([3, 1])
     rig.classifier.logits([pair])
     given = {"idx": pair[0], "lengths": pair[1], "labels": np.array([0, 1])}
@@ -82,7 +89,7 @@ def test_step(evidence: Evidence) -> None:
             _fail_step(rig, step)
 
 
-def _fail_step(rig: Rig, step: Step) -> None:
+def _fail_step(rig: ClassifierHarness, step: Step) -> None:
     cause = next(
         (n for n, bug in GRADIENTS.items() if is_step(step, bug(step.gradient, len(step.labels)))),
         "",
@@ -173,7 +180,7 @@ def test_loss(evidence: Evidence) -> None:
 )
 def test_train_mode(evidence: Evidence) -> None:
     """The step is made in train mode: dropout acts."""
-    rig = Rig(evidence, SMALL, 57, any_backbone=True, dropout_p=0.5)
+    rig = ClassifierHarness(evidence, SMALL, 57, any_backbone=True, dropout_p=0.5)
     rng = np.random.default_rng((evidence.seed, 57))
     theta = int(rng.integers(10_000))
     rig.draw(np.random.default_rng(theta))
@@ -181,7 +188,7 @@ def test_train_mode(evidence: Evidence) -> None:
     chances = rig.second.samples(pair[0], rig.second.initial, [1, 2, 3])
     if all(np.array_equal(chances[0], other) for other in chances):
         return  # a GPT2 without dropout
-    plain = Rig(evidence, SMALL, 57, any_backbone=True)
+    plain = ClassifierHarness(evidence, SMALL, 57, any_backbone=True)
     ends = []
     for each, seed in ((plain, 1), *((rig, seed) for seed in range(1, 5))):
         each.draw(np.random.default_rng(theta))

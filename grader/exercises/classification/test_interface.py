@@ -8,7 +8,15 @@ from functools import partial
 import numpy as np
 
 from grader.check import Failure, check
-from grader.exercises.classification.common import LONG, NAME, OTHER, SCALE, SMALL, Rig, rigs
+from grader.exercises.classification.common import (
+    LONG,
+    NAME,
+    OTHER,
+    SCALE,
+    SMALL,
+    ClassifierHarness,
+    rigs,
+)
 from grader.exercises.gpt2.common import UNCHANGED
 from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
@@ -44,7 +52,7 @@ def test_imports(evidence: Evidence) -> None:
 
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     """A forward and a step."""
-    rig = Rig(evidence, OTHER, 9, any_backbone=True)  # one gpt2 is for one classifier
+    rig = ClassifierHarness(evidence, OTHER, 9, any_backbone=True)  # one gpt2 is for one classifier
     pair = rig.pair(np.random.default_rng(0), 3, 4)
     itself = rig.module.itself
     yield call(evidence.subject, "__call__", {}, args=pair, on=itself, watch=True)
@@ -76,7 +84,7 @@ def test_signature(evidence: Evidence) -> None:
         )
     idx, lengths = np.array([[1, 2, 3], [4, 0, 0]]), np.array([3, 1])
     try:
-        rig = Rig(evidence, OTHER, 10, any_backbone=True)
+        rig = ClassifierHarness(evidence, OTHER, 10, any_backbone=True)
         by_position = rig.classifier.logits([(idx, lengths)])[0]
         size = {"embed_dim": OTHER.size["embed_dim"], "num_classes": OTHER.num_classes}
         given = evidence.models.module("GPT2", OTHER.size, seed=11)
@@ -112,11 +120,13 @@ def test_shape(evidence: Evidence) -> None:
         rig.classifier.logits(pairs, strict=True)
         full = rig.tokens(rng, (2, longest)), np.full(2, longest)
         rig.classifier.logits([full], strict=True)
-    single = Rig(evidence, SMALL, 13, any_backbone=True, dtype="float32")
+    single = ClassifierHarness(evidence, SMALL, 13, any_backbone=True, dtype="float32")
     single.classifier.logits([single.pair(np.random.default_rng(0), 3, 4)], strict=True)
 
 
-def _expect_new_states(rig: Rig, other: Rig, rng: np.random.Generator) -> None:
+def _expect_new_states(
+    rig: ClassifierHarness, other: ClassifierHarness, rng: np.random.Generator
+) -> None:
     """Fail unless the same tensors give other class logits once the weights are others."""
     pair = rig.pair(rng, 3, 6)  # seen by neither of the two
     thetas = [rig.module.random(rng, SCALE) for _ in range(2)]
@@ -143,8 +153,8 @@ def _expect_new_states(rig: Rig, other: Rig, rng: np.random.Generator) -> None:
 def test_deterministic(evidence: Evidence) -> None:
     """Weights and arguments alone give the class logits, but for dropout in train mode."""
     # A backbone that is not the classifier's own is not reached by eval().
-    rig = Rig(evidence, SMALL, 18, dropout_p=0.5)
-    plain = Rig(evidence, SMALL, 19)
+    rig = ClassifierHarness(evidence, SMALL, 18, dropout_p=0.5)
+    plain = ClassifierHarness(evidence, SMALL, 19)
     rng = np.random.default_rng((evidence.seed, 18))
     draw = int(rng.integers(10_000))
     for each in (rig, plain):

@@ -78,7 +78,7 @@ class Bench:
 
     def read_whole(self) -> Submission:
         """The training files with the candidate's own model, for the run that all see."""
-        return _read(self.texts, "training", FILES["training"]).nameless("training.py")
+        return _read(self.texts, "training", FILES["training"]).anonymized("training.py")
 
     def report(self, base: Report, results: tuple[CheckResult, ...], **more: object) -> Report:
         """A report on the whole folder."""
@@ -107,7 +107,7 @@ def graded(
         own = next(text for text in texts("gpt2.py") if text.style == _STYLE)
         files = {**files, "gpt2.py": own.clean}
     read = _read(files, exercise, file)
-    judged = read.nameless(EXERCISES[exercise].file)
+    judged = read.anonymized(EXERCISES[exercise].file)
     alone = replace(options, exercise=exercise, sheet=None)
     return addressed(judge(judged, alone, lambda result: None, server), judged, read)
 
@@ -133,7 +133,7 @@ def _laid_out(files: Mapping[str, str]) -> Iterator[Path]:
 
 def _as_seen(bench: Bench, reports: _Reports) -> Report:
     """What a candidate sees: as much as --reveal says."""
-    from grader.everything import merged
+    from grader.grade_all import merged
 
     whole = merged(Path(bench.submission.path), list(reports.values()))
     notes, seen = {}, symptoms(reports, bench.options.reveal == "checks")

@@ -10,7 +10,7 @@ import numpy as np
 from grader.catalogue import EXERCISES
 from grader.exercises.training.client import run
 from grader.gpt2.models import Models
-from grader.sandbox.client import CandidateError, Server, Subject, WorkerLost
+from grader.sandbox.client import CandidateError, LoadedSubmission, Server, WorkerLost
 from grader.sandbox.client.function import call
 from grader.submission import Submission
 
@@ -54,14 +54,14 @@ def overfit(submission: Submission, server: Server, timeout: float, seed: int) -
     submission: as of the exercise `training`, with the candidate's own gpt2.py.
     """
     below, names = EXERCISES["gpt2"], (*EXERCISES["training"].names, "generate")
-    with Subject(submission, server, names, timeout, below.file, below.names) as subject:
+    with LoadedSubmission(submission, server, names, timeout, below.file, below.names) as subject:
         try:
             return _run(subject, seed)
         except (CandidateError, WorkerLost) as fault:
             return Run(stopped=str(fault))
 
 
-def _run(subject: Subject, seed: int) -> Run:
+def _run(subject: LoadedSubmission, seed: int) -> Run:
     letters = sorted(set(TEXT))
     data = np.array([letters.index(letter) for letter in TEXT * 3], dtype=np.int64)
     size = {"vocab_size": len(letters), **_SIZE}

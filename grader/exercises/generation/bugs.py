@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _MODEL_CALL = r"model\(|logits"
 _CROP = r"block_size"
 _EOS = r"eos|done|finished|break"
 _CHOICE = r"argmax|max\(|multinomial|softmax|temperature"
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "reads-first-position",
         "The next token is read from the logits of the first position.",
         "The brief asks for the token after the last one: logits[:, -1].",
@@ -23,7 +23,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.greedy", "generation.crop"),
     ),
-    Cause(
+    Bug(
         "reads-position-before-last",
         "The next token is read from the logits before the last position.",
         "Logits at position t are about token t + 1: the brief asks for the last ones.",
@@ -36,7 +36,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.greedy", "generation.crop"),
     ),
-    Cause(
+    Bug(
         "least-probable",
         "At temperature 0 the least probable token is taken.",
         "The brief asks for the most probable one.",
@@ -49,7 +49,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.greedy", "generation.crop"),
     ),
-    Cause(
+    Bug(
         "crop-missing",
         "The model is given everything that was generated so far, even beyond block_size.",
         "The brief asks for the last block_size tokens: a model has no positions for more.",
@@ -62,7 +62,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.crop",),
     ),
-    Cause(
+    Bug(
         "crop-first",
         "The model is given the first block_size tokens rather than the last.",
         "The brief asks for the last block_size tokens: those are what the next one follows.",
@@ -75,7 +75,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.crop",),
     ),
-    Cause(
+    Bug(
         "crop-too-short",
         "The model is given fewer than block_size tokens when there are enough.",
         "The brief asks for the last block_size tokens, all of them.",
@@ -88,7 +88,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.crop",),
     ),
-    Cause(
+    Bug(
         "prompt-lost",
         "Only the new tokens come back, without the prompts.",
         "The brief asks for (B, T + n) with the prompts in front.",
@@ -101,7 +101,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.prompt", "generation.greedy"),
     ),
-    Cause(
+    Bug(
         "token-too-many",
         "One token more than max_new_tokens is generated.",
         "The brief asks for at most max_new_tokens, and for none when that is 0.",
@@ -114,7 +114,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.zero", "generation.greedy"),
     ),
-    Cause(
+    Bug(
         "token-too-few",
         "One token fewer than max_new_tokens is generated.",
         "The brief asks for max_new_tokens, unless every row has ended before.",
@@ -127,7 +127,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.greedy",),
     ),
-    Cause(
+    Bug(
         "eos-ignored",
         "eos_token_id has no effect.",
         "The brief asks that a row which has produced it go on with it, and that all end once all "
@@ -142,7 +142,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "eos-stops-at-first-row",
         "Everything ends as soon as one row has produced EOS.",
         "The brief asks for the end once every row has; the others go on.",
@@ -155,7 +155,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "eos-not-kept",
         "Rows that have produced EOS go on with other tokens.",
         "The brief asks that such a row go on with EOS.",
@@ -168,7 +168,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "eos-never-stops",
         "Generation goes on to max_new_tokens after every row has ended.",
         "The brief asks for the end as soon as every row has produced EOS.",
@@ -181,7 +181,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "eos-in-prompt-counts",
         "A row whose prompt has an EOS counts as ended.",
         "The brief asks for EOS that were produced; in a prompt it is a token like any other.",
@@ -194,7 +194,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "eos-left-out",
         "The last EOS is not in the result.",
         "The brief asks for as many columns as it took: the EOS that ends it is in.",
@@ -207,7 +207,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.eos",),
     ),
-    Cause(
+    Bug(
         "generator-ignored",
         "The generator has no effect: chance comes from elsewhere.",
         "The brief asks that all chance come from it when it is given.",
@@ -220,7 +220,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.generator",),
     ),
-    Cause(
+    Bug(
         "always-same",
         "Chance is the same at every call.",
         "The brief asks that it come from the generator, or from torch's own state.",
@@ -233,7 +233,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.generator",),
     ),
-    Cause(
+    Bug(
         "mode-not-kept",
         "The model is left in another mode than it was found in.",
         "The brief asks that train or eval mode be as before.",
@@ -246,7 +246,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.mode",),
     ),
-    Cause(
+    Bug(
         "gradients-recorded",
         "Gradients are recorded while tokens are generated.",
         "The brief asks for none: they cost memory for every step and are of no use.",
@@ -259,7 +259,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.no_grad",),
     ),
-    Cause(
+    Bug(
         "recording-not-kept",
         "Whether torch records gradients is not afterwards as it was.",
         "What comes after it records gradients where nobody wants them, or none for training.",
@@ -272,7 +272,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.no_grad", "training.estimate_leaves"),
     ),
-    Cause(
+    Bug(
         "bad-arguments-accepted",
         "An argument that makes no sense is accepted, or fails with something unclear.",
         "The brief asks for a ValueError with words that help.",

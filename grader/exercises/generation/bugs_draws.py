@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _CHOICE = r"argmax|max\(|multinomial|softmax|temperature"
 _TEMPERATURE = r"temperature"
 _TOP_K = r"top_?k|topk"
 _TOP_P = r"top_?p|cumsum|sort"
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "temperature-ignored",
         "The temperature has no effect.",
         "The brief asks that logits be divided by it.",
@@ -23,7 +23,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.temperature",),
     ),
-    Cause(
+    Bug(
         "temperature-multiplied",
         "The logits are multiplied by the temperature.",
         "The brief asks for division: a high temperature makes tokens more alike.",
@@ -36,7 +36,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.temperature",),
     ),
-    Cause(
+    Bug(
         "temperature-on-probabilities",
         "The temperature acts on probabilities, which then go through a softmax again.",
         "The brief asks that logits be divided by it, before their only softmax.",
@@ -49,7 +49,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.temperature",),
     ),
-    Cause(
+    Bug(
         "always-greedy",
         "The most probable token is taken, at any temperature or at low ones.",
         "The brief asks for draws in proportion to the probabilities.",
@@ -62,7 +62,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.temperature",),
     ),
-    Cause(
+    Bug(
         "not-in-proportion",
         "Every token that is left is drawn as often as any other.",
         "The brief asks for draws in proportion to the probabilities.",
@@ -75,7 +75,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.temperature",),
     ),
-    Cause(
+    Bug(
         "top-k-ignored",
         "top_k has no effect.",
         "The brief asks that only the top_k most probable tokens be drawn.",
@@ -88,7 +88,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_k",),
     ),
-    Cause(
+    Bug(
         "top-k-off-by-one",
         "One token more or fewer than top_k is kept.",
         "The brief asks for exactly top_k of them.",
@@ -101,7 +101,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_k",),
     ),
-    Cause(
+    Bug(
         "top-k-keeps-the-least",
         "The least probable tokens are kept rather than the most probable ones.",
         "The brief asks for the top_k most probable tokens.",
@@ -114,7 +114,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_k",),
     ),
-    Cause(
+    Bug(
         "top-p-ignored",
         "top_p has no effect.",
         "The brief asks that only as few tokens be drawn as it takes to reach top_p.",
@@ -127,7 +127,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-not-sorted",
         "Probabilities are summed up in the order of the vocabulary, not from the largest down.",
         "The brief asks for the most probable tokens, as few as it takes to reach top_p.",
@@ -140,7 +140,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-without-the-crossing-token",
         "The token with which the sum reaches top_p is left out.",
         "The brief asks for a sum of at least top_p: the token that crosses the line is in.",
@@ -153,7 +153,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-one-token-too-many",
         "One token more is kept than it takes to reach top_p.",
         "The brief asks for as few as it takes.",
@@ -166,7 +166,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-keeps-the-least",
         "The sum to top_p begins with the least probable tokens.",
         "The brief asks for the most probable ones.",
@@ -179,7 +179,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-of-each-token",
         "top_p is a bound for each probability, not for their sum.",
         "The brief asks for as few of the most probable tokens as sum to at least top_p.",
@@ -192,7 +192,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.top_p",),
     ),
-    Cause(
+    Bug(
         "top-p-before-temperature",
         "top_p is applied to the probabilities before the temperature.",
         "The brief asks for temperature first, then top_k, then top_p.",
@@ -205,7 +205,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.together",),
     ),
-    Cause(
+    Bug(
         "top-p-before-top-k",
         "top_p is applied to all tokens, before or beside top_k.",
         "The brief asks for top_p of what top_k leaves, whose probabilities sum to one again.",
@@ -218,7 +218,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.together",),
     ),
-    Cause(
+    Bug(
         "draws-depend-on-one-another",
         "Tokens of several rows or steps come from one draw.",
         "The brief asks that every row and every step be drawn anew.",
@@ -231,7 +231,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.independent",),
     ),
-    Cause(
+    Bug(
         "vocabulary-hard-coded",
         "Tokens of a large vocabulary are not drawn as they should be, those of a small one are.",
         "The brief asks for any model: its vocabulary has the size of the logits' last axis.",
@@ -244,7 +244,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.vocabulary",),
     ),
-    Cause(
+    Bug(
         "drawn-from-other-logits",
         "A row is not drawn from the logits of its own last tokens, though equal rows are right.",
         "The brief asks for every row by itself: its own threshold, order and nucleus.",
@@ -257,7 +257,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.together",),
     ),
-    Cause(
+    Bug(
         "other-draws-with-eos",
         "With eos_token_id, tokens are drawn otherwise than without it.",
         "The brief lets temperature, top_k and top_p act the same whether rows can end or not.",
@@ -270,7 +270,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.together",),
     ),
-    Cause(
+    Bug(
         "eos-not-in-draws",
         "EOS ends a row at temperature 0, but not where tokens are drawn.",
         "The brief asks for the same end at every temperature.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "generator-state-ignored",
         "Chance comes from the seed of the generator, or from a copy of it, not from its state.",
         "The brief asks that the state of the generator say which tokens come, and that a call "
@@ -19,7 +19,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.generator",),
     ),
-    Cause(
+    Bug(
         "eos-forgotten-with-options",
         "With some options eos_token_id is not looked at, without them it is.",
         "The brief asks for the same end whatever else is given.",
@@ -32,7 +32,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("generation.together", "generation.independent"),
     ),
-    Cause(
+    Bug(
         "model-changed",
         "The model's parameters are afterwards not what they were.",
         "The brief asks that nothing be left behind: they are trained as before, or not.",

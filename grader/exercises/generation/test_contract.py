@@ -159,7 +159,7 @@ def test_mode(evidence: Evidence) -> None:
     for train, way in product((True, False), _ways()):
         made = replace(way, train=train)
         found = made.run(evidence)
-        if not found.mode_kept:
+        if not found.train_mode_unchanged:
             mode = "train" if train else "eval"
             raise Failure(
                 f"a model in {mode} mode is not in it afterwards{_in_words(made)}",

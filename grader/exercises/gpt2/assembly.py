@@ -12,7 +12,7 @@ from grader.exercises.gpt2 import common, known
 from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import Experiment
-from grader.gpt2.layouts import Misfit, ModelLayout
+from grader.gpt2.layouts import LayoutNotFound, ModelLayout
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.model_forms import GPT2_MODEL
 from grader.gpt2.models import Size
@@ -27,7 +27,7 @@ def meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]
     for size in sizes.MODEL:
         try:
             layout = evidence.layouts.model(size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             raise Failure(f"this cannot be shown of the model: {misfit}") from None
         if requirement in layout.form.violates:
             raise Failure(f"found: {layout.form.formula}. The brief asks for: {GPT2_MODEL.formula}")
@@ -77,7 +77,7 @@ def unrolled(evidence: Evidence, size: Size) -> bool:
     """Whether the model is GPT-2 with its blocks written out in it."""
     try:
         return evidence.layouts.model(size).is_gpt2
-    except Misfit:
+    except LayoutNotFound:
         return False
 
 
@@ -90,7 +90,7 @@ def blocks_explain(
     """Whether GPT-2 over the candidate's own blocks gives these logits: then the leak is theirs."""
     try:
         layout = evidence.layouts.model(experiment.case.size)
-    except Misfit:
+    except LayoutNotFound:
         return False
     weighed = evidence.models.computed  # then a layout is not about the parameters themselves
     return (

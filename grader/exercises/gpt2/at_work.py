@@ -67,7 +67,7 @@ def _of_class(evidence: Evidence, name: str) -> tuple[dict[str, str], set[str]]:
         for p in model.parts
         if p.type in FORBIDDEN_NAMES
     }
-    functions, stranded, watched = model.trace(x)
+    functions, device_mismatches, watched = model.trace(x)
     unwatched, again = (model.outputs([x], any_shape=True)[0] for _ in range(2))
     if common.same(unwatched, again) and not common.same(watched, unwatched):
         words["other"] = "it computes something else while its calls are noted"
@@ -79,7 +79,7 @@ def _of_class(evidence: Evidence, name: str) -> tuple[dict[str, str], set[str]]:
             "write it out.",
         )
     if name == "GPT2":
-        advise_of_stranded(evidence, stranded)
+        advise_of_stranded(evidence, device_mismatches)
     for word in sorted(called & FORBIDDEN_NAMES):
         words.setdefault(word, f"it calls torch's {word}")
     return words, called

@@ -9,7 +9,7 @@ from grader.check import NotRun
 from grader.gpt2 import oracle
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import Experiment
-from grader.gpt2.layouts import BlockLayout, Misfit, ModelLayout
+from grader.gpt2.layouts import BlockLayout, LayoutNotFound, ModelLayout
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import Size, block_size_of
 from grader.sandbox.client import CandidateError
@@ -30,13 +30,14 @@ def oracle_of(evidence: Evidence, experiment: Experiment, plain: Values) -> Orac
             difference(known(experiment.theta, x), plain) <= CLOSE
             and difference(known(small, x), experiment.module.call(x, small)) <= CLOSE
         )
-    except (Misfit, CandidateError, NotRun):
+    except (LayoutNotFound, CandidateError, NotRun):
         return None
     return known if right else None
 
 
 def _oracle(evidence: Evidence, name: str, size: Size) -> Oracle:
-    """What the class's layout gives, without asking the submission if possible. Raises Misfit."""
+    """What the class's layout gives, without asking the submission if possible. Raises
+    LayoutNotFound."""
     layouts = evidence.layouts
     if name == "CausalSelfAttention":
         computed: Oracle = layouts.attention(size).compute
@@ -80,7 +81,7 @@ def whole_model(evidence: Evidence, layout: ModelLayout, size: Size) -> Oracle |
     """GPT-2 in terms of its weights, if those of every part are known."""
     try:
         block = evidence.layouts.block(block_size_of(size))
-    except (Misfit, CandidateError):
+    except (LayoutNotFound, CandidateError):
         return None  # the block is judged by itself
     gelu = block.mlp.gelu if block.mlp else None
     known = layout.is_gpt2 and block.is_gpt2 and block.attention and layout.inside

@@ -18,7 +18,7 @@ from grader.gpt2.experiment import Case, Regime
 from grader.gpt2.layouts import (
     AttentionLayout,
     BlockLayout,
-    Misfit,
+    LayoutNotFound,
     MlpLayout,
     ModelLayout,
     larger_attentions,
@@ -43,7 +43,7 @@ def check_attention(evidence: Evidence) -> None:
     small = _small(evidence, name, sizes.ATTENTION, evidence.layouts.attention)
     if small:
         large = [*sizes.LARGE[name], sizes.LONG[name]]
-        asked = [sizes.BESIDE[name], *large]
+        asked = [sizes.VALIDATION_SIZE[name], *large]
         channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
         shapes = [_shapes(evidence, name, size) for size in asked]
         ways = larger_attentions(small, list(zip(channels, shapes, strict=True)))
@@ -56,7 +56,7 @@ def check_mlp(evidence: Evidence) -> None:
     small = _small(evidence, name, sizes.MLP, evidence.layouts.mlp)
     if small:
         large = sizes.LARGE[name]
-        asked = [sizes.BESIDE[name], *large]
+        asked = [sizes.VALIDATION_SIZE[name], *large]
         ways = larger_mlps(small, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
         _compare(evidence, name, large, ways, evidence.layouts.mlp, 8)
 
@@ -69,7 +69,7 @@ def _small(
     for size in small:
         try:
             layout = find(size)
-        except (Misfit, CandidateError):
+        except (LayoutNotFound, CandidateError):
             return []
         if not _AtSize(evidence, name, size, rows=2).gives(layout.compute):
             return []
@@ -111,7 +111,7 @@ def _compare(
     asked: the large sizes. ways: layouts beside and at these. find: searches for one where that
     can be done. least: how many times embed_dim² weights there are at any rate.
     """
-    beside = _AtSize(evidence, name, sizes.BESIDE[name])
+    beside = _AtSize(evidence, name, sizes.VALIDATION_SIZE[name])
     known = [way for way in ways if way[0] and beside.gives(way[0].compute)]
     if not known:
         beside.expect_found(find)
@@ -121,7 +121,7 @@ def _compare(
             continue
         # The weights may be in another order, as names are when they are sorted, where they are
         # many.
-        _AtSize(evidence, name, sizes.SEARCHED[name]).expect_found(find)
+        _AtSize(evidence, name, sizes.MAX_SEARCH_SIZE[name]).expect_found(find)
 
 
 def _is_as_expected(
@@ -202,7 +202,7 @@ class _AtSize:
         """Fail unless a search at this size finds a layout that gives it."""
         try:
             layout = find(self.size)
-        except Misfit:
+        except LayoutNotFound:
             self.fail("")
         else:
             if not self.gives(layout.compute):
@@ -250,7 +250,7 @@ def check_model(evidence: Evidence) -> None:
     try:
         if not all(evidence.layouts.model(size).is_gpt2 for size in sizes.MODEL):
             return
-    except Misfit:
+    except LayoutNotFound:
         return
     for size in sizes.LARGE[name]:
         if long.attention_fails(evidence, size):
@@ -262,7 +262,7 @@ def check_model(evidence: Evidence) -> None:
             _AtSize(evidence, name, few).expect_found(evidence.layouts.right_model)
         large = _AtSize(evidence, name, size)
         layout = None
-        with suppress(Misfit), _long_enough(name, size):
+        with suppress(LayoutNotFound), _long_enough(name, size):
             layout = evidence.layouts.right_model(size)
         if layout and large.gives(layout.compute):
             continue
@@ -309,13 +309,13 @@ def check_inline_block(evidence: Evidence, size: Size) -> None:
     name = "TransformerBlock"
     try:
         evidence.layouts.block_by_shapes(sizes.BLOCK[0])
-    except Misfit:
+    except LayoutNotFound:
         _AtSize(evidence, name, sizes.INLINE).expect_found(evidence.layouts.block)
         return
     large = _AtSize(evidence, name, size)
     try:
         layout = evidence.layouts.block_by_shapes(size)
-    except Misfit:
+    except LayoutNotFound:
         large.expect_enough(12 * size["embed_dim"] ** 2)
         large.fail(_why_other_heads(evidence, size))
     else:
@@ -326,7 +326,7 @@ def check_inline_block(evidence: Evidence, size: Size) -> None:
 def _why_other_heads(evidence: Evidence, size: Size) -> str:
     """The slug for a large block in one piece that is right with another number of heads."""
     for heads in range(1, size["embed_dim"] + 1):
-        with suppress(Misfit, CandidateError):
+        with suppress(LayoutNotFound, CandidateError):
             if size["embed_dim"] % heads == 0 and evidence.layouts.block_by_shapes(size, heads):
                 return "hard-coded-heads"
     return ""

@@ -13,7 +13,7 @@ from grader.exercises.gpt2 import causality, common, dropout, gradients, larger,
 from grader.gpt2 import oracle, sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE
 
 NAME = "CausalSelfAttention"
@@ -218,7 +218,7 @@ def test_projections(evidence: Evidence) -> None:
     for size in sizes.ATTENTION:
         try:
             layout = evidence.layouts.attention(size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             raise Failure(
                 "the parameters cannot be read as query, key, value and output projections: "
                 f"{misfit} (embed_dim={size['embed_dim']}, num_heads={size['num_heads']})"
@@ -245,7 +245,7 @@ def test_scale(evidence: Evidence) -> None:
     for size in sizes.ATTENTION:
         try:
             layout = evidence.layouts.attention(size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             raise NotRun(
                 f"cannot be measured before queries and keys can be told apart: {misfit}"
             ) from None
@@ -275,7 +275,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's attention."""
     try:
         layout = evidence.layouts.attention(case.size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise Failure(
             f"no reading of the parameters makes this GPT-2's attention: {misfit}"
         ) from None

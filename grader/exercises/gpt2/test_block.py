@@ -10,7 +10,7 @@ from grader.gpt2 import sizes
 from grader.gpt2.block_forms import GPT2_FORM
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import LARGE, UNIT, Case, cases
-from grader.gpt2.layouts import BlockLayout, Misfit, find_attention
+from grader.gpt2.layouts import BlockLayout, LayoutNotFound, find_attention
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import Size, own_parts
 from grader.gpt2.norms import SMALL_EPS
@@ -57,7 +57,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout
     for size in sizes.BLOCK:
         try:
             layout = evidence.layouts.block(size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             raise Failure(f"this cannot be shown of the block: {misfit}") from None
         if requirement in layout.form.violates:
             raise Failure(
@@ -204,7 +204,7 @@ def _is_proven(evidence: Evidence, size: Size) -> bool:
     """Whether the block from end to end is GPT-2's, with as many heads as it was told."""
     try:
         layout = evidence.layouts.block(size)
-    except Misfit:
+    except LayoutNotFound:
         return False
     if not (layout.is_gpt2 and layout.attention and layout.attention.heads == size["num_heads"]):
         return False
@@ -217,7 +217,7 @@ def _is_proven(evidence: Evidence, size: Size) -> bool:
 def _check_inline(evidence: Evidence, size: Size) -> None:
     try:
         layout = evidence.layouts.block(size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise Failure(
             f"no attention and MLP of the brief's can be seen in the block: {misfit}"
         ) from None
@@ -232,7 +232,7 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
     """An attention built with other options may still be right: look into it."""
     try:
         layout = find_attention(module.at(path), size["embed_dim"], evidence.layouts.rng())
-    except Misfit:
+    except LayoutNotFound:
         layout = None
     if layout is None or layout.heads != size["num_heads"]:
         raise Failure(
@@ -259,7 +259,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights and parts, the output is that of GPT-2's block."""
     try:
         layout = evidence.layouts.block(case.size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2's block: {misfit}") from None
     if not layout.is_gpt2:
         raise NotRun("the block is put together in another way, see above")

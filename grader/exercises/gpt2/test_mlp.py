@@ -10,7 +10,7 @@ from grader.exercises.gpt2 import common, dropout, gradients, larger, ways
 from grader.gpt2 import oracle, sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import LARGE, UNIT, Case, Experiment, cases
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE
 
 NAME = "MLP"
@@ -100,7 +100,7 @@ def test_width(evidence: Evidence) -> None:
     for size in sizes.MLP:
         try:
             layout = evidence.layouts.mlp(size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             raise NotRun(f"cannot be measured: {misfit}") from None
         if layout.width != 4 * size["embed_dim"]:
             raise Failure(
@@ -128,7 +128,7 @@ def test_gelu(evidence: Evidence) -> None:
     size = sizes.MLP[0]
     try:
         layout = evidence.layouts.mlp(size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise NotRun(f"cannot be measured: {misfit}") from None
     if layout.gelu is None:
         chosen = np.argsort(layout.read)[:: max(1, layout.read.size // 6)]
@@ -184,7 +184,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's MLP."""
     try:
         layout = evidence.layouts.mlp(case.size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2's MLP: {misfit}") from None
     gelu = layout.gelu or oracle.gelu_exact
     experiment = evidence.weighed_experiment(NAME, case)

@@ -21,7 +21,7 @@ from grader.exercises.gpt2 import (
 from grader.gpt2 import imports, sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import LARGE, UNIT, Case, cases, worst
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import ABSENT, CLOSE
 from grader.gpt2.models import block_size_of
 from grader.gpt2.norms import SMALL_EPS
@@ -323,7 +323,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the logits are those of GPT-2."""
     try:
         layout = evidence.layouts.model(case.size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         raise Failure(f"no reading of the parameters makes this GPT-2: {misfit}") from None
     if not layout.is_gpt2:
         raise NotRun("the model is put together in another way, see above")

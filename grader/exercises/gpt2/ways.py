@@ -81,8 +81,8 @@ def _check_devices(evidence: Evidence, experiment: Experiment) -> None:
         return
     # One that has not been called: what it keeps of a call is where the input was.
     new = evidence.models.module(experiment.module.name, experiment.case.size, seed=_NEW)
-    _, stranded, _ = new.trace(experiment.x)
-    if any(name.endswith("embedding") for name in stranded):
+    _, device_mismatches, _ = new.trace(experiment.x)
+    if any(name.endswith("embedding") for name in device_mismatches):
         raise Failure(
             "indices that are made on the CPU are looked up in an embedding: with model and tokens "
             "on a GPU that fails",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _POSITION = r"arange|position|pos_emb|wpe|offset|start"
 _MASK = r"mask|tril|triu|is_causal|inf|visible"
@@ -17,12 +17,12 @@ def seen_in_pieces(
     code: str,
     hints: tuple[str, str, str],
     checks: tuple[str, ...] = PIECES,
-) -> Cause:
+) -> Bug:
     """A cause that shows in any pieces, unless said otherwise."""
-    return Cause(slug, names, asks, look, code, hints, checks)
+    return Bug(slug, names, asks, look, code, hints, checks)
 
 
-BUGS: tuple[Cause, ...] = (
+BUGS: tuple[Bug, ...] = (
     seen_in_pieces(
         "position-not-offset",
         "Positions of new tokens begin at 0 again, whatever the cache has read.",

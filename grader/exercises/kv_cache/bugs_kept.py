@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 from grader.exercises.kv_cache.bugs import PIECES, seen_in_pieces
 
 _CACHE = r"cache|past|cat\("
 
-BUGS: tuple[Cause, ...] = (
+BUGS: tuple[Bug, ...] = (
     seen_in_pieces(
         "past-not-attended",
         "New tokens do not attend to the past, though it is there.",

@@ -10,7 +10,7 @@ from grader.sandbox.client.decoding import decoding
 from grader.sandbox.client.faults import CandidateError
 from grader.sandbox.client.function import call
 from grader.sandbox.client.module import Floats, Module
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 _Given = TypeVar("_Given")
@@ -114,7 +114,7 @@ class CachedModel(Module):
 
 
 def build(
-    subject: Subject,
+    subject: LoadedSubmission,
     name: str,
     given: dict[str, float],
     *,
@@ -125,7 +125,7 @@ def build(
     weighed: Values | None = None,
 ) -> CachedModel:
     """A cached model of the submission. convert: made in the other dtype, then converted;
-    weighed: as of `Subject.build`.
+    weighed: as of `LoadedSubmission.build`.
     """
     born = {"float64": "float32", "float32": "float64"}[dtype] if convert else dtype
     made = call(subject, name, given, seed, args=args, keep=True, dtype=born)

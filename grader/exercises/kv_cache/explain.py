@@ -10,15 +10,15 @@ import numpy as np
 from grader.exercises.kv_cache.client import CachedModel
 from grader.exercises.kv_cache.common import chain, model, same
 from grader.exercises.kv_cache.oracle import SLIPS, Form, read
-from grader.exercises.kv_cache.whole import SEARCHED, layout
+from grader.exercises.kv_cache.whole import MAX_SEARCH_SIZE, layout
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.whole import WholeLayout
 from grader.gpt2.models import Size
 from grader.gpt2.oracle import Floats, Integers
 from grader.sandbox.client import CandidateError
 
-_SIZE: Size = {**SEARCHED[0], "num_layers": 3}
+_SIZE: Size = {**MAX_SEARCH_SIZE[0], "num_layers": 3}
 # One token short of block_size: what is off by one has room.
 _SCRIPTS = ((1, 1, 1, 1, 1), (3, 1, 1), (2, 3), (1, 3, 1))
 
@@ -32,7 +32,7 @@ def why(evidence: Evidence) -> tuple[str, bool]:
     theta = made.random(rng, 0.8)
     idx = rng.integers(0, _SIZE["vocab_size"], (2, 5))
     found: WholeLayout | None = None
-    with suppress(CandidateError, Misfit):
+    with suppress(CandidateError, LayoutNotFound):
         found = layout(evidence, _SIZE)
         # Without key biases, which matter where keys of several blocks are mixed.
         theta[np.setdiff1d(np.arange(theta.size), found.places)] = 0.0

@@ -10,10 +10,10 @@ import numpy as np
 from grader.check import Failure, check
 from grader.exercises.kv_cache.client import CachedModel
 from grader.exercises.kv_cache.common import ZERO, Text, asked, model, same
-from grader.exercises.kv_cache.whole import DEEP, SEARCHED, computed_layouts, layout
+from grader.exercises.kv_cache.whole import DEEP, MAX_SEARCH_SIZE, computed_layouts, layout
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import worst
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE, SAME, difference
 from grader.gpt2.layouts.whole import WholeLayout
 from grader.gpt2.mlp_forms import ACTIVATIONS, width_cause
@@ -37,10 +37,10 @@ PART = "Model"
 def test_equals(evidence: Evidence) -> None:
     """A whole text without a cache gets the logits of GPT-2 with the same weights."""
     if proven := computed_layouts(evidence):
-        for size, (weighed, found) in zip((SEARCHED[0], DEEP), proven, strict=True):
+        for size, (weighed, found) in zip((MAX_SEARCH_SIZE[0], DEEP), proven, strict=True):
             _expect_parts(found, weighed, size)
         return
-    for size in (*SEARCHED, DEEP):
+    for size in (*MAX_SEARCH_SIZE, DEEP):
         text = Text(size, 2, (size["block_size"],), 0.5, evidence.seed)
         shown = text.read_whole("an error")
         what = f"a whole text, for {', '.join(f'{k}={v}' for k, v in size.items())}"
@@ -52,7 +52,7 @@ def _expect_gpt2(evidence: Evidence, size: Size) -> None:
     made = model(evidence, size)
     try:
         found = layout(evidence, size)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         _expect_causal(made, size, evidence.seed)
         raise Failure(
             f"no reading of the parameters makes this GPT-2: {misfit}",

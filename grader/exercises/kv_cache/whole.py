@@ -12,7 +12,7 @@ import numpy as np
 from grader.exercises.kv_cache.client import CachedModel
 from grader.exercises.kv_cache.common import model
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.layouts import AttentionLayout, Misfit, ModelSizes
+from grader.gpt2.layouts import AttentionLayout, LayoutNotFound, ModelSizes
 from grader.gpt2.layouts.box import ABSENT, CLOSE, Indices, difference, moved
 from grader.gpt2.layouts.whole import LayerLayout, WholeLayout, find_whole
 from grader.gpt2.models import Size
@@ -20,26 +20,26 @@ from grader.gpt2.search import computed
 from grader.sandbox.client import CandidateError
 
 # Small, for all is searched element by element; of one layer, and then as many as are wanted.
-SEARCHED: tuple[Size, ...] = (
+MAX_SEARCH_SIZE: tuple[Size, ...] = (
     {"vocab_size": 37, "embed_dim": 4, "num_heads": 2, "num_layers": 1, "block_size": 6},
     {"vocab_size": 43, "embed_dim": 6, "num_heads": 1, "num_layers": 1, "block_size": 7},
 )
-DEEP: Size = {**SEARCHED[0], "num_layers": 3}
-_KNOWN: WeakKeyDictionary[Evidence, dict[str, WholeLayout | Misfit]] = WeakKeyDictionary()
+DEEP: Size = {**MAX_SEARCH_SIZE[0], "num_layers": 3}
+_KNOWN: WeakKeyDictionary[Evidence, dict[str, WholeLayout | LayoutNotFound]] = WeakKeyDictionary()
 _NUMBER = re.compile(r"\d+")
 
 
 def layout(evidence: Evidence, size: Size) -> WholeLayout:
-    """The layout of a model of this size, found out once. Raises Misfit."""
+    """The layout of a model of this size, found out once. Raises LayoutNotFound."""
     known = _KNOWN.setdefault(evidence, {})
     key = str(size)
     if key not in known:
         try:
             known[key] = _found(evidence, size)
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             known[key] = misfit
     found = known[key]
-    if isinstance(found, Misfit):
+    if isinstance(found, LayoutNotFound):
         raise found.with_traceback(None)
     return found
 
@@ -57,14 +57,14 @@ def computed_layouts(evidence: Evidence) -> list[tuple[CachedModel, WholeLayout]
 
 
 def _computed_layouts(evidence: Evidence) -> list[tuple[CachedModel, WholeLayout]]:
-    shallow = SEARCHED[0]
+    shallow = MAX_SEARCH_SIZE[0]
     rng, found = evidence.layouts.rng(), []
     single = _weighed(evidence, shallow)
     if not computed.any_computed(model(evidence, shallow), single, rng):
         return []
     try:
         first = _searched(evidence, single, shallow)
-    except Misfit:
+    except LayoutNotFound:
         return []
     deep = _weighed(evidence, DEEP)
     stacked = _stacked(first, single, deep, DEEP)
@@ -106,7 +106,7 @@ def _searched(evidence: Evidence, made: CachedModel, size: Size) -> WholeLayout:
         if fault.status != "fail":
             raise
         # Weights that are computed may divide by parameters, which a search sets to zero.
-        raise Misfit(fault.message) from None
+        raise LayoutNotFound(fault.message) from None
 
 
 def equals(made: CachedModel, found: WholeLayout, seed: int) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "lora-no-scale",
         "The update is not scaled.",
         "The brief scales it by alpha / rank.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.update",),
     ),
-    Cause(
+    Bug(
         "lora-scale-not-over-rank",
         "The update is scaled by something else than alpha / rank.",
         "The brief scales it by alpha / rank.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.update",),
     ),
-    Cause(
+    Bug(
         "lora-update-subtracted",
         "The update is subtracted.",
         "The brief adds it to the layer's output.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.update",),
     ),
-    Cause(
+    Bug(
         "lora-update-ignored",
         "The output does not depend on A and B.",
         "The brief adds alpha / rank * (x @ A.T @ B.T).",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.update",),
     ),
-    Cause(
+    Bug(
         "lora-layer-replaced",
         "The output is the update alone, without what the layer gives.",
         "The brief adds the update to linear(x).",
@@ -73,7 +73,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.update",
         ),
     ),
-    Cause(
+    Bug(
         "lora-bias-lost",
         "The layer's bias is not in the output.",
         "The brief keeps linear(x) as it is, bias and all.",
@@ -89,7 +89,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.update",
         ),
     ),
-    Cause(
+    Bug(
         "lora-bias-scaled",
         "The layer's bias is in the output more than once.",
         "The brief has it once, in linear(x).",
@@ -105,7 +105,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.update",
         ),
     ),
-    Cause(
+    Bug(
         "lora-update-not-linear",
         "There is an activation between A and B.",
         "The brief's update is linear, or it could not be merged into a weight.",
@@ -118,7 +118,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.update",),
     ),
-    Cause(
+    Bug(
         "lora-starts-random",
         "A new adapter changes the output.",
         "The brief asks that the update be zero at the start.",
@@ -134,7 +134,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.unchanged",
         ),
     ),
-    Cause(
+    Bug(
         "lora-never-learns",
         "A new adapter has no gradient, so that no training changes it.",
         "The brief asks that A or B have a gradient that is not zero.",
@@ -147,7 +147,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.learns",),
     ),
-    Cause(
+    Bug(
         "lora-nothing-trained",
         "No parameter of an adapter is trained.",
         "The brief has A and B trained.",
@@ -163,7 +163,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.frozen",
         ),
     ),
-    Cause(
+    Bug(
         "lora-base-trained",
         "The layer's own weight is still trained.",
         "The brief freezes it: only A and B are trained.",
@@ -179,7 +179,7 @@ BUGS: tuple[Cause, ...] = (
             "lora.frozen",
         ),
     ),
-    Cause(
+    Bug(
         "lora-bias-trained",
         "Besides A and B there is more that is trained, such as a bias.",
         "The brief has two trained parameters in an adapter.",
@@ -192,7 +192,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.trained",),
     ),
-    Cause(
+    Bug(
         "lora-head-left-out",
         "The head has no adapter.",
         "The brief asks for one around every nn.Linear, the head too.",
@@ -205,7 +205,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.everywhere",),
     ),
-    Cause(
+    Bug(
         "lora-only-some-layers",
         "Some linear layers have no adapter.",
         "The brief asks for one around every nn.Linear, however deep it lies.",
@@ -218,7 +218,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.everywhere",),
     ),
-    Cause(
+    Bug(
         "lora-rest-trained",
         "What is no linear layer is still trained: embeddings, norms or other parameters.",
         "The brief lets nothing but the adapters be trained.",
@@ -231,7 +231,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.frozen",),
     ),
-    Cause(
+    Bug(
         "lora-tie-lost",
         "A weight that was tied in two places is two weights now.",
         "The brief changes nothing of what the model had.",
@@ -244,7 +244,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.unchanged",),
     ),
-    Cause(
+    Bug(
         "lora-shared-layer-split",
         "A layer that the model has in two places has two adapters.",
         "The brief keeps it one layer, with one adapter.",
@@ -257,7 +257,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.adapted",),
     ),
-    Cause(
+    Bug(
         "lora-merge-nothing",
         "After merging the layers are as they were without adapters.",
         "The brief puts the updates into the weights.",
@@ -270,7 +270,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.merged",),
     ),
-    Cause(
+    Bug(
         "lora-merge-twice",
         "The updates count twice after merging.",
         "The brief keeps the logits: once merged, an adapter must not add anything.",
@@ -283,7 +283,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.merged",),
     ),
-    Cause(
+    Bug(
         "lora-merge-subtracts",
         "Merging subtracts the updates.",
         "The brief adds them.",
@@ -296,7 +296,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.merged",),
     ),
-    Cause(
+    Bug(
         "lora-merge-without-scale",
         "Merging forgets alpha / rank.",
         "The brief keeps the logits: the update in the weight is scaled as in forward.",
@@ -309,7 +309,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.merged",),
     ),
-    Cause(
+    Bug(
         "lora-merge-loses-bias",
         "The merged layers have lost their biases.",
         "The brief keeps the logits.",
@@ -322,7 +322,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.merged",),
     ),
-    Cause(
+    Bug(
         "lora-adapters-left",
         "There are still LoRALinear layers in the model after merging.",
         "The brief asks for plain nn.Linear layers.",
@@ -335,7 +335,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.plain",),
     ),
-    Cause(
+    Bug(
         "lora-names-changed",
         "After merging parameters have other names or shapes than before add_lora.",
         "The brief asks for those that they had.",
@@ -348,7 +348,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("lora.plain",),
     ),
-    Cause(
+    Bug(
         "lora-merge-into-tied",
         "Merging writes to a weight that is used elsewhere as well.",
         "The brief asks that a weight that is used elsewhere as well not change there.",

@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 from grader.sandbox.client import Module
 from grader.sandbox.client.decoding import decoding
-from grader.sandbox.client.exchange import Held
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.exchange import RemoteRef
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 _MOST_LAYERS = 10_000
 
 
-def linear(subject: Subject, about: str, arrays: Sequence[Values]) -> Held:
+def linear(subject: LoadedSubmission, about: str, arrays: Sequence[Values]) -> RemoteRef:
     """A new nn.Linear with this weight and perhaps bias, for the class or function `about`."""
     place = subject.new_place()
     subject.ask(about, "lora_linear", arrays, place=place)
     return subject.held(place)
 
 
-def toy(subject: Subject, about: str, weights: Sequence[Values], tied: bool) -> Held:
+def toy(subject: LoadedSubmission, about: str, weights: Sequence[Values], tied: bool) -> RemoteRef:
     """A new toy model with these weights. tied: whether its head is the embedding."""
     place = subject.new_place()
     subject.ask(about, "lora_toy", weights, place=place, tied=tied)
     return subject.held(place)
 
 
-def layers(subject: Subject, about: str, model: Held) -> dict[str, tuple[int, int]]:
+def layers(subject: LoadedSubmission, about: str, model: RemoteRef) -> dict[str, tuple[int, int]]:
     """The distinct nn.Linear of a model by their paths, each with (out_features, in_features)."""
     answer, _ = subject.ask(about, "lora_layers", (), [model], held=model.place)
     with decoding(subject.broken, "the linear layers"):
@@ -37,6 +37,6 @@ def layers(subject: Subject, about: str, model: Held) -> dict[str, tuple[int, in
         return found
 
 
-def adapted(subject: Subject, about: str, model: Held) -> Module:
+def adapted(subject: LoadedSubmission, about: str, model: RemoteRef) -> Module:
     """A held model, or adapter, as it is now."""
     return subject.adopt(model, about)

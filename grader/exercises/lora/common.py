@@ -14,7 +14,7 @@ from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
 from grader.sandbox.client import Module
 from grader.sandbox.client.description import Parameter
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.function import call
 
 LAYER, ADD, MERGE = "LoRALinear", "add_lora", "merge_lora"
@@ -101,7 +101,7 @@ class Adapted:
             path: drawn(rng, (weight.shape[0], weight.shape[1]), self.rank, self.alpha)
             for path, weight in self.toy.layers().items()
         }
-        self.model: Held = client.toy(evidence.subject, about, self.toy.arrays, tied)
+        self.model: RemoteRef = client.toy(evidence.subject, about, self.toy.arrays, tied)
 
     def add(self) -> Module:
         """Let the submission put adapters around the layers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _MATRIX = r"\.T\b|transpose|permute|reshape|view|c_proj|c_attn"
 _HEADS = r"c_attn|chunk|split|view|reshape|rearrange"
@@ -10,8 +10,8 @@ _COPY = r"copy_|\.data|Parameter\(|from_numpy|load_state_dict"
 _LAYER = r"\bh\{|range\(|sorted|enumerate|re\."
 _EQUALS = ("pretrained.equals", "pretrained.layers")
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "square-not-transposed",
         "attn/c_proj/w arrives transposed.",
         "A matrix w is [1, n_in, n_out], for x @ w[0]; nn.Linear keeps (n_out, n_in). This one is "
@@ -26,7 +26,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "matrices-reshaped",
         "Matrices are brought to the wanted shape by a reshape that mixes up their elements.",
         "A matrix w is [1, n_in, n_out], for x @ w[0]; where (n_out, n_in) is wanted it has to be "
@@ -40,7 +40,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "qkv-order",
         "Queries, keys and values are taken for one another.",
         "The columns of c_attn are those of queries, then of keys, then of values, in w as in b.",
@@ -53,7 +53,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "heads-interleaved",
         "The columns of attention are not those of the right heads.",
         "In the checkpoint C columns of queries stand side by side, head after head, then C of "
@@ -68,7 +68,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "gain-bias-swapped",
         "The gain g and the bias b of a LayerNorm are swapped.",
         "g multiplies and b is added: g is nn.LayerNorm's weight, b its bias.",
@@ -81,7 +81,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "norms-swapped",
         "The two norms of a block get one another's variables.",
         "ln_1 stands before attention, ln_2 before the MLP.",
@@ -94,7 +94,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "biases-mixed-up",
         "The bias of attention's output projection and the MLP's are taken for one another.",
         "attn/c_proj/b is attention's, mlp/c_proj/b the MLP's; both are of shape [C].",
@@ -107,7 +107,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "layers-out-of-order",
         "The blocks get one another's variables.",
         "model/h{i} is block i, counted from 0, and h10 comes after h9.",
@@ -120,7 +120,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.layers", "pretrained.equals"),
     ),
-    Cause(
+    Bug(
         "layers-not-all-loaded",
         "Not every block gets the variables of its own number.",
         "The brief asks for all blocks, each with those of its own number.",
@@ -133,7 +133,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.layers", "pretrained.equals"),
     ),
-    Cause(
+    Bug(
         "head-not-loaded",
         "The head keeps the weights that it had.",
         "The head has no variable of its own: it is the token embedding, transposed.",
@@ -147,7 +147,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "head-bias-left",
         "The head has a bias that keeps the values it had.",
         "OpenAI's head has no bias: afterwards the logits are those of the checkpoint alone.",
@@ -160,7 +160,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "variables-not-loaded",
         "Some variables do not arrive in the model.",
         "The brief's table lists all of them, biases, norms and positions included.",
@@ -173,7 +173,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "weights-misplaced",
         "Some variables, or parts of them, are not where OpenAI's model has them.",
         "The brief's table says what each variable is; afterwards the logits are GPT-2's.",
@@ -186,7 +186,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "precision-lost",
         "The variables lose digits on their way.",
         "They are float32, and the model takes them as they are.",

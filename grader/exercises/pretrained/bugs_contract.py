@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
 _COPY = r"copy_|\.data|Parameter\(|from_numpy|load_state_dict"
 _CHECKS = r"raise|ValueError|KeyError|shape|strict| in "
 _EQUALS = ("pretrained.equals", "pretrained.layers")
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "added-to-what-was",
         "The variables are added to what the model had.",
         "The brief asks that they take its place, whatever the model held before.",
@@ -22,7 +22,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.equals", "pretrained.again"),
     ),
-    Cause(
+    Bug(
         "loaded-once",
         "A second checkpoint does not replace the first.",
         "The brief asks that afterwards the logits are those of the variables given, whatever was "
@@ -36,7 +36,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.again",),
     ),
-    Cause(
+    Bug(
         "memory-shared",
         "The model shares memory with something outside of it.",
         "The brief asks that whoever changes the variables, or another model, does not change this "
@@ -51,7 +51,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.memory", "pretrained.again"),
     ),
-    Cause(
+    Bug(
         "variables-changed",
         "The variables are not what they were.",
         "The brief asks that `variables` is as it was: names, shapes and values.",
@@ -64,7 +64,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.unchanged",),
     ),
-    Cause(
+    Bug(
         "dtype-not-kept",
         "Parameters are of another dtype after loading.",
         "The brief asks that the model's dtype stays: a float64 model stays float64.",
@@ -77,7 +77,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.dtype", *_EQUALS),
     ),
-    Cause(
+    Bug(
         "gradients-switched-off",
         "After loading, something is no longer trained.",
         "The brief asks that the model can be trained on as before.",
@@ -90,7 +90,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.trains", "pretrained.untouched"),
     ),
-    Cause(
+    Bug(
         "weights-untied",
         "The head and the token embedding were one parameter, and are two afterwards.",
         "The brief asks that one parameter in two places of the model stays one: else a later "
@@ -105,7 +105,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.trains", "pretrained.untouched"),
     ),
-    Cause(
+    Bug(
         "frozen-weights-thawed",
         "What was frozen is trained after loading.",
         "The brief asks that what was frozen stays frozen.",
@@ -118,7 +118,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.trains", "pretrained.untouched"),
     ),
-    Cause(
+    Bug(
         "right-variables-refused",
         "A checkpoint that fits is refused.",
         "The names and shapes are those of the brief's table, for any size of the model.",
@@ -131,7 +131,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "model-lacks-parameters",
         "Your GPT2 has fewer numbers than the checkpoint.",
         "To take an OpenAI checkpoint a model needs a bias in every linear layer, and weight and "
@@ -145,7 +145,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "base-not-gpt2",
         "The GPT2 that the weights go into does not compute GPT-2.",
         "The checkpoint's logits can only come from GPT-2 itself.",
@@ -158,7 +158,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         _EQUALS,
     ),
-    Cause(
+    Bug(
         "missing-accepted",
         "A checkpoint that lacks variables is loaded without a word.",
         "The brief asks for a ValueError with the name of what is missing.",
@@ -171,7 +171,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.missing", "pretrained.untouched"),
     ),
-    Cause(
+    Bug(
         "surplus-accepted",
         "Variables for which the model has no place are ignored.",
         "The brief asks for a ValueError with the name: a checkpoint of more blocks does not fit.",
@@ -184,7 +184,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.surplus",),
     ),
-    Cause(
+    Bug(
         "wrong-shape-accepted",
         "A variable of a wrong shape is squeezed, reshaped or broadcast until it fits.",
         "The brief asks for a ValueError with its name, for any shape but the table's.",
@@ -199,7 +199,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.shapes",),
     ),
-    Cause(
+    Bug(
         "wrong-kind-of-error",
         "What does not fit ends in another error than ValueError.",
         "The brief asks for a ValueError that has the variable's name.",
@@ -213,7 +213,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.missing", "pretrained.surplus", "pretrained.shapes"),
     ),
-    Cause(
+    Bug(
         "variable-not-named",
         "The error does not say which variable it is about.",
         "The brief asks for the variable's full name in the message, such as model/h0/ln_1/g.",
@@ -226,7 +226,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("pretrained.missing", "pretrained.surplus", "pretrained.shapes"),
     ),
-    Cause(
+    Bug(
         "partial-load",
         "An error leaves the model with some of the weights written.",
         "The brief asks that after an error the model has all the weights that it had.",

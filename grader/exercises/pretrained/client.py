@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.module import Module
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 
@@ -15,7 +15,8 @@ from grader.sandbox.client.worker import Values
 class Loading:
     """What became of a call.
 
-    refused: the message of the ValueError that it raised, if it did; mode_kept: whether the model
+    refused: the message of the ValueError that it raised, if it did; train_mode_unchanged: whether
+    the model
     is in train or eval mode as it was; dtypes_kept: and its parameters of the dtypes that they
     were; recording: whether torch still records gradients; ties_kept: whether what was one
     parameter in several places still is; variables: those it was given, held. All of it is the
@@ -23,11 +24,11 @@ class Loading:
     """
 
     refused: str | None
-    mode_kept: bool
+    train_mode_unchanged: bool
     dtypes_kept: bool
     recording: bool
     ties_kept: bool
-    variables: Held
+    variables: RemoteRef
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Spoiled:
 
 
 def load(
-    subject: Subject,
+    subject: LoadedSubmission,
     name: str,
     module: Module,
-    variables: Mapping[str, Values] | Held,
+    variables: Mapping[str, Values] | RemoteRef,
     filled: float | None = None,
 ) -> Loading:
     """Call the function `name` with a model and with variables by their names, as tensors.
@@ -54,7 +55,7 @@ def load(
     weights of the model are set to before. Raises CandidateError for anything but a ValueError, or
     WorkerLost.
     """
-    if isinstance(variables, Held):
+    if isinstance(variables, RemoteRef):
         place, uses, given = variables.place, [variables], {}
     else:
         place, uses, given = subject.new_place(), [], dict(variables)
@@ -74,7 +75,7 @@ def load(
         raise subject.broken(f"what {name} did")
     return Loading(
         refused,
-        answer.get("mode_kept") is True,
+        answer.get("train_mode_unchanged") is True,
         answer.get("dtypes_kept") is True,
         answer.get("recording") is True,
         answer.get("ties_kept") is True,
@@ -82,7 +83,7 @@ def load(
     )
 
 
-def spoil(subject: Subject, name: str, loading: Loading) -> Spoiled:
+def spoil(subject: LoadedSubmission, name: str, loading: Loading) -> Spoiled:
     """What the variables are that were given, before all of them are set to zero."""
     held = loading.variables
     answer, values = subject.ask(name, "spoil_variables", (), [held], place=held.place)

@@ -17,7 +17,7 @@ from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import Size
 from grader.gpt2.oracle import Floats, Integers
 from grader.sandbox.client import CandidateError, Module
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 
 NAME = "load_openai_weights"
 MODEL = "GPT2"
@@ -144,7 +144,10 @@ def equal(evidence: Evidence, found: Floats, wanted: Floats) -> bool:
 
 
 def loaded(
-    evidence: Evidence, module: Module, variables: Variables | Held, filled: float | None = None
+    evidence: Evidence,
+    module: Module,
+    variables: Variables | RemoteRef,
+    filled: float | None = None,
 ) -> Loading:
     """What became of loading right variables into a model. Raises Failure if they are refused.
 

@@ -79,7 +79,7 @@ def load(
     number = {name: n for n, names in enumerate(_places(model)) for name in names}
     facts = {
         "refused": refused,
-        "mode_kept": modes == [module.training for module in model.modules()],
+        "train_mode_unchanged": modes == [module.training for module in model.modules()],
         "dtypes_kept": all(after.get(name, dtype) == dtype for name, dtype in dtypes.items()),
         "recording": torch.is_grad_enabled(),
         "ties_kept": all(len({number[n] for n in tied if n in number}) <= 1 for tied in ties),

@@ -11,7 +11,7 @@ from grader.exercises.pretrained.forms import Form, forms
 from grader.exercises.pretrained.oracle import Variables
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import show, worst
-from grader.gpt2.layouts import Misfit
+from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import difference
 from grader.gpt2.models import Size, block_size_of
 from grader.gpt2.oracle import GELUS, Floats, Integers
@@ -139,7 +139,7 @@ def _base_is_right(evidence: Evidence) -> bool:
     try:
         layout = evidence.layouts.model(_BASE)
         block = evidence.layouts.block(block_size_of(_BASE))
-    except (Misfit, CandidateError):
+    except (LayoutNotFound, CandidateError):
         return False
     except WorkerLost:
         return True  # the search took too long

@@ -29,7 +29,7 @@ from grader.gpt2.layouts.box import difference
 from grader.gpt2.oracle import Integers
 from grader.gpt2.policy import check_policy
 from grader.sandbox.client import CandidateError
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.function import call
 
 PART = "Contract"
@@ -125,7 +125,7 @@ def test_memory(evidence: Evidence) -> None:
 
 
 def _train_another(
-    evidence: Evidence, dtype: str, variables: Variables | Held, idx: Integers
+    evidence: Evidence, dtype: str, variables: Variables | RemoteRef, idx: Integers
 ) -> None:
     """Give these variables to another model, whose weights then change."""
     other = fresh(evidence, CASE.size, dtype=dtype)
@@ -232,7 +232,7 @@ def test_trains(evidence: Evidence) -> None:
         module = fresh(evidence, CASE.size)
         module.call(idx, train=train)
         loading = arrived(evidence, module, variables)
-        if not loading.mode_kept:
+        if not loading.train_mode_unchanged:
             mode = "train" if train else "eval"
             raise Failure(f"a model in {mode} mode is not in it afterwards", cause="mode-not-kept")
         if not loading.recording:

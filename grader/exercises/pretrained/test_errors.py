@@ -199,7 +199,7 @@ def _expect_settings(evidence: Evidence, loading: Loading, bad: Bad) -> None:
             "gradients-switched-off",
         ),
         (
-            loading.mode_kept,
+            loading.train_mode_unchanged,
             "a model in train mode is not in it",
             "all(module.training for module in model.modules())",
             "mode-not-kept",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "ids-otherwise",
         "encode gives other ids, by no bug that has a name here.",
         "The brief says how a text is cut, merged and numbered.",
@@ -19,7 +19,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.gpt2", "tokenizer.gpt2_any", "tokenizer.merge_order", "tokenizer.bytes"),
     ),
-    Cause(
+    Bug(
         "characters-not-bytes",
         "Symbols are characters, and not bytes.",
         "The brief takes each pre-token as its UTF-8 bytes.",
@@ -32,7 +32,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bytes", "tokenizer.boundaries"),
     ),
-    Cause(
+    Bug(
         "merges-left-to-right",
         "The first pair from the left that is a merge is merged, whatever its rank.",
         "The brief makes the earliest merge in the list first.",
@@ -45,7 +45,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "longest-match",
         "The longest token that fits is taken from the left; merges are not made.",
         "The brief makes merges by their order in the list.",
@@ -58,7 +58,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "latest-merge-first",
         "The latest of the merges that fit is made first.",
         "The brief makes the earliest in the list first.",
@@ -71,7 +71,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "merges-not-repeated",
         "Merging ends too early.",
         "The brief goes on until no merge fits.",
@@ -84,7 +84,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "no-merges",
         "No merge is made.",
         "The brief merges until no merge fits.",
@@ -97,7 +97,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "bytes-in-plain-order",
         "Bytes have their own number as id.",
         "GPT-2 gives the ids 0 to 187 to the bytes that print, and the others to the rest.",
@@ -110,7 +110,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bytes", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "ids-off-by-one",
         "Ids are off by one.",
         "Bytes have 0 to 255, the first merge 256.",
@@ -123,7 +123,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.merge_order", "tokenizer.bytes", "tokenizer.special_ids"),
     ),
-    Cause(
+    Bug(
         "latin-1",
         "Text is taken as Latin-1.",
         "The brief takes UTF-8.",
@@ -136,7 +136,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bytes", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "remembers-wrongly",
         "What was encoded before changes what comes now.",
         "The same text always has the same ids.",
@@ -150,7 +150,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.gpt2", "tokenizer.bytes"),
     ),
-    Cause(
+    Bug(
         "tokenizers-share-state",
         "Two tokenizers share what each should have for itself.",
         "Tokenizers have nothing to do with one another.",
@@ -163,7 +163,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.independent",),
     ),
-    Cause(
+    Bug(
         "given-lists-changed",
         "A list that the caller gave is changed.",
         "The brief asks that lists that are given stay as they are.",
@@ -177,7 +177,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.independent",),
     ),
-    Cause(
+    Bug(
         "quadratic-time",
         "The time grows with the square of the text's length.",
         "The brief asks for about twice the time for a text twice as long.",
@@ -191,7 +191,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.time",),
     ),
-    Cause(
+    Bug(
         "long-texts-otherwise",
         "A long text is encoded otherwise than its parts.",
         "Nothing in the brief hangs on the length of a text.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "no-pre-tokens",
         "Merges reach across the cuts of GPT-2's pattern: the text is not cut.",
         "The brief cuts the text by the pattern first.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.boundaries", "tokenizer.pre_tokens"),
     ),
-    Cause(
+    Bug(
         "only-spaces-cut",
         "The text is cut at spaces only.",
         "The pattern cuts between letters, numbers and signs too.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "spaces-lost",
         "White space is left out.",
         "Every character of the text is in exactly one pre-token.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "contractions-any-case",
         "'S, 'LL and so on are taken for contractions.",
         "In GPT-2's pattern upper and lower case matter: only 's, 'll and so on are.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "contractions-missing",
         "Some or all of 's, 't, 're, 've, 'm, 'll, 'd are no pre-tokens of their own.",
         "GPT-2's pattern begins with them.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "contractions-of-any-letters",
         "More than the seven endings 's, 't, 're, 've, 'm, 'll, 'd counts as a contraction.",
         "GPT-2's pattern has these seven, with the plain apostrophe and no space before.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "last-space-not-left",
         "A run of spaces takes all, and leaves none for the word that follows.",
         "`\\s+(?!\\S)` leaves the last space of a run to what follows.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "spaces-one-by-one",
         "White space is cut into single characters.",
         "`\\s+` takes a whole run.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "spaces-not-attached",
         "The space before a word, a number or signs is not part of it.",
         "GPT-2's pattern begins each of these branches with ` ?`.",
@@ -122,7 +122,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "any-space-attached",
         "A line break or tab is taken into the word that follows.",
         "GPT-2's pattern has a plain space there: ` ?`, not `\\s?`.",
@@ -135,7 +135,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "digits-with-letters",
         "Letters and numbers are in one pre-token.",
         "GPT-2's pattern has a branch for each.",
@@ -148,7 +148,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "digits-apart",
         "Long numbers are cut into digits, or groups of them.",
         "GPT-2's pattern takes all digits of a number: `\\p{N}+`; groups of three are GPT-4's.",
@@ -161,7 +161,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "pattern-of-gpt-4",
         "The pattern is GPT-4's.",
         "The brief has GPT-2's.",
@@ -174,7 +174,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "word-characters",
         "The pattern has \\w for letters and numbers.",
         "\\w has the underscore and joins letters with digits; the brief has \\p{L} and \\p{N}.",
@@ -187,7 +187,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "letters-approximated",
         "Letters and numbers are not those of \\p{L} and \\p{N}.",
         "\\p{L} and \\p{N} are the characters whose Unicode category begins with L and N.",
@@ -201,7 +201,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "ascii-only",
         "Only ASCII letters, digits or spaces count as such.",
         "\\p{L}, \\p{N} and \\s are those of all scripts.",
@@ -214,7 +214,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "text-normalised",
         "The text is put into a Unicode normal form first.",
         "decode(encode(text)) is text, so nothing may be changed.",
@@ -227,7 +227,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "text-stripped",
         "White space at an end is cut off, or several spaces become one.",
         "decode(encode(text)) is text, so nothing may be changed.",
@@ -240,7 +240,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "text-lowercased",
         "The text is made lower case.",
         "decode(encode(text)) is text, so nothing may be changed.",
@@ -253,7 +253,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "newlines-replaced",
         "Line breaks are changed.",
         "decode(encode(text)) is text: CR, LF and CRLF stay what they are.",
@@ -266,7 +266,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "prefix-space-added",
         "A space is put in front of the text.",
         "decode(encode(text)) is text, so nothing may be added.",
@@ -279,7 +279,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.pre_tokens", "tokenizer.boundaries", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "control-characters-lost",
         "Characters that do not print are left out.",
         "Every character of the text is in exactly one pre-token.",

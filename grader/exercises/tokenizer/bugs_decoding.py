@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "decodes-token-by-token",
         "Each token is made text by itself.",
         "The brief puts all bytes together first: a character may be spread over several tokens.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.round_trip",),
     ),
-    Cause(
+    Bug(
         "decodes-strictly",
         "Bytes that are no UTF-8 raise UnicodeDecodeError.",
         "The brief makes them U+FFFD.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bad_bytes",),
     ),
-    Cause(
+    Bug(
         "bad-bytes-left-out",
         "Bytes that are no UTF-8 are left out.",
         "The brief makes them U+FFFD.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bad_bytes",),
     ),
-    Cause(
+    Bug(
         "bad-bytes-written-otherwise",
         "Bytes that are no UTF-8 become something other than U+FFFD.",
         "The brief makes them U+FFFD.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bad_bytes",),
     ),
-    Cause(
+    Bug(
         "decoded-bytes-as-characters",
         "Bytes come back as the characters that stand for them in GPT-2's files.",
         "The brief asks for the text: bytes read as UTF-8.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.round_trip",),
     ),
-    Cause(
+    Bug(
         "spaces-between-tokens",
         "Spaces are put between tokens.",
         "Tokens have their spaces with them.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.round_trip",),
     ),
-    Cause(
+    Bug(
         "decoded-text-changed",
         "The text is changed after decoding.",
         "decode(encode(text)) is text.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.round_trip",),
     ),
-    Cause(
+    Bug(
         "special-lost-in-decoding",
         "Special tokens are left out of the text.",
         "The brief makes them their text.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bad_bytes",),
     ),
-    Cause(
+    Bug(
         "raises-for-ids",
         "decode raises an error for ids that there are.",
         "All ids from 0 to vocab_size - 1 can be decoded, in any order, and none at all.",
@@ -122,7 +122,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.bad_bytes", "tokenizer.round_trip"),
     ),
-    Cause(
+    Bug(
         "unknown-ids-accepted",
         "An id that there is not does not raise ValueError.",
         "The brief asks for ValueError below 0, and from vocab_size on.",
@@ -135,7 +135,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.unknown_ids",),
     ),
-    Cause(
+    Bug(
         "text-otherwise",
         "decode gives another text, by no bug that has a name here.",
         "The brief puts the bytes of all ids together and reads them as UTF-8.",

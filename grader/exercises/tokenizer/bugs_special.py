@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "vocab-size-wrong",
         "vocab_size is not the number of ids.",
         "It counts the 256 bytes, the merges and the special tokens, and is an attribute.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_ids",),
     ),
-    Cause(
+    Bug(
         "special-ids-misplaced",
         "Special tokens do not have the ids after the merges, in the order given.",
         "Ids are given out to bytes, then merges, then special tokens in their order.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_ids", "tokenizer.special_allowed"),
     ),
-    Cause(
+    Bug(
         "special-shares-an-id",
         "A special token whose text is that of a byte or a merge has no id of its own beside it.",
         "The brief gives an id to each special token, and 'a' as text is not the special token "
@@ -47,7 +47,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_ids",),
     ),
-    Cause(
+    Bug(
         "special-always",
         "Special tokens become ids without allow_special.",
         "Without it they are text like any other.",
@@ -60,7 +60,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_ordinary",),
     ),
-    Cause(
+    Bug(
         "special-never",
         "Special tokens are text even with allow_special=True.",
         "With it each becomes its id.",
@@ -73,7 +73,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed", "tokenizer.special_ids"),
     ),
-    Cause(
+    Bug(
         "special-inverted",
         "allow_special means its opposite.",
         "Special tokens count with allow_special=True only.",
@@ -86,7 +86,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_ordinary", "tokenizer.special_allowed"),
     ),
-    Cause(
+    Bug(
         "special-not-longest",
         "Of special tokens that begin at the same place it does not take the longest.",
         "The brief asks for the longest.",
@@ -99,7 +99,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-first-place-only",
         "Only the first place of a special token counts.",
         "Each becomes its id, wherever it stands.",
@@ -112,7 +112,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-not-escaped",
         "Special tokens are taken for patterns.",
         "They are texts: | and . and * stand for themselves.",
@@ -125,7 +125,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-ignores-case",
         "Special tokens count in upper and lower case alike.",
         "They are texts: '<|END|>' is not '<|end|>'.",
@@ -138,7 +138,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-text-stripped",
         "Spaces beside special tokens are lost.",
         "The text between is encoded as it is.",
@@ -151,7 +151,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-cut-with-the-text",
         "The text is cut into pre-tokens before special tokens are found.",
         "The text between two special tokens is encoded as if it stood alone.",
@@ -164,7 +164,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.special_allowed",),
     ),
-    Cause(
+    Bug(
         "special-otherwise",
         "Special tokens are not found as the brief says, by no bug that has a name here.",
         "With allow_special each becomes its id, the longest of those that begin at a place, "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "word-counts-ignored",
         "Every pre-token counts once, however often it occurs.",
         "The brief counts a pair in every pre-token, as often as that occurs.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.train", "tokenizer.boundaries"),
     ),
-    Cause(
+    Bug(
         "ties-by-order-met",
         "Of pairs that occur equally often it takes the one that was met first, or last.",
         "The brief asks for the greatest pair, as Python compares tuples of bytes.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.ties", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "ties-least",
         "Of pairs that occur equally often it takes the least.",
         "The brief asks for the greatest pair.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.ties", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "ties-by-another-order",
         "Of pairs that occur equally often it takes the greatest by another measure: ids, "
         "joined bytes, or characters that stand for bytes.",
@@ -60,7 +60,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.ties", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "rarest-pair-first",
         "The rarest pair is merged first.",
         "The brief asks for the pair that occurs most often.",
@@ -73,7 +73,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.train", "tokenizer.boundaries"),
     ),
-    Cause(
+    Bug(
         "overlaps-counted-once",
         "Pairs that overlap are not all counted.",
         "In aaaa the pair (a, a) stands at three places, and each counts.",
@@ -86,7 +86,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.overlaps", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "merged-from-the-right",
         "A pair is merged from right to left.",
         "The brief merges from left to right: a a a becomes aa a.",
@@ -99,7 +99,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.overlaps", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "merged-at-one-place",
         "A pair is merged at one place of a word only.",
         "The brief merges it everywhere.",
@@ -112,7 +112,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.train", "tokenizer.boundaries"),
     ),
-    Cause(
+    Bug(
         "pair-counts-not-updated",
         "Pairs are counted once, and not again after a merge.",
         "Each merge makes new symbols, and with them new pairs.",
@@ -125,7 +125,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.train", "tokenizer.boundaries"),
     ),
-    Cause(
+    Bug(
         "merge-count-off-by-one",
         "There is one merge too many, or one too few.",
         "The brief asks for vocab_size - 256 merges, if there are as many.",
@@ -138,7 +138,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.vocab_size", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "bytes-not-in-vocab-size",
         "There are vocab_size merges, the bytes not counted.",
         "vocab_size counts all tokens, the 256 bytes among them.",
@@ -151,7 +151,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.vocab_size", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "single-pairs-not-merged",
         "It ends when no pair occurs twice.",
         "The brief merges a pair that occurs once too, while there is room.",
@@ -164,7 +164,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.vocab_size", "tokenizer.train"),
     ),
-    Cause(
+    Bug(
         "small-vocab-size-accepted",
         "A vocab_size below 256 does not raise ValueError.",
         "The brief asks for it: 256 bytes are always there.",
@@ -177,7 +177,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.vocab_size",),
     ),
-    Cause(
+    Bug(
         "wrong-return-type",
         "What comes back is of another type than the stub says.",
         "The stub says list[tuple[bytes, bytes]], list[int] and str.",
@@ -190,7 +190,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.train", "tokenizer.bytes", "tokenizer.round_trip"),
     ),
-    Cause(
+    Bug(
         "raises-for-a-text",
         "It raises an error for a text that the brief allows.",
         "Any Unicode text can be trained on and encoded, the empty one too.",
@@ -204,7 +204,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("tokenizer.boundaries", "tokenizer.bytes", "tokenizer.gpt2"),
     ),
-    Cause(
+    Bug(
         "merges-otherwise",
         "train_bpe finds other merges, by no bug that has a name here.",
         "The brief says which pair is merged next, and where.",

@@ -14,8 +14,8 @@ from grader.exercises.tokenizer.oracle import Pair, Tokenizer, Trainer
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
 from grader.sandbox.client import CandidateError
-from grader.sandbox.client.exchange import Held, words
 from grader.sandbox.client.exchange import Merges as SentMerges
+from grader.sandbox.client.exchange import RemoteRef, words
 from grader.sandbox.client.function import call
 from grader.sandbox.client.many import each
 
@@ -37,7 +37,7 @@ class Setup:
         """As it should be."""
         return Tokenizer(self.merges, self.special)
 
-    def build(self, evidence: Evidence) -> Held:
+    def build(self, evidence: Evidence) -> RemoteRef:
         """The submission's, made anew."""
         args: list[object] = [SentMerges(self.merges)]
         if self.special:
@@ -51,7 +51,7 @@ class Setup:
         assert held is not None
         return held
 
-    def held(self, evidence: Evidence) -> Held:
+    def held(self, evidence: Evidence) -> RemoteRef:
         """The submission's, kept for the next question."""
         known = _KEPT.setdefault(evidence, {})
         held = known.get(self)
@@ -78,7 +78,7 @@ class Setup:
         )
 
 
-_KEPT: WeakKeyDictionary[Evidence, dict[Setup, Held]] = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[Evidence, dict[Setup, RemoteRef]] = WeakKeyDictionary()
 
 
 @cache
@@ -101,7 +101,7 @@ class Question:
         made = self.setup.right if plain else tokenizer(self.setup.merges, self.setup.special)
         return [made.encode(text, self.allow_special) for text in self.texts]
 
-    def found(self, evidence: Evidence, held: Held | None = None) -> list[Ids]:
+    def found(self, evidence: Evidence, held: RemoteRef | None = None) -> list[Ids]:
         """What the submission gives. held: which tokenizer of it, if not the one that is kept."""
         held = held or self.setup.held(evidence)
         options = {"allow_special": True} if self.allow_special else {}
@@ -118,7 +118,7 @@ class Question:
                 )
         return found
 
-    def _blamed(self, evidence: Evidence, held: Held, fault: CandidateError) -> CandidateError:
+    def _blamed(self, evidence: Evidence, held: RemoteRef, fault: CandidateError) -> CandidateError:
         """The fault, with the text for which it comes."""
         if fault.status != "error":
             return fault

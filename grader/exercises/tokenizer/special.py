@@ -18,7 +18,7 @@ PLACES = (
     *("[SEP][SEP][SEP]", "<|end|><|of|>", "<|end|><|of|><|end|>", "a.b axb", "(x)", "<|end", ""),
     "<|END|> A.B [sep]",
 )
-BESIDE = ("x\n 7low", "low \n |", "\n 7\n ")
+VALIDATION_SIZE = ("x\n 7low", "low \n |", "\n 7\n ")
 
 
 # The last reaches over the end of a line, as spaces before a special token may.

@@ -20,7 +20,7 @@ from grader.exercises.tokenizer.common import TOKENIZER, Setup
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
 from grader.sandbox.client import CandidateError, WorkerLost
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.many import each
 
 _WORDS = (" ab", " cab", " ba", " x", " abba", " cc", ".", " 12")
@@ -95,7 +95,7 @@ def _seconds(evidence: Evidence, stage: _Stage, texts: Sequence[list[str]]) -> f
     return max(used or time.monotonic() - started, told)
 
 
-def _encode(evidence: Evidence, stage: _Stage, tokenizer: Held, words: list[str]) -> float:
+def _encode(evidence: Evidence, stage: _Stage, tokenizer: RemoteRef, words: list[str]) -> float:
     text = "".join(words) + _WIDE
     try:
         answers = each(evidence.subject, tokenizer, "encode", [text])

@@ -9,7 +9,7 @@ from grader.check import Counterexample, Failure, check
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import Question, Setup, compare
 from grader.exercises.tokenizer.forms import ENCODERS
-from grader.exercises.tokenizer.special import BESIDE, PLACES, TOKENS, alike, usual
+from grader.exercises.tokenizer.special import PLACES, TOKENS, VALIDATION_SIZE, alike, usual
 from grader.exercises.tokenizer.special_forms import SPECIAL_ENCODERS
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client.exchange import words
@@ -107,7 +107,7 @@ def test_special_ordinary(evidence: Evidence, text: str) -> None:
 @given(text=_with_tokens())
 def test_special_allowed(evidence: Evidence, text: str) -> None:
     """With allow_special each becomes its id, and what lies between is encoded by itself."""
-    beside = Question(alike(), BESIDE, True)
+    beside = Question(alike(), VALIDATION_SIZE, True)
     _compare_special(evidence, "tokenizer.special_allowed", beside, "with allow_special")
     parts = (part for part, special in usual().right.split(text) if not special)
     if all(map(usual().right.is_clear, parts)):

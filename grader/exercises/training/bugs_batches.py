@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "targets-unshifted",
         "Targets are the inputs themselves, not the tokens that follow.",
         "The brief asks for the token that comes next at each position.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "targets-shifted-by-two",
         "Targets are two tokens ahead of the inputs.",
         "The brief asks for the token that follows, one ahead.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "targets-before-inputs",
         "Targets are the tokens before the inputs, not those after.",
         "The brief asks for the token that follows.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "targets-rolled",
         "The last target of each row is the row's first token.",
         "The brief asks for the token that follows in the data, for the last position too.",
@@ -58,7 +58,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "inputs-not-a-piece",
         "A row of inputs is no piece of the data.",
         "The brief asks for tokens that follow one another in the data.",
@@ -71,7 +71,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "offsets-beyond-the-end",
         "Rows begin where their targets no longer fit into the data.",
         "The brief asks for places where inputs and targets both fit.",
@@ -86,7 +86,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "offsets-miss-an-end",
         "The first or the last place in the data never comes.",
         "The brief asks that every place where inputs and targets fit be equally likely.",
@@ -100,7 +100,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "offsets-same-in-batch",
         "All rows of a batch begin at the same place.",
         "The brief asks for a place of its own for each row.",
@@ -113,7 +113,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "offsets-not-uniform",
         "Places in the data are not equally likely.",
         "The brief asks that every place where inputs and targets fit be equally likely.",
@@ -126,7 +126,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "offsets-without-replacement",
         "A place that was drawn for one row is not drawn for another.",
         "The brief asks that each row be drawn anew, as if it were the only one.",
@@ -139,7 +139,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "offsets-depend-on-one-another",
         "The places of the rows of a batch hang on one another.",
         "The brief asks that each row be drawn anew.",
@@ -152,7 +152,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_offsets",),
     ),
-    Cause(
+    Bug(
         "batch-not-a-pair",
         "What comes back is not a pair of tensors.",
         "The brief asks for inputs and targets, two tensors.",
@@ -165,7 +165,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "batch-shape",
         "Inputs and targets are not of shape (B, T).",
         "The brief asks for batch_size rows of block_size tokens, for both.",
@@ -178,7 +178,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "batch-dtype",
         "Inputs or targets are not int64.",
         "The brief asks for int64, as the data is.",
@@ -191,7 +191,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_shift",),
     ),
-    Cause(
+    Bug(
         "batch-generator-ignored",
         "The generator has no effect on batches.",
         "The brief asks that all chance come from it when it is given.",
@@ -204,7 +204,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.batch_generator",),
     ),
-    Cause(
+    Bug(
         "short-data-accepted",
         "Data that is too short is accepted, or fails with something unclear.",
         "The brief asks for a ValueError if there are not block_size + 1 tokens.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "clipping-missing",
         "Gradients are not clipped, or only after the step.",
         "The brief asks that their norm be cut to max_grad_norm before the step.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-of-each",
         "Each parameter's gradient is clipped by itself.",
         "The brief asks for the norm of all gradients together.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-of-each-group",
         "Each of the optimizer's groups is clipped by itself.",
         "The brief asks for the norm of all gradients together.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-of-some",
         "Only some of the parameters are clipped.",
         "The brief asks for the norm of all gradients together, and one factor for all of them.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-by-value",
         "Each number is clipped by itself.",
         "The brief asks that the norm of all gradients be cut, and their direction kept.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-always",
         "Gradients are scaled to max_grad_norm even if their norm is below it.",
         "The brief asks for that only above it.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-too-early",
         "Gradients are clipped before all micro-batches have been added.",
         "The brief asks for the norm of the whole step's gradients.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-before-division",
         "Gradients are clipped first, and divided by the number of targets afterwards.",
         "The brief asks that the gradient of the mean loss be cut.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.clip",),
     ),
-    Cause(
+    Bug(
         "clipping-other-norm",
         "Another norm is cut than the brief's.",
         "The brief asks for the root of the sum of all squares.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "loss-not-a-float",
         "The loss comes back as something other than a Python float.",
         "The brief asks for a float.",
@@ -21,7 +21,7 @@ BUGS: tuple[Cause, ...] = (
             "training.estimate",
         ),
     ),
-    Cause(
+    Bug(
         "estimate-in-train-mode",
         "The loss is estimated in train mode: dropout acts.",
         "The brief asks for eval mode.",
@@ -34,7 +34,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate",),
     ),
-    Cause(
+    Bug(
         "estimate-summed",
         "The losses are summed.",
         "The brief asks for their mean.",
@@ -47,7 +47,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate",),
     ),
-    Cause(
+    Bug(
         "estimate-of-one-batch",
         "The loss is that of one batch: the first again and again, or the last.",
         "The brief asks for num_batches batches, one after another.",
@@ -60,7 +60,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate",),
     ),
-    Cause(
+    Bug(
         "estimate-seed-ignored",
         "The batches do not come from a generator with the seed given.",
         "The brief asks for one seeded with `seed`, 0 if none is given.",
@@ -73,7 +73,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate",),
     ),
-    Cause(
+    Bug(
         "modes-not-kept",
         "All modules are put into one mode afterwards, where they were in several.",
         "The brief asks that every module's mode be as it was.",
@@ -87,7 +87,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "chance-not-kept",
         "torch's own generator is moved or seeded.",
         "The brief asks that it be left as found.",
@@ -100,7 +100,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "estimate-records-gradients",
         "Gradients are recorded while the loss is estimated.",
         "The brief asks for none.",
@@ -113,7 +113,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "gradients-not-kept",
         "The parameters' gradients are changed.",
         "The brief asks that they be left as found.",
@@ -126,7 +126,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "requires-grad-not-kept",
         "Parameters' requires_grad is changed: what was frozen is trained afterwards, or the "
         "reverse.",
@@ -141,7 +141,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves", "training.step"),
     ),
-    Cause(
+    Bug(
         "inference-tensors-left",
         "Estimating leaves tensors of inference mode in the model, which cannot be trained then.",
         "The brief asks that everything be as it was.",
@@ -154,7 +154,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "parameters-replaced",
         "Estimating puts new parameters in the place of the model's own.",
         "The brief asks for a measurement that leaves everything as it was.",
@@ -167,7 +167,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "parameters-changed",
         "Estimating changes the parameters.",
         "The brief asks for a measurement.",
@@ -180,7 +180,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.estimate_leaves",),
     ),
-    Cause(
+    Bug(
         "sees-the-targets",
         "The model ends at a loss that nobody can reach who sees only what comes before.",
         "The brief asks that the model guess: its mask, and targets, must not show it what to "
@@ -194,7 +194,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.run",),
     ),
-    Cause(
+    Bug(
         "does-not-learn",
         "In 200 steps on a text the model does not learn what it has to.",
         "The brief asks that the functions work together.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "loss-summed",
         "The losses are summed, over all positions or over time.",
         "The brief asks for the mean over all targets that count.",
@@ -21,7 +21,7 @@ BUGS: tuple[Cause, ...] = (
             "training.loss_ignore",
         ),
     ),
-    Cause(
+    Bug(
         "loss-divided-by-all",
         "Ignored targets are left out of the sum, but still counted where it is divided.",
         "The brief asks for the mean over those that are not ignored.",
@@ -34,7 +34,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss_ignore",),
     ),
-    Cause(
+    Bug(
         "ignore-index-without-effect",
         "Targets that equal ignore_index count like others.",
         "The brief asks that they do not count.",
@@ -48,7 +48,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss_ignore",),
     ),
-    Cause(
+    Bug(
         "ignore-index-looked-up",
         "Targets that do not count are looked up among the logits: an ignore_index of V or more is "
         "out of range.",
@@ -63,7 +63,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss_ignore",),
     ),
-    Cause(
+    Bug(
         "loss-of-softmax",
         "A softmax is taken twice: the cross-entropy is given probabilities.",
         "The brief's logits are raw, and cross-entropy takes them so.",
@@ -76,7 +76,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-negative",
         "The loss has the wrong sign.",
         "The brief asks for minus the log-probability of the targets.",
@@ -89,7 +89,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-in-bits",
         "The loss is measured in bits.",
         "The brief asks for nats.",
@@ -102,7 +102,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-of-row-means",
         "Each row's mean is taken first, and then the mean of those.",
         "The brief asks for the mean over all targets that count: rows with fewer of them "
@@ -116,7 +116,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss_ignore",),
     ),
-    Cause(
+    Bug(
         "loss-smoothed",
         "The targets are smoothed.",
         "The brief asks for the plain cross-entropy.",
@@ -129,7 +129,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-axes-mixed",
         "Logits meet the targets of other positions: axes are mixed up in a reshape.",
         "The brief's logits are (B, T, V) and its targets (B, T).",
@@ -143,7 +143,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-shifted-again",
         "Logits and targets are shifted once more inside the loss.",
         "The brief's targets are shifted already: position t of both belongs together.",
@@ -156,7 +156,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-of-last-position",
         "Only the last position counts.",
         "The brief asks for all positions.",
@@ -169,7 +169,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-unstable",
         "Large logits make the loss infinite, NaN or capped.",
         "The brief asks that large logits be no trouble.",
@@ -183,7 +183,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss_stable",),
     ),
-    Cause(
+    Bug(
         "loss-not-a-scalar",
         "The loss is not a tensor of shape ().",
         "The brief asks for a scalar tensor.",
@@ -196,7 +196,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.loss",),
     ),
-    Cause(
+    Bug(
         "loss-without-gradient",
         "No gradient flows through the loss.",
         "The brief asks for a loss that a model can learn from.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "no-optimizer",
         "What comes back is no torch.optim.Optimizer.",
         "The brief asks for one, whose param_groups hold the learning rate.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.every_parameter",),
     ),
-    Cause(
+    Bug(
         "parameter-missing",
         "Some parameter that is trained is in no group: it is never stepped.",
         "The brief asks for every parameter that is trained.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.every_parameter",),
     ),
-    Cause(
+    Bug(
         "parameter-twice",
         "A parameter is stepped more than once: it is in the groups twice, as a tied one "
         "easily is.",
@@ -45,7 +45,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.every_parameter",),
     ),
-    Cause(
+    Bug(
         "frozen-trained",
         "A parameter with requires_grad=False is changed.",
         "The brief asks for those that are trained.",
@@ -58,7 +58,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.every_parameter",),
     ),
-    Cause(
+    Bug(
         "learning-rate-ignored",
         "The learning rate that is given, or set in the groups later, has no effect.",
         'The brief asks for learning_rate, and that setting "lr" in all groups changes it.',
@@ -71,7 +71,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "adamw-eps-too-large",
         "The eps beside the root of the averaged squares, or under it, is too large.",
         "The brief asks for a small one, such as torch's own of 1e-8.",
@@ -84,7 +84,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "no-adamw",
         "The steps are not AdamW's.",
         "The brief asks for AdamW.",
@@ -97,7 +97,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "no-bias-correction",
         "The averages are used as they are, though they begin at zero.",
         "The brief asks for AdamW, which divides them by 1 - beta to the power of the number "
@@ -111,7 +111,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "moves-without-gradient",
         "A parameter moves or decays in a step in which it has no gradient.",
         "The brief asks that it sit the step out.",
@@ -127,7 +127,7 @@ BUGS: tuple[Cause, ...] = (
             "training.weight_decay",
         ),
     ),
-    Cause(
+    Bug(
         "betas-ignored",
         "The betas are not those given, or not the brief's default.",
         "The brief asks for betas, (0.9, 0.95) if none are given.",
@@ -140,7 +140,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "betas-swapped",
         "The two betas are swapped.",
         "The brief asks for (that of the gradients, that of their squares).",
@@ -153,7 +153,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.adamw",),
     ),
-    Cause(
+    Bug(
         "decay-in-the-gradient",
         "Weight decay is added to the gradient, so that Adam's averages take it in.",
         "The brief asks for AdamW: decay acts on the parameters, apart from the averages.",
@@ -166,7 +166,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "weight-decay-missing",
         "Nothing decays.",
         "The brief asks that matrices do.",
@@ -179,7 +179,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "weight-decay-ignored",
         "What decays does so by torch's default of 0.01, not by the weight decay given.",
         "The brief asks for weight_decay.",
@@ -192,7 +192,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "decay-swapped",
         "Vectors decay and matrices do not.",
         "The brief asks for the reverse.",
@@ -205,7 +205,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "decay-on-vectors",
         "Vectors decay too: biases or the gains of norms.",
         "The brief asks for weight decay on parameters of two axes or more, and on no others.",
@@ -220,7 +220,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "decay-on-scalars",
         "A parameter with no axis at all decays.",
         "The brief asks for weight decay on parameters of two axes or more, and on no others.",
@@ -233,7 +233,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.weight_decay",),
     ),
-    Cause(
+    Bug(
         "decay-misses-a-matrix",
         "Some parameter of two axes or more does not decay.",
         "The brief asks that all of those do: embeddings, and weights of three axes, too.",

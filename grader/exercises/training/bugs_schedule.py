@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "warmup-from-zero",
         "The warm-up begins at zero: the first step changes nothing.",
         "The brief asks for max · (step + 1) / warmup_steps.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.warmup",),
     ),
-    Cause(
+    Bug(
         "warmup-too-slow",
         "The warm-up takes one step more.",
         "The brief asks for max · (step + 1) / warmup_steps: max in the last step of the warm-up.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.warmup",),
     ),
-    Cause(
+    Bug(
         "warmup-missing",
         "There is no warm-up.",
         "The brief asks that the rate rise in the first warmup_steps steps.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.warmup",),
     ),
-    Cause(
+    Bug(
         "warmup-from-floor",
         "The warm-up begins at min_learning_rate.",
         "The brief asks for max · (step + 1) / warmup_steps: min has no part in it.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.warmup",),
     ),
-    Cause(
+    Bug(
         "decay-linear",
         "The learning rate falls along a straight line.",
         "The brief asks for half a cosine.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "floor-ignored",
         "The learning rate falls to zero rather than to min_learning_rate.",
         "The brief asks that it end at min.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "floor-misplaced",
         "min_learning_rate is added to the cosine, or cuts it off, where it has to squeeze it.",
         "The brief asks for half a cosine from max to min.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "cosine-starts-at-zero",
         "The cosine is counted from step 0, as if there were no warm-up.",
         "The brief asks that it begin, at max, at step = warmup_steps.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "cosine-without-its-end",
         "The cosine is stretched over total_steps after the warm-up, and does not come to its end.",
         "The brief asks that it reach min at step = total_steps.",
@@ -122,7 +122,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "cosine-off-by-one",
         "The cosine begins or ends one step off.",
         "The brief asks for max at step = warmup_steps and min at step = total_steps.",
@@ -135,7 +135,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "cosine-rises-again",
         "After total_steps the learning rate rises again.",
         "The brief asks that it stay at min.",
@@ -148,7 +148,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "cosine-too-far",
         "It is not half a cosine, but a quarter or a whole one.",
         "The brief asks for half of one, from 1 to -1.",
@@ -161,7 +161,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "decay-missing",
         "The learning rate stays at max after the warm-up.",
         "The brief asks that it fall along half a cosine.",
@@ -174,7 +174,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "zero-after-the-end",
         "From total_steps on the learning rate is zero.",
         "The brief asks for min.",
@@ -187,7 +187,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.cosine",),
     ),
-    Cause(
+    Bug(
         "rate-not-a-number",
         "The learning rate is no Python number.",
         "The brief asks for a float.",

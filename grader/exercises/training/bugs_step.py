@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         "stale-gradients",
         "Gradients from before the call, or from the step before, count.",
         "The brief asks that they count for nothing.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.fresh_gradients",),
     ),
-    Cause(
+    Bug(
         "mean-of-means",
         "Micro-batches weigh alike, however many targets they have.",
         "The brief asks for the mean over all targets of all micro-batches.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "not-divided",
         "Gradients of micro-batches are summed, not averaged.",
         "The brief asks for the mean over all targets.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "ignored-targets-weigh",
         "Micro-batches are weighed by all their targets, those of -100 too.",
         "The brief asks for the mean over targets that count.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "weighed-by-rows",
         "Micro-batches are weighed by their rows.",
         "The brief asks for the mean over all targets: rows may be of other lengths.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "one-micro-batch-only",
         "Only one micro-batch moves the parameters.",
         "The brief asks for one step on all of them.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "step-for-each",
         "The optimizer makes a step for each micro-batch.",
         "The brief asks for one step on all of them.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "no-step",
         "The parameters do not move.",
         "The brief asks for one step of the optimizer.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.step",),
     ),
-    Cause(
+    Bug(
         "step-uphill",
         "The parameters move the wrong way.",
         "The brief asks that the loss be made smaller.",
@@ -122,7 +122,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.step",),
     ),
-    Cause(
+    Bug(
         "step-in-eval",
         "The model computes in eval mode during the step.",
         "The brief asks for train mode: dropout acts.",
@@ -135,7 +135,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.step",),
     ),
-    Cause(
+    Bug(
         "micro-batches-joined",
         "Micro-batches are put together, and the model sees them all at once.",
         "The brief asks that it see one at a time: they are there to save memory.",
@@ -148,7 +148,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "micro-batches-held",
         "All micro-batches have gone forward before the first goes backward: memory holds them "
         "together.",
@@ -164,7 +164,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.accumulate",),
     ),
-    Cause(
+    Bug(
         "loss-of-one-micro-batch",
         "The loss that comes back is that of one micro-batch.",
         "The brief asks for that over all targets of all micro-batches.",
@@ -177,7 +177,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.returned_loss",),
     ),
-    Cause(
+    Bug(
         "loss-not-averaged",
         "The loss that comes back is a sum over micro-batches.",
         "The brief asks for the mean over all targets.",
@@ -190,7 +190,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.returned_loss",),
     ),
-    Cause(
+    Bug(
         "loss-mean-of-means",
         "The loss that comes back weighs micro-batches otherwise than by their targets that count.",
         "The brief asks for the mean over all targets that count.",
@@ -203,7 +203,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         ("training.returned_loss",),
     ),
-    Cause(
+    Bug(
         "loss-after-the-step",
         "The loss that comes back is computed after the step.",
         "The brief asks for the one before it.",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from grader.sandbox.client.decoding import decoding
-from grader.sandbox.client.exchange import Held, unpacked
+from grader.sandbox.client.exchange import RemoteRef, unpacked
 from grader.sandbox.client.faults import CandidateError
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 _MOST_ROUNDS = 12  # of a few seconds each, until which a training run has made all its steps
@@ -31,7 +31,7 @@ class State:
     """A trainee afterwards: numbers, and the worker's testimony on how it was called.
 
     learning: which parameters require gradients, the frozen one last; same: whether its parameters
-    are the very ones that it was made with; left: what `Student.left` gave before.
+    are the very ones that it was made with; left: what `RemoteToyModel.left` gave before.
     """
 
     trained: list[Values]
@@ -44,12 +44,12 @@ class State:
     left: Values | None = None
 
 
-class Student:
-    """A `grader.exercises.training.oracle.Trainee` that lives in the worker, with SGD for it."""
+class RemoteToyModel:
+    """A `grader.exercises.training.oracle.ToyModel` that lives in the worker, with SGD for it."""
 
     def __init__(
         self,
-        subject: Subject,
+        subject: LoadedSubmission,
         asker: str,
         arrays: Sequence[Values],
         *,
@@ -113,8 +113,8 @@ class Student:
 
 
 def named_parameters(
-    subject: Subject, asker: str, names: Sequence[str], arrays: Sequence[Values]
-) -> Held:
+    subject: LoadedSubmission, asker: str, names: Sequence[str], arrays: Sequence[Values]
+) -> RemoteRef:
     """A module in the worker that has these parameters, all of them trained, and no forward."""
     place = subject.new_place()
     shapes = [list(array.shape) for array in arrays]
@@ -123,10 +123,10 @@ def named_parameters(
 
 
 def steps(
-    subject: Subject,
+    subject: LoadedSubmission,
     asker: str,
-    model: Held,
-    optimizer: Held,
+    model: RemoteRef,
+    optimizer: RemoteRef,
     gradients: Sequence[Sequence[Values | None]],
     rates: Sequence[float | None],
     frozen: int = 0,
@@ -158,17 +158,17 @@ def steps(
 
 @dataclass(frozen=True)
 class Batches:
-    """values: what came, one after another; data: as it is afterwards; chance_kept: whether
+    """values: what came, one after another; data: as it is afterwards; rng_unchanged: whether
     torch's own generator is as it was.
     """
 
     values: list[Any]
     data: Values
-    chance_kept: bool
+    rng_unchanged: bool
 
 
 def batches(
-    subject: Subject,
+    subject: LoadedSubmission,
     data: Values,
     batch_size: int,
     block_size: int,
@@ -194,11 +194,15 @@ def batches(
     found = _value(subject, name, answer, values)
     if not isinstance(found, list) or len(found) != count:
         raise subject.broken("a list of batches")
-    return Batches(found, values[-1], answer.get("chance_kept") is True)
+    return Batches(found, values[-1], answer.get("rng_unchanged") is True)
 
 
 def differentiate(
-    subject: Subject, name: str, logits: Values, targets: Values, options: Mapping[str, int]
+    subject: LoadedSubmission,
+    name: str,
+    logits: Values,
+    targets: Values,
+    options: Mapping[str, int],
 ) -> tuple[Any, Values | None, bool]:
     """What a loss gives, its gradient with regard to the logits, if there is one, and whether the
     targets are as they were.
@@ -210,7 +214,9 @@ def differentiate(
     return _value(subject, name, answer, values), gradient, answer.get("kept") is True
 
 
-def call_each(subject: Subject, name: str, given: Sequence[Mapping[str, float]]) -> list[Any]:
+def call_each(
+    subject: LoadedSubmission, name: str, given: Sequence[Mapping[str, float]]
+) -> list[Any]:
     """What a function gives for each of these sets of numbers."""
     answer, values = subject.ask(
         name, "call_each", (), function=name, given=[dict(numbers) for numbers in given]
@@ -221,7 +227,9 @@ def call_each(subject: Subject, name: str, given: Sequence[Mapping[str, float]])
     return found
 
 
-def run(subject: Subject, model: Held, data: Values, steps: int, **settings: Any) -> list[Any]:
+def run(
+    subject: LoadedSubmission, model: RemoteRef, data: Values, steps: int, **settings: Any
+) -> list[Any]:
     """Train a model with the submission's functions; the loss that each step told.
 
     settings: see the worker's `run`. However slow the machine is, all steps are made, or it is
@@ -236,7 +244,7 @@ def run(subject: Subject, model: Held, data: Values, steps: int, **settings: Any
     raise CandidateError("timeout", f"only {len(told)} of {steps} training steps were made in time")
 
 
-def _steps(subject: Subject, model: Held, data: Values, **settings: Any) -> list[Any]:
+def _steps(subject: LoadedSubmission, model: RemoteRef, data: Values, **settings: Any) -> list[Any]:
     """The losses of as many steps as are made in a few seconds."""
     name = "train_step"
     answer, values = subject.ask(
@@ -248,6 +256,8 @@ def _steps(subject: Subject, model: Held, data: Values, **settings: Any) -> list
     return found
 
 
-def _value(subject: Subject, name: str, answer: dict[str, Any], values: list[Values]) -> Any:
+def _value(
+    subject: LoadedSubmission, name: str, answer: dict[str, Any], values: list[Values]
+) -> Any:
     with decoding(subject.broken, f"what {name} did"):
         return unpacked(answer["value"], values)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grader.check import Failure
-from grader.exercises.training.oracle import IGNORED, Pair, Tokens, Trainee
+from grader.exercises.training.oracle import IGNORED, Pair, Tokens, ToyModel
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
 from grader.sandbox.client.function import words
@@ -33,11 +33,11 @@ _MODEL = """class Model(nn.Module):
 """
 
 
-def trainee(draw: int) -> Trainee:
+def trainee(draw: int) -> ToyModel:
     """A model with drawn parameters."""
     rng = np.random.default_rng(draw)
     drawn = [rng.normal(0.0, 0.8, shape) for shape in _SHAPES.values()]
-    return Trainee(*drawn)
+    return ToyModel(*drawn)
 
 
 _SHAPES = {

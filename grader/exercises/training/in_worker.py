@@ -23,8 +23,8 @@ from grader.sandbox.worker.shared import Questions, Shared
 _RUN_SECONDS = 4.0
 
 
-class Trainee(nn.Module):
-    """A language model that can be trained; see `grader.exercises.training.oracle.Trainee`.
+class ToyModel(nn.Module):
+    """A language model that can be trained; see `grader.exercises.training.oracle.ToyModel`.
 
     Its tied weight has two names, `places` is frozen, and it has vectors, matrices, and a weight
     of three axes. It takes no more than T tokens, for `places` of shape (T, C).
@@ -174,7 +174,7 @@ class Training:
         """
         parameters, more = arrays[:6], arrays[6:]
         traces, more = (more[0], more[1:]) if traced else (None, more)
-        model = Trainee(parameters, dropout_p, traces).train(train)
+        model = ToyModel(parameters, dropout_p, traces).train(train)
         for path in otherwise:
             model.get_submodule(path).training = not train
         if stale:
@@ -279,7 +279,7 @@ class Training:
         made = [get_batch(data, batch_size, block_size, **given) for _ in range(count)]
         made = [tuple(pair) if isinstance(pair, tuple) else pair for pair in made]  # named ones
         kept = torch.equal(before, torch.default_generator.get_state())
-        return _told(made, {"chance_kept": kept}, [tensors.encode(data)])
+        return _told(made, {"rng_unchanged": kept}, [tensors.encode(data)])
 
     def differentiate(
         self, arrays: tuple[wire.Array, ...], function: str, options: dict[str, int]
@@ -348,7 +348,7 @@ def _like(parameter: torch.Tensor, array: wire.Array) -> torch.Tensor:
 
 def _told(value: Any, facts: dict[str, Any], more: Sequence[wire.Array]) -> wire.Message:
     """A value for the parent, and arrays after those in it."""
-    teller = exchange.Teller()
+    teller = exchange.Encoder()
     try:
         told = teller.tell(value)
     except exchange.UnsendableError as error:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.check import Failure
-from grader.exercises.training.client import Student, steps
+from grader.exercises.training.client import RemoteToyModel, steps
 from grader.exercises.training.common import imports
-from grader.exercises.training.oracle import Adam, Floats, Trainee, adamw, flat
+from grader.exercises.training.oracle import Adam, Floats, ToyModel, adamw, flat
 from grader.gpt2.evidence import Evidence
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.function import call
 
 NAME = "configure_optimizer"
@@ -33,7 +33,7 @@ class Setting:
         """The betas that it has to have."""
         return self.betas or (0.9, 0.95)
 
-    def make(self, evidence: Evidence, model: Held) -> Held:
+    def make(self, evidence: Evidence, model: RemoteRef) -> RemoteRef:
         """The optimizer of a model."""
         given = {
             "model": model,
@@ -50,12 +50,12 @@ class Setting:
     def run(
         self,
         evidence: Evidence,
-        model: Trainee,
+        model: ToyModel,
         gradients: Sequence[Sequence[Floats]],
         rates: Sequence[float | None],
     ) -> list[list[Floats]]:
         """The trained parameters after each step with these gradients."""
-        student = Student(evidence.subject, NAME, model.arrays).itself
+        student = RemoteToyModel(evidence.subject, NAME, model.arrays).itself
         made = self.make(evidence, student)
         seen = steps(evidence.subject, NAME, student, made, gradients, rates, frozen=1)
         for values in seen:
@@ -81,14 +81,14 @@ class Setting:
         )
 
 
-def decays(weight_decay: float, model: Trainee, which: Sequence[bool] = MATRICES) -> Floats:
+def decays(weight_decay: float, model: ToyModel, which: Sequence[bool] = MATRICES) -> Floats:
     """For each number, what it decays by."""
     parts = [np.full(p.size, weight_decay * on) for p, on in zip(model.trained, which, strict=True)]
     return np.concatenate(parts)
 
 
 def wrong_steps(
-    setting: Setting, model: Trainee, gradients: Sequence[Floats], rates: Sequence[float]
+    setting: Setting, model: ToyModel, gradients: Sequence[Floats], rates: Sequence[float]
 ) -> dict[str, Floats]:
     """What comes of named bugs, without weight decay."""
     start = flat(model.trained)

@@ -21,7 +21,7 @@ IGNORED = -100
 
 
 @dataclass(frozen=True)
-class Trainee:
+class ToyModel:
     """A language model: logits at each position from its token and the one before.
 
     embed: (V, C), which also gives the logits; places: (T, C), not trained; gain, bias: (C,);
@@ -45,10 +45,10 @@ class Trainee:
         """In the order in which gradients come."""
         return self.embed, self.gain, self.weight, self.bias, self.kernel
 
-    def updated(self, trained: Sequence[Floats]) -> Trainee:
+    def updated(self, trained: Sequence[Floats]) -> ToyModel:
         """The model with other values for what is trained."""
         embed, *others = trained
-        return Trainee(embed, self.places, *others)
+        return ToyModel(embed, self.places, *others)
 
     def logits(self, idx: Tokens) -> Floats:
         """(B, T) -> (B, T, V)."""
@@ -120,7 +120,7 @@ class Share:
     tokens: int
 
 
-def share(model: Trainee, pair: Pair) -> Share:
+def share(model: ToyModel, pair: Pair) -> Share:
     """Of one micro-batch. Its gradient is that of all trained parameters laid end to end."""
     idx, targets = pair
     logits = model.logits(idx)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from grader.check import Counterexample, Failure
-from grader.exercises.training.client import State, Student
+from grader.exercises.training.client import RemoteToyModel, State
 from grader.exercises.training.common import imports, micro_batch, model_code, tokens_code, trainee
 from grader.exercises.training.forms import CLIPS, GRADIENTS
 from grader.exercises.training.oracle import (
     Floats,
     Pair,
     Share,
-    Trainee,
+    ToyModel,
     clipped,
     cut,
     flat,
@@ -44,7 +44,7 @@ class Case:
     share_of_norm: float | None = None
     stale: bool = False
 
-    def model(self) -> Trainee:
+    def model(self) -> ToyModel:
         """The model to train."""
         return trainee(self.draw)
 
@@ -59,14 +59,14 @@ class Outcome:
     """One step: what came of it, and what each micro-batch adds to what has to come."""
 
     case: Case
-    student: Student
+    student: RemoteToyModel
     learning_rate: float
     max_norm: float | None
     shares: list[Share] = field(default_factory=list)
     stale: Floats = field(default_factory=lambda: np.zeros(0))
     returned: Any = None
     state: State | None = None
-    mode_kept: bool = True
+    train_mode_unchanged: bool = True
     after: Mapping[str, Values] = field(default_factory=dict)  # what it was given, by name
 
     @property
@@ -99,7 +99,7 @@ def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome
     max_norm = None
     if case.share_of_norm is not None:
         max_norm = case.share_of_norm * float(np.linalg.norm(mean_gradient(shares)))
-    student = Student(
+    student = RemoteToyModel(
         evidence.subject,
         NAME,
         model.arrays,
@@ -115,7 +115,7 @@ def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome
     }
     returned = call(evidence.subject, NAME, given, evidence.seed)
     outcome = Outcome(case, student, _LEARNING_RATE, max_norm, shares, flat(stale))
-    outcome.returned, outcome.mode_kept = returned.value, returned.mode_kept
+    outcome.returned, outcome.train_mode_unchanged = returned.value, returned.train_mode_unchanged
     outcome.state = student.state()
     outcome.after = returned.after
     for after, before in zip(outcome.state.trained, model.trained, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from grader.check import Failure, check
-from grader.exercises.training.client import Student
+from grader.exercises.training.client import RemoteToyModel
 from grader.exercises.training.common import trainee
 from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
@@ -65,17 +65,17 @@ def test_signature(evidence: Evidence) -> None:
             raise Failure(
                 f"expected {name} to be a function, found {found[name]}", cause="wrong-signature"
             )
-    unwritten, stranded = [], []
+    unwritten, device_mismatches = [], []
     for name in NAMES:
         try:
-            stranded += _call_plainly(evidence, name)
+            device_mismatches += _call_plainly(evidence, name)
         except CandidateError as fault:
             # Raised by the call itself: there is no line of the submission in it.
             if fault.message.startswith("it raised TypeError") and not fault.traceback:
                 message = f"{name} has {found[name]}: {fault.message}"
                 raise Failure(message, cause="wrong-signature") from None
             unwritten += [fault] if fault.status == "todo" else []
-    advise_of_stranded(evidence, stranded)
+    advise_of_stranded(evidence, device_mismatches)
     if unwritten:
         raise unwritten[0].with_traceback(None)
 
@@ -86,7 +86,7 @@ def _call_plainly(evidence: Evidence, name: str) -> list[str]:
     data = np.arange(30) % 7
     pair = data[None, :4], data[None, 1:5]
     rates = {"max_learning_rate": 1.0, "min_learning_rate": 0.1}
-    student = Student(subject, name, trainee(0).arrays)
+    student = RemoteToyModel(subject, name, trainee(0).arrays)
     model = {"model": student.itself}
     given: dict[str, dict[str, Any]] = {
         "get_batch": {"data": data, "batch_size": 2, "block_size": 4, "generator": None},
@@ -117,4 +117,4 @@ def _call_plainly(evidence: Evidence, name: str) -> list[str]:
             "seed": 0,
         },
     }
-    return call(subject, name, given[name], watch="data" not in given[name]).stranded
+    return call(subject, name, given[name], watch="data" not in given[name]).device_mismatches

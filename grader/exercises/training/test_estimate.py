@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grader.check import Failure, NotRun, check
-from grader.exercises.training.client import State, Student, batches
+from grader.exercises.training.client import RemoteToyModel, State, batches
 from grader.exercises.training.common import TIME, VOCAB, a_float, trainee
-from grader.exercises.training.oracle import Tokens, Trainee, mean_loss
+from grader.exercises.training.oracle import Tokens, ToyModel, mean_loss
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.sandbox.client import CandidateError
@@ -44,11 +44,11 @@ class Estimate:
 
     def carry_out(
         self, evidence: Evidence, recording: bool = True
-    ) -> tuple[Returned, State, Trainee]:
+    ) -> tuple[Returned, State, ToyModel]:
         """What came back, and the model before and after."""
         model = trainee(20)
         stale = [np.full(p.shape, 0.5) for p in model.trained] if self.stale else []
-        student = Student(
+        student = RemoteToyModel(
             evidence.subject,
             NAME,
             model.arrays,
@@ -70,7 +70,7 @@ class Estimate:
         left = None if self.traces is None else student.left(self.data()[None, :1])
         return returned, replace(student.state(), left=left), model
 
-    def expect_left(self, state: State, model: Trainee) -> None:
+    def expect_left(self, state: State, model: ToyModel) -> None:
         """Fail unless the model's logits are those of one in the state in which it was given."""
         assert self.traces is not None
         assert state.left is not None
@@ -85,7 +85,7 @@ class Estimate:
                 cause="modes-not-kept",
             )
 
-    def losses(self, evidence: Evidence, model: Trainee) -> list[float]:
+    def losses(self, evidence: Evidence, model: ToyModel) -> list[float]:
         """Of the batches that get_batch gives."""
         made = batches(
             evidence.subject, self.data(), self.rows, TIME, self.count, seed=self.seed or 0
@@ -225,13 +225,13 @@ def test_estimate_leaves(evidence: Evidence) -> None:
             case = Estimate(2, 2, 3, 0.5, train, otherwise, stale, traces=_traces(evidence))
             returned, state, model = case.carry_out(evidence)
             found = a_float(returned.value, "the loss")
-            if not returned.mode_kept:
+            if not returned.train_mode_unchanged:
                 mixed = " with modules in both modes" if otherwise else ""
                 raise Failure(
                     f"a model in {'train' if train else 'eval'} mode{mixed} is not as it was",
                     cause="modes-not-kept" if otherwise else "mode-not-kept",
                 )
-            if not returned.chance_kept:
+            if not returned.rng_unchanged:
                 raise Failure("torch's own generator is not as it was", cause="chance-not-kept")
             if not returned.recording_kept:
                 raise Failure("torch no longer records gradients", cause="recording-not-kept")
@@ -268,7 +268,7 @@ def _traces(evidence: Evidence) -> Values:
     return np.random.default_rng((evidence.seed, 21)).normal(0.0, 2.0, (facts, 2, VOCAB))
 
 
-def _expect_use(evidence: Evidence, case: Estimate, model: Trainee, found: float) -> None:
+def _expect_use(evidence: Evidence, case: Estimate, model: ToyModel, found: float) -> None:
     """Fail if the loss is that of a model whose calls are recorded, or in train mode; but not if
     another model's loss is wrong, too, which is told elsewhere.
     """

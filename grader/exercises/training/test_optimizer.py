@@ -15,7 +15,7 @@ from grader.exercises.training.named import (
     expect_stepped,
 )
 from grader.exercises.training.optimizers import MATRICES, Setting, decays, wrong_steps
-from grader.exercises.training.oracle import Adam, Floats, Trainee, adamw, cut, flat
+from grader.exercises.training.oracle import Adam, Floats, ToyModel, adamw, cut, flat
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import show
 from grader.sandbox.client import CandidateError
@@ -98,7 +98,7 @@ _STEPS = 4
 _RATES = (None, 0.05, 0.02, 0.1)
 
 
-def _gradients(model: Trainee, draw: int) -> list[tuple[Floats, ...]]:
+def _gradients(model: ToyModel, draw: int) -> list[tuple[Floats, ...]]:
     rng = np.random.default_rng(draw)
     drawn = [[rng.normal(0.0, 1.0, p.shape) for p in model.trained] for _ in range(_STEPS)]
     # Clear of zero, where a small eps counts: which one is the candidate's.
@@ -240,7 +240,7 @@ def test_weight_decay(evidence: Evidence) -> None:
     _expect_decoupled(evidence)
 
 
-def _decay_cause(setting: Setting, model: Trainee, after: list[Floats], means: Floats) -> str:
+def _decay_cause(setting: Setting, model: ToyModel, after: list[Floats], means: Floats) -> str:
     rate, whole = setting.learning_rate, setting.learning_rate * setting.weight_decay
     signs = [np.sign(p) * rate for p in model.trained]
     moved = [p - a for a, p in zip(after, model.trained, strict=True)]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from grader.check import Failure, check
-from grader.exercises.training.client import Student, run
+from grader.exercises.training.client import RemoteToyModel, run
 from grader.exercises.training.common import a_float
-from grader.exercises.training.oracle import Floats, Tokens, Trainee, losses
+from grader.exercises.training.oracle import Floats, Tokens, ToyModel, losses
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import Module
 
@@ -141,7 +141,7 @@ def _with_the_judges_model(evidence: Evidence, size: int) -> float:
     data, held_out, _ = text()
     rng = np.random.default_rng(evidence.seed)
     width = 24
-    model = Trainee(
+    model = ToyModel(
         rng.normal(0.0, 0.3, (size, width)),
         rng.normal(0.0, 0.1, (_BLOCK, width)),
         np.ones(width),
@@ -150,7 +150,7 @@ def _with_the_judges_model(evidence: Evidence, size: int) -> float:
         rng.normal(0.0, width**-0.5, (2, width, width)),
     )
     arrays = [array.astype(np.float32) for array in model.arrays]
-    student = Student(evidence.subject, "train_step", arrays)
+    student = RemoteToyModel(evidence.subject, "train_step", arrays)
     run(evidence.subject, student.itself, data, seed=evidence.seed, **_RUN)
     trained = student.state().trained
     if any(a.shape != b.shape for a, b in zip(trained, model.trained, strict=True)):

@@ -62,7 +62,7 @@ def test_step(evidence: Evidence, case: Case) -> None:
     outcome = compare(evidence, case, "training.step", [_ONE])
     state = outcome.state
     assert state is not None
-    if not outcome.mode_kept:
+    if not outcome.train_mode_unchanged:
         raise Failure("a model in train mode is not in it afterwards", cause="mode-not-kept")
     if any(not made.train for made in state.calls if made.recorded):
         raise Failure("the model computes in eval mode: no dropout acts", cause="step-in-eval")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="heads-not-split",
         names=(
             "This is attention with one pattern over all of embed_dim: num_heads enters the scale, "
@@ -28,7 +28,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.heads", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="heads-mixed-view",
         names=(
             "The channels of this attention are cut into heads by a view that mixes positions and "
@@ -48,7 +48,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.order", "attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="merge-wrong",
         names="The heads of this attention are joined again with their axes in the wrong order.",
         asks=(
@@ -66,7 +66,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.order", "attention.batch", "attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="ignores-num-heads",
         names="This is attention with one head, whatever num_heads says.",
         asks=(
@@ -86,7 +86,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.heads", "attention.scale", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="v-not-projected",
         names="The values of this attention are its input itself, not a projection of it.",
         asks="GPT-2 makes queries, keys and values by three learned projections of x.",
@@ -99,7 +99,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.projections", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="no-out-proj",
         names="This is attention without an output projection: the joined heads are the output.",
         asks="GPT-2 sends the joined heads through one more linear layer of embed_dim × embed_dim.",
@@ -113,7 +113,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.projections", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="qk-shared",
         names="The queries and the keys of this attention come from the same weights.",
         asks=(
@@ -130,7 +130,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.projections", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="kv-shared",
         names="The keys and the values of this attention come from the same weights.",
         asks=(
@@ -147,7 +147,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.projections", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="projections-shared-by-heads",
         names="All heads of this attention use the same projections.",
         asks="GPT-2 gives each head queries, keys and values of its own.",
@@ -161,7 +161,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.projections", "attention.heads", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="block-size-mask-fixed",
         names="The forward is tied to one fixed length and does not follow the T of its input.",
         asks="The brief asks for any T ≤ block_size, and block_size may be any number.",

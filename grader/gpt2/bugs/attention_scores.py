@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="scale-embed-dim",
         names="This is attention whose scores are divided by √embed_dim.",
         asks=(
@@ -25,7 +25,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.scale", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="no-scale",
         names="This is attention whose scores are not scaled.",
         asks=(
@@ -41,7 +41,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.scale", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="scale-multiplied",
         names=(
             "The scores of this attention are multiplied by another factor than 1/√head_dim: "
@@ -61,7 +61,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.scale", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="scale-num-heads",
         names="The scores of this attention are scaled by num_heads, or by its root.",
         asks=(
@@ -80,7 +80,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.scale", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-none",
         names="This is attention in which no causal mask takes effect, in one head or in all.",
         asks=(
@@ -101,7 +101,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-not-in-training",
         names="The causal mask of this attention does not hold in train mode.",
         asks=(
@@ -121,7 +121,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal",),
     ),
-    Cause(
+    Bug(
         slug="mask-strict",
         names="The mask of this attention hides each position from itself.",
         asks=(
@@ -138,7 +138,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-anti",
         names=(
             "The mask of this attention is the wrong way round: it hides what came before and "
@@ -158,7 +158,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-off-by-one",
         names="The mask of this attention begins too late: each position sees at least one ahead.",
         asks="The brief asks that each position attend to itself and earlier ones, and no further.",
@@ -172,7 +172,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="attention-window",
         names="This attention sees only so many of the last positions, and none before them.",
         asks="The brief asks that each position attend to itself and to all positions before it.",
@@ -185,7 +185,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.block_size", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-after-softmax",
         names=(
             "This is attention whose mask comes after the softmax: the weights of a row no longer "
@@ -205,7 +205,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.rows_sum_to_one", "attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-too-weak",
         names="The mask of this attention is too weak: hidden positions keep some of the weight.",
         asks=(
@@ -222,7 +222,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="mask-wrong-sign",
         names="The mask of this attention has the wrong sign: it raises the scores of the future.",
         asks=(
@@ -239,7 +239,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="softmax-dim",
         names="The softmax of this attention runs over another axis than the keys'.",
         asks="GPT-2 takes it over the keys, so that the weights of each query sum to one.",
@@ -252,7 +252,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.rows_sum_to_one", "attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="softmax-over-heads",
         names="The softmax of this attention runs over the heads.",
         asks="GPT-2 takes it over the keys, for every head and every query on its own.",
@@ -265,7 +265,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.rows_sum_to_one", "attention.causal", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="zero-times-infinity",
         names="The mask of this attention is multiplied with infinity, and 0 · ∞ is NaN.",
         asks="The brief asks that later positions get no weight, and the others what they have.",
@@ -279,7 +279,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("attention.causal", "attention.shape", "attention.equals"),
     ),
-    Cause(
+    Bug(
         slug="softmax-before-scale",
         names="This is attention whose division by √head_dim comes after the softmax.",
         asks=(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="post-norm",
         names="This is a post-norm block: a LayerNorm stands behind a sublayer or behind its sum.",
         asks=(
@@ -22,7 +22,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.pre_norm", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="norm-missing-1",
         names="The attention of this block reads the residual stream with no LayerNorm before it.",
         asks="The brief asks for LayerNorm before attention as well as before the MLP.",
@@ -35,7 +35,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.pre_norm", "block.norms", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="norm-missing-2",
         names="The MLP of this block reads the residual stream with no LayerNorm of its own.",
         asks="The brief asks for LayerNorm before the MLP as well as before attention.",
@@ -49,7 +49,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.pre_norm", "block.norms", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="norm-shared",
         names="The same LayerNorm is used in more than one place.",
         asks=(
@@ -65,7 +65,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm", "gpt2.layers"),
     ),
-    Cause(
+    Bug(
         slug="residual-missing-attn",
         names="The first residual is missing or gets lost: x + attn(norm(x)) is not carried on.",
         asks=(
@@ -82,7 +82,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.residuals", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="residual-missing-mlp",
         names="The second residual is missing: the MLP's output replaces the stream.",
         asks="The brief's pre-norm block adds the MLP's output to the stream: x + mlp(norm(x)).",
@@ -95,7 +95,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.residuals", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="residual-from-normed",
         names="The residual of this block adds the normed x in place of x itself.",
         asks=(
@@ -112,7 +112,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.residuals", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="double-residual",
         names=(
             "The residual is not one plain sum: the stream or a sublayer enters it more than once, "
@@ -132,7 +132,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.residuals", "block.order", "mlp.equals", "gpt2.layers"),
     ),
-    Cause(
+    Bug(
         slug="parallel-block",
         names="This is a parallel block, as in GPT-J: both attention and MLP read its input.",
         asks="In GPT-2 the MLP reads the stream after attention's output was added to it.",
@@ -146,7 +146,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.order", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="order-swapped",
         names="The MLP comes before attention in this block.",
         asks="The brief's order is GPT-2's: attention first, then the MLP.",
@@ -159,7 +159,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.order", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="no-mlp",
         names="This is a block in which the MLP is never applied.",
         asks="The brief asks for attention and an MLP in every block, each with norm and residual.",
@@ -172,7 +172,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.order", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="no-attn",
         names="This is a block in which attention is never applied.",
         asks="The brief asks for attention and an MLP in every block, each with norm and residual.",
@@ -185,7 +185,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.order", "block.equals"),
     ),
-    Cause(
+    Bug(
         slug="layernorm-over-time",
         names="The norm takes its mean and variance over time, alone or along with the channels.",
         asks=(
@@ -201,7 +201,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm"),
     ),
-    Cause(
+    Bug(
         slug="layernorm-no-affine",
         names="The norm has no weights that could be learned.",
         asks="GPT-2's LayerNorm ends with a learned weight and bias for each channel.",
@@ -214,7 +214,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm"),
     ),
-    Cause(
+    Bug(
         slug="layernorm-unbiased-variance",
         names="The norm does not divide by the root of the biased variance.",
         asks=(
@@ -230,7 +230,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm"),
     ),
-    Cause(
+    Bug(
         slug="rmsnorm",
         names="This is RMSNorm or something close to it: the mean is not subtracted.",
         asks="The brief asks for LayerNorm, which takes the mean off first.",
@@ -243,7 +243,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm"),
     ),
-    Cause(
+    Bug(
         slug="batchnorm",
         names="The norm is a BatchNorm: its statistics run over batch and time, not over channels.",
         asks="The brief asks for LayerNorm, whose statistics come from one position's channels.",
@@ -256,7 +256,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("block.norms", "gpt2.final_norm"),
     ),
-    Cause(
+    Bug(
         slug="eps-too-large",
         names="The norm's eps is so large that it changes what the norm gives.",
         asks="GPT-2 has an eps of 1e-5, there only to keep the divisor away from zero.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-_WIDTH = Cause(
+_WIDTH = Bug(
     slug="",
     names="",
     asks="The brief asks for 4 * embed_dim hidden units.",
@@ -20,8 +20,8 @@ _WIDTH = Cause(
     checks=("mlp.width", "mlp.equals"),
 )
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="relu",
         names="This is an MLP whose activation is ReLU, or one of its relatives.",
         asks=(
@@ -37,7 +37,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="silu",
         names="This is an MLP whose activation is SiLU (swish), x · sigmoid(x).",
         asks="The brief asks for GELU, x · Φ(x), where Φ is the normal distribution function.",
@@ -51,7 +51,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="quick-gelu",
         names="This is an MLP with quick GELU, x · sigmoid(1.702 x), the one that CLIP uses.",
         asks=(
@@ -67,7 +67,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="tanh-activation",
         names="This is an MLP whose activation is the hyperbolic tangent.",
         asks=(
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="no-activation",
         names="This is an MLP without an activation: two linear layers in a row amount to one.",
         asks="The brief asks for GELU between the two.",
@@ -97,7 +97,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="activation-after-second",
         names="This is an MLP with an activation after its second linear layer.",
         asks=(
@@ -113,7 +113,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("mlp.gelu", "mlp.equals"),
     ),
-    Cause(
+    Bug(
         slug="gelu-on-input",
         names="This is an MLP that applies an activation to its input, before the first layer.",
         asks="The brief asks for GELU between the two linear layers, and GPT-2 has it only there.",
@@ -142,7 +142,7 @@ BUGS: tuple[Cause, ...] = (
             "place of four times."
         ),
     ),
-    Cause(
+    Bug(
         slug="width-const",
         names="The hidden width of the MLP is a fixed number that does not follow embed_dim.",
         asks="The brief asks for 4 * embed_dim hidden units, whatever embed_dim is.",

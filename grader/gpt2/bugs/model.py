@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="final-norm-missing",
         names="This is a model without a LayerNorm between the last block and the head.",
         asks=(
@@ -21,7 +21,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.final_norm", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="final-norm-twice",
         names="The final norm of this model is applied twice.",
         asks="GPT-2 norms the stream once after its last block, and the head reads the result.",
@@ -34,7 +34,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.final_norm", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="norm-before-blocks",
         names="The final norm of this model is applied before the blocks.",
         asks="GPT-2's blocks read the sum of the embeddings; the final norm is after the last.",
@@ -47,7 +47,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.final_norm", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="blocks-shared",
         names="The layers of this model are one block used several times, with one set of weights.",
         asks="The brief asks for a stack of N blocks; in GPT-2 each one has weights of its own.",
@@ -61,7 +61,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.layers", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="blocks-not-registered",
         names="The blocks of this model are kept in a plain list or dict, unseen by torch.",
         asks=(
@@ -77,7 +77,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.layers",),
     ),
-    Cause(
+    Bug(
         slug="only-first-block",
         names="The forward of this model runs the first block only.",
         asks="The brief asks for a stack of N blocks: each reads what the one before it gives.",
@@ -90,7 +90,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.layers", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="num-layers-plus-one",
         names="The model runs more blocks than num_layers, or one of them more than once.",
         asks="The brief asks for exactly num_layers blocks, each applied once.",
@@ -103,7 +103,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.layers", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="ignores-num-layers",
         names="The number of blocks that this model runs is not num_layers.",
         asks="The brief asks for a stack of num_layers blocks, all of which are used.",
@@ -116,7 +116,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.layers", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="softmax-on-logits",
         names="The output of this model is probabilities: a softmax was applied to the logits.",
         asks="The brief asks for logits; cross_entropy applies the softmax itself.",
@@ -129,7 +129,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.logits", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="log-softmax",
         names="The output of this model is log-probabilities: a log-softmax was applied.",
         asks="The brief asks for logits, which are the head's output before any normalisation.",
@@ -142,7 +142,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.logits", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="head-missing",
         names="This is a model without a language modeling head: it returns (B, T, embed_dim).",
         asks="The brief asks for a final head and for logits of shape (B, T, vocab_size).",
@@ -155,7 +155,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.shape", "gpt2.logits"),
     ),
-    Cause(
+    Bug(
         slug="head-wrong-size",
         names="The head of this model does not give vocab_size numbers.",
         asks="The brief asks for logits of shape (B, T, vocab_size).",
@@ -168,7 +168,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.shape",),
     ),
-    Cause(
+    Bug(
         slug="logits-only-last-position",
         names="The forward of this model gives logits for the last position only.",
         asks=(
@@ -184,7 +184,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.shape",),
     ),
-    Cause(
+    Bug(
         slug="forward-requires-targets",
         names="The forward of this model cannot be called without targets.",
         asks="The brief's signature is forward(self, idx): idx alone must do.",
@@ -197,7 +197,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.signature", "gpt2.shape"),
     ),
-    Cause(
+    Bug(
         slug="dropout-not-passed",
         names="The dropout_p that is given here does not reach all the parts inside.",
         asks="The brief gives every class a dropout_p, and what holds other parts passes it on.",

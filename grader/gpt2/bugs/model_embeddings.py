@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="no-position",
         names="This is a model whose tokens are not told their positions.",
         asks="The brief asks for positional embeddings, added to those of the tokens.",
@@ -18,7 +18,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-not-trainable",
         names="The position embedding is not trained: it is frozen, a buffer, or a fixed formula.",
         asks="GPT-2 learns its positional embeddings, one vector for each of block_size positions.",
@@ -31,7 +31,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions",),
     ),
-    Cause(
+    Bug(
         slug="position-off-by-one",
         names="The positions are not counted 0, 1, 2, …, so two of them can share a row.",
         asks="GPT-2 gives position t row t of the table, from 0 to T - 1, each a row of its own.",
@@ -44,7 +44,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-reversed",
         names="The positions run backwards: the last token of the sequence gets position 0.",
         asks="GPT-2 counts from the first token on: position t is t, however long the sequence is.",
@@ -57,7 +57,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.causal", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-depends-on-t",
         names="The positions are counted from the end: from that of the sequence or of the table.",
         asks="GPT-2 counts from the first token on, so that position t is row t of the table.",
@@ -70,7 +70,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.causal", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-multiplied",
         names="The position embedding is multiplied into the token embedding.",
         asks="The brief asks for token + positional embeddings: their sum.",
@@ -83,7 +83,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-uses-batch-index",
         names="The positions depend on which sequence of the batch it is.",
         asks="GPT-2 numbers the tokens from 0 to T - 1, in every sequence of the batch alike.",
@@ -96,7 +96,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.causal", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-skips-padding",
         names="One of the token indices is not counted when positions are numbered.",
         asks="GPT-2 numbers all tokens, 0 to T - 1; no index is padding unless the brief says so.",
@@ -109,7 +109,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="position-table-of-vocab-size",
         names="The position table has vocab_size rows, not block_size.",
         asks="The brief allows up to block_size tokens, each of which needs a position of its own; "
@@ -123,7 +123,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.shape"),
     ),
-    Cause(
+    Bug(
         slug="position-table-too-small",
         names="The position table has fewer rows than block_size, so long sequences fail.",
         asks="The brief allows up to block_size tokens, each of which needs a position of its own.",
@@ -136,7 +136,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.shape"),
     ),
-    Cause(
+    Bug(
         slug="token-embedding-frozen",
         names="The token embedding is frozen: training never changes it.",
         asks="GPT-2 learns its token embeddings along with all other weights.",
@@ -149,7 +149,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.tokens",),
     ),
-    Cause(
+    Bug(
         slug="embedding-scaled",
         names="The embeddings or the logits are scaled by a factor such as √embed_dim.",
         asks=(
@@ -166,7 +166,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.tokens", "gpt2.logits", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="tied-position-token",
         names="The positions are looked up in the token table.",
         asks="GPT-2 has two learned tables: one of vocab_size rows, and one of block_size rows.",
@@ -179,7 +179,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.positions", "gpt2.shape", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="vocab-clamp",
         names="The token indices are clamped or wrapped, so that some tokens share an embedding.",
         asks="The brief allows all indices in [0, vocab_size); GPT-2 has an embedding for each.",
@@ -192,7 +192,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.tokens", "gpt2.equals"),
     ),
-    Cause(
+    Bug(
         slug="tokens-of-16-bits",
         names="Token indices are kept in 16 bits, which are too few for a real vocabulary.",
         asks="The brief allows all indices in [0, vocab_size); GPT-2 has 50,257 tokens.",
@@ -205,7 +205,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=("gpt2.tokens",),
     ),
-    Cause(
+    Bug(
         slug="positions-clamped",
         names="Late positions share a row of the position table.",
         asks="The brief allows up to block_size tokens, each with a position of its own.",

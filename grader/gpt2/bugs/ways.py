@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.bug import Cause
+from grader.bug import Bug
 
-BUGS: tuple[Cause, ...] = (
-    Cause(
+BUGS: tuple[Bug, ...] = (
+    Bug(
         slug="not-registered-until-called",
         names="Some layers are made in the first call, so they are no parameters before it.",
         asks="The brief's classes have all their weights once they are built: an optimizer is "
@@ -19,7 +19,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways", ".gradients"),
     ),
-    Cause(
+    Bug(
         slug="not-registered",
         names="Some of the weights are not among the module's parameters().",
         asks="The brief's classes are nn.Modules: what they learn is registered, so that an "
@@ -35,7 +35,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".parts", ".projections", ".width", ".layers", ".equals", ".ways", ".gradients"),
     ),
-    Cause(
+    Bug(
         slug="state-dict-incomplete",
         names="A model that has loaded the saved state_dict() is another model.",
         asks="Saving and loading the state_dict() of the brief's classes gives the same function.",
@@ -49,7 +49,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways",),
     ),
-    Cause(
+    Bug(
         slug="copy-differs",
         names="A copy of the model, by copy.deepcopy or pickle, computes something else.",
         asks="The brief's forward depends on weights and input alone, not on which object it is.",
@@ -63,7 +63,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways",),
     ),
-    Cause(
+    Bug(
         slug="copy-shares-weights",
         names="A deep copy goes on computing with the weights of the original.",
         asks="A copy of the brief's classes is a model of its own, as for an average of weights.",
@@ -77,7 +77,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways",),
     ),
-    Cause(
+    Bug(
         slug="depends-on-grad-mode",
         names="The output depends on whether gradients are recorded, or inference mode is on.",
         asks="The brief's forward is one function; self.training alone says whether dropout acts.",
@@ -90,7 +90,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways", ".dropout"),
     ),
-    Cause(
+    Bug(
         slug="not-contiguous",
         names="An input that is a view of another tensor, such as batch[:, :-1], is not taken.",
         asks="The brief allows any tensor of the right shape, also one whose rows lie apart.",
@@ -103,7 +103,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways", ".shape"),
     ),
-    Cause(
+    Bug(
         slug="gradient-wrong",
         names="Autograd's gradients are not those of the output that was computed.",
         asks="The brief's model is to be trained: backward() has to differentiate what forward "
@@ -119,7 +119,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways", ".gradients"),
     ),
-    Cause(
+    Bug(
         slug="dead-initialisation",
         names="Weights are born as zeros such that their gradients stay zero: they never learn.",
         asks="The brief's model is to be trained from the weights that it is built with.",
@@ -133,7 +133,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".ways", ".gradients"),
     ),
-    Cause(
+    Bug(
         slug="frozen-weight",
         names="Weights that GPT-2 learns have requires_grad=False.",
         asks="The brief's weights are all learned.",
@@ -146,7 +146,7 @@ BUGS: tuple[Cause, ...] = (
         ),
         checks=(".projections", ".width", ".final_norm", ".logits"),
     ),
-    Cause(
+    Bug(
         slug="wrong-device",
         names="A tensor is made on the CPU in forward, whatever the device of the input is.",
         asks="The brief's output is on the input's device, so every tensor in between is, too.",

@@ -13,7 +13,7 @@ from grader.gpt2 import oracle, sizes
 from grader.gpt2.attention_forms import DEVIANT_ATTENTIONS, GPT2_ATTENTION, AttentionForm, pairs
 from grader.gpt2.diagnosis.draws import Draw, draws, explains
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.layouts import AttentionLayout, Misfit
+from grader.gpt2.layouts import AttentionLayout, LayoutNotFound
 from grader.gpt2.layouts.box import SAME
 from grader.gpt2.layouts.guess import (
     AttentionGuess,
@@ -66,7 +66,7 @@ def _other_heads(evidence: Evidence) -> tuple[str, ...]:
     for size in _SIZES:
         try:
             layout = evidence.layouts.attention(size)
-        except Misfit:
+        except LayoutNotFound:
             return ()
         if not explains(draws(evidence, NAME, size), oracle.attention, layout.measured):
             return ()
@@ -106,7 +106,7 @@ def _places(evidence: Evidence, size: Size, early: bool) -> Iterator[Place]:
         return
     try:
         yield evidence.layouts.attention(size)
-    except Misfit:
+    except LayoutNotFound:
         rng = evidence.layouts.rng()
         yield from guess_attention(module.at(""), parameters, embed_dim, heads, rng)
 

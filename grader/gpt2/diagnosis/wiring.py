@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.layouts import BlockLayout, Misfit, ModelLayout
+from grader.gpt2.layouts import BlockLayout, LayoutNotFound, ModelLayout
 from grader.gpt2.models import Size
 
 
@@ -30,7 +30,7 @@ def _at_every_size(
     for size in every:
         try:
             found.append(place(size).causes)
-        except Misfit:
+        except LayoutNotFound:
             continue
     shared = [c for c in found[0] if all(c in other for other in found)] if found else []
     return tuple(shared) or next(filter(None, reversed(found)), ())

@@ -8,7 +8,7 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 
 from grader.gpt2.layouts.attention import AttentionLayout, find_attention
 from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
-from grader.gpt2.layouts.box import Box, Misfit
+from grader.gpt2.layouts.box import LayoutNotFound, ParameterProbe
 from grader.gpt2.layouts.inline import branch_ends, inline_block
 from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
 from grader.gpt2.layouts.mlp import MlpLayout, find_mlp
@@ -17,12 +17,12 @@ from grader.gpt2.layouts.model import ModelLayout, ModelSizes, find_model
 __all__ = [
     "AttentionLayout",
     "BlockLayout",
-    "Box",
-    "Misfit",
+    "LayoutNotFound",
     "MlpLayout",
     "ModelLayout",
     "ModelSizes",
     "NormLayout",
+    "ParameterProbe",
     "branch_ends",
     "find_attention",
     "find_block",

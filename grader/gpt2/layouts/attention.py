@@ -12,10 +12,10 @@ from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
     SAME,
-    Box,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
+    ParameterProbe,
     away_from_zero,
     by_channel,
     groups,
@@ -125,19 +125,23 @@ class Units:
     silent: Indices  # elements that do nothing where there is one token: queries and keys
 
 
-def find_attention(box: Box, embed_dim: int, rng: np.random.Generator) -> AttentionLayout:
-    """The layout of an attention over embed_dim channels. Raises Misfit if it has none."""
+def find_attention(
+    box: ParameterProbe, embed_dim: int, rng: np.random.Generator
+) -> AttentionLayout:
+    """The layout of an attention over embed_dim channels. Raises LayoutNotFound if it has none."""
     units = find_units(box, embed_dim, rng)
     return _find_scores(box, embed_dim, units, rng)
 
 
-def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
+def find_units(box: ParameterProbe, size: int, rng: np.random.Generator) -> Units:
     """The value path, for with one token the output is out @ (value @ x + value_bias) + out_bias.
 
-    Raises Misfit.
+    Raises LayoutNotFound.
     """
     if box.indices.size > _MOST * size:
-        raise Misfit(f"{box.indices.size} weights for {size} channels are too many to ask for")
+        raise LayoutNotFound(
+            f"{box.indices.size} weights for {size} channels are too many to ask for"
+        )
     theta = box.draw(rng)
     x = np.concatenate([np.zeros((1, size)), np.eye(size)])[:, None]  # (1 + C, 1, C)
     effect = (box.sweep(theta, x, box.indices) - box.call(theta, x))[:, :, 0]  # (n, 1 + C, C)
@@ -154,7 +158,7 @@ def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
     silent = (inputs == 0) & (shifted == 0)
     odd = ~(is_value | is_out | is_value_bias | is_out_bias | silent)
     if odd.any():
-        raise Misfit(
+        raise LayoutNotFound(
             f"with a single token, {int(odd.sum())} weights act neither as a value projection "
             "nor as an output projection"
         )
@@ -164,7 +168,7 @@ def find_units(box: Box, size: int, rng: np.random.Generator) -> Units:
     values = [in_order(value[g], felt[value[g]].any(2).argmax(1), size, "value") for g in ahead]
     outs = [in_order(out[g], felt[out[g]].any(1).argmax(1), size, "output") for g in behind]
     if len(values) != size or len(outs) != size:
-        raise Misfit(
+        raise LayoutNotFound(
             f"expected {size} value channels and {size} output channels, "
             f"found {len(values)} and {len(outs)}"
         )
@@ -191,22 +195,24 @@ def _match(wanted: Floats, offered: Floats, what: str) -> Indices:
     distance = np.abs(wanted[:, None] - offered[None]).max(-1)
     chosen = distance.argmin(1)
     if distance.min(1).max() > SAME or len(set(chosen.tolist())) != len(wanted):
-        raise Misfit(f"the {what} do not belong together")
+        raise LayoutNotFound(f"the {what} do not belong together")
     return chosen
 
 
-def _biases(box: Box, members: Indices, directions: Floats, constant: Floats) -> Indices:
+def _biases(box: ParameterProbe, members: Indices, directions: Floats, constant: Floats) -> Indices:
     """Value biases, each pushing the output along its unit's direction."""
     places = np.full(len(directions), ABSENT, dtype=np.intp)
     for member in members:
         distance = np.abs(directions - constant[member]).max(-1)
         if distance.min() > SAME:
-            raise Misfit("a bias acts along no value channel")
+            raise LayoutNotFound("a bias acts along no value channel")
         places[distance.argmin()] = box.indices[member]
     return places
 
 
-def _spread(box: Box, members: Indices, constant: Floats, tolerance: float, size: int) -> Indices:
+def _spread(
+    box: ParameterProbe, members: Indices, constant: Floats, tolerance: float, size: int
+) -> Indices:
     """Output biases by the channel that each one shifts."""
     channels = (np.abs(constant[members]) > tolerance).argmax(-1)
     return by_channel(channels, box.indices[members], size)
@@ -221,7 +227,9 @@ class _Score:
     profile: Floats  # (queries, C): change of score difference, by query and changed coordinate
 
 
-def _find_scores(box: Box, size: int, units: Units, rng: np.random.Generator) -> AttentionLayout:
+def _find_scores(
+    box: ParameterProbe, size: int, units: Units, rng: np.random.Generator
+) -> AttentionLayout:
     """Open a window on the attention weights of each unit, and watch the score weights act.
 
     With two tokens x1 = x2 + e_b, the logit of the last row's weight on x1 is
@@ -242,7 +250,9 @@ def _find_scores(box: Box, size: int, units: Units, rng: np.random.Generator) ->
         """(…, queries * C, 2, C) -> (…, units, queries, C)"""
         share = (y[..., 1, :] - (x[:, 1] @ window)[:, None]) / np.tile(window, _QUERIES)[:, None]
         if not ((share > 0) & (share < 1)).all():
-            raise Misfit("the last position does not average over the two positions it can see")
+            raise LayoutNotFound(
+                "the last position does not average over the two positions it can see"
+            )
         score = np.log(share) - np.log1p(-share)
         return score.swapaxes(-1, -2).reshape(*share.shape[:-2], size, _QUERIES, size)
 
@@ -261,7 +271,7 @@ def _find_scores(box: Box, size: int, units: Units, rng: np.random.Generator) ->
 def _one_profile(score: _Score) -> _Score:
     profile = score.profile[list(score.units)]
     if np.abs(profile - profile[0]).max() > SAME * np.abs(profile).max():
-        raise Misfit("a weight changes the scores of one head in several ways")
+        raise LayoutNotFound("a weight changes the scores of one head in several ways")
     return _Score(score.element, score.units, profile[0])
 
 
@@ -289,7 +299,7 @@ def _query_rows(
         spread = np.abs(ratios - ratios.mean(0)).max((0, 2)) / np.abs(ratios).max((0, 2))
         place = int(spread.argmin())
         if spread[place] > SAME:
-            raise Misfit("a weight acts on the scores neither as a query nor as a key")
+            raise LayoutNotFound("a weight acts on the scores neither as a query nor as a key")
         found.append((query.units, ratios[:, place].mean(0), place, query.element))
     rows = []
     for units in dict.fromkeys(entry[0] for entry in found):
@@ -314,13 +324,13 @@ def _assemble(
 ) -> AttentionLayout:
     """Pair each query with its key, measure the scale, and put heads together."""
     if len(keys) != size or len(queries) != size:
-        raise Misfit(
+        raise LayoutNotFound(
             f"expected {size} query and {size} key channels, found {len(queries)} and {len(keys)}"
         )
     heads = list(dict.fromkeys(key[0] for key in keys))
     head_dim = len(heads[0])
     if sorted(unit for head in heads for unit in head) != list(range(size)):
-        raise Misfit("the heads overlap, or leave out some of the value channels")
+        raise LayoutNotFound("the heads overlap, or leave out some of the value channels")
     paired: dict[tuple[int, ...], list[tuple[Indices, Indices, int]]] = {h: [] for h in heads}
     scales = []
     for head, push, query, bias in queries:
@@ -330,13 +340,13 @@ def _assemble(
             if other == head and np.ptp(ratio) <= SAME * np.abs(ratio).max():
                 matching.append((key, float(ratio.mean())))
         if len(matching) != 1:
-            raise Misfit("a query channel meets no key channel, or more than one")
+            raise LayoutNotFound("a query channel meets no key channel, or more than one")
         paired[head].append((query, matching[0][0], bias))
         scales.append(matching[0][1])
     if any(len(pairs) != head_dim or len(head) != head_dim for head, pairs in paired.items()):
-        raise Misfit("the heads are not all of the same width")
+        raise LayoutNotFound("the heads are not all of the same width")
     if np.ptp(scales) > SAME * np.abs(scales).max():
-        raise Misfit("the products of queries and keys are scaled in several ways")
+        raise LayoutNotFound("the products of queries and keys are scaled in several ways")
     order = np.array(heads)  # (H, D)
     return AttentionLayout(
         query=np.array([[pair[0] for pair in paired[head]] for head in heads]),

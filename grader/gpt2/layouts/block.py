@@ -16,10 +16,10 @@ from grader.gpt2.layouts.box import (
     NOTHING,
     REGIMES,
     SAME,
-    Box,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
+    ParameterProbe,
     PartFunction,
     difference,
     lookup,
@@ -124,7 +124,7 @@ class BlockLayout:
 
 
 def find_block(
-    box: Box,
+    box: ParameterProbe,
     attend: PartFunction,
     feed: PartFunction,
     rest: Indices,
@@ -144,7 +144,7 @@ def find_block(
     rest: rows (n, C) of parameter elements that are neither's: the norms'. inside: the parameters
     of attention and of MLP, and single: elements (1,) of parameters that are neither's, for
     branches that are multiplied by something.
-    Raises Misfit when nothing fits.
+    Raises LayoutNotFound when nothing fits.
     """
     theta = box.draw(rng)
     # Channels of several sizes tell a norm's weight from its bias, and a norm from none.
@@ -174,13 +174,13 @@ def find_block(
         for layout in itertools.chain(_deviant_layouts(rows, embed_dim, parts), paired):
             if fits(layout):
                 return replace(layout, attend=attend, feed=feed)
-    raise Misfit(
+    raise LayoutNotFound(
         "the output is not x + attn(norm(x)) followed by x + mlp(norm(x)), nor any other "
         "combination of these parts that the grader knows"
     )
 
 
-def _active(box: Box, theta: Floats, x: Floats, rest: Indices) -> list[Indices]:
+def _active(box: ParameterProbe, theta: Floats, x: Floats, rest: Indices) -> list[Indices]:
     """The rows whose elements the output feels."""
     if not rest.size:
         return []
@@ -269,7 +269,9 @@ def _declared(rows: list[Indices], size: int) -> Iterator[tuple[NormLayout, Norm
         yield (none, none)
 
 
-def fit_eps(layout: BlockLayout, box: Box, rng: np.random.Generator, size: int) -> BlockLayout:
+def fit_eps(
+    layout: BlockLayout, box: ParameterProbe, rng: np.random.Generator, size: int
+) -> BlockLayout:
     """The same with the eps that explain what happens to inputs of hardly any variance.
 
     First for the second norm, with an input that cancels what attention adds (a constant, when

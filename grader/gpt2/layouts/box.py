@@ -29,7 +29,7 @@ CLOSE = 1e-5
 PartFunction = Callable[[Floats, Floats], Floats]
 
 
-class Misfit(Exception):
+class LayoutNotFound(Exception):
     """The answers are not those of any layout of the part. The message says where they stop."""
 
 
@@ -37,7 +37,7 @@ class Misfit(Exception):
 REGIMES = ((1.0, 1.5), (0.8, 1.0), (1.5, 3.0))
 
 
-class Box(Protocol):
+class ParameterProbe(Protocol):
     """A function of parameters and inputs, (B, T, C) -> (B, T, C), that answers questions.
 
     indices: the elements of the flat parameter vector that belong to it.
@@ -111,9 +111,9 @@ def moved(indices: Indices, places: Indices) -> Indices:
 
 
 def in_order(members: Indices, places: Indices, size: int, what: str) -> Indices:
-    """`members` sorted by their places 0 … size-1, each taken once. Raises Misfit."""
+    """`members` sorted by their places 0 … size-1, each taken once. Raises LayoutNotFound."""
     if not np.array_equal(np.sort(places), np.arange(size)):
-        raise Misfit(f"{what}: {len(places)} weights where {size} are needed")
+        raise LayoutNotFound(f"{what}: {len(places)} weights where {size} are needed")
     return members[np.argsort(places)]
 
 

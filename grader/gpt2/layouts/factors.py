@@ -17,9 +17,9 @@ from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
     SAME,
-    Box,
     Floats,
     Indices,
+    ParameterProbe,
     PartFunction,
     difference,
     moved,
@@ -70,7 +70,7 @@ class Branch:
 
 
 def find_branches(
-    box: Box,
+    box: ParameterProbe,
     parts: Sequence[PartFunction],
     inside: Sequence[Indices],
     loose: Sequence[Indices],
@@ -97,7 +97,10 @@ def _silent(theta: Floats, indices: Indices) -> Floats:
 
 
 def _branches(
-    box: Box, part: PartFunction, loose: Sequence[Indices], seen: Sequence[tuple[Floats, Floats]]
+    box: ParameterProbe,
+    part: PartFunction,
+    loose: Sequence[Indices],
+    seen: Sequence[tuple[Floats, Floats]],
 ) -> Iterator[Branch]:
     """Ways to read a branch that is alone in its block."""
     theta, x = seen[0]
@@ -128,7 +131,7 @@ def _norm(theta: Floats, weight: Indices, bias: Indices) -> model.Norm:
     return model.Norm(theta[weight], np.where(bias == ABSENT, 0.0, theta[bias]))
 
 
-def _is_felt(box: Box, theta: Floats, x: Floats, places: Indices) -> bool:
+def _is_felt(box: ParameterProbe, theta: Floats, x: Floats, places: Indices) -> bool:
     other = theta.copy()
     other[places] *= 1.5
     return difference(box.call(other, x), box.call(theta, x)) > NOTHING

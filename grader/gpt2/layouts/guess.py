@@ -14,7 +14,7 @@ import numpy as np
 
 from grader.gpt2 import oracle as model
 from grader.gpt2.layouts.attention import find_units
-from grader.gpt2.layouts.box import ABSENT, Box, Floats, Indices, Misfit
+from grader.gpt2.layouts.box import ABSENT, Floats, Indices, LayoutNotFound, ParameterProbe
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ class AttentionGuess:
 
 
 def guess_attention(
-    box: Box, parameters: Sequence[Indices], size: int, heads: int, rng: np.random.Generator
+    box: ParameterProbe,
+    parameters: Sequence[Indices],
+    size: int,
+    heads: int,
+    rng: np.random.Generator,
 ) -> Iterator[AttentionGuess]:
     """Guesses that keep to what one token shows: which weights are values' and outputs'."""
     try:
         units = find_units(box, size, rng)
-    except Misfit:
+    except LayoutNotFound:
         return
     order = np.argsort(units.value[:, 0])
     value, out = units.value[order], units.out[:, order]

@@ -11,10 +11,10 @@ from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
     SAME,
-    Box,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
+    ParameterProbe,
     away_from_zero,
     difference,
     groups,
@@ -24,8 +24,8 @@ from grader.gpt2.layouts.mlp import find_mlp
 _STEP = 1e-3
 
 
-def inline_block(box: Box, embed_dim: int, rng: np.random.Generator) -> BlockLayout:
-    """The layout of a pre-norm block, from its parameters alone. Raises Misfit.
+def inline_block(box: ParameterProbe, embed_dim: int, rng: np.random.Generator) -> BlockLayout:
+    """The layout of a pre-norm block, from its parameters alone. Raises LayoutNotFound.
 
     With one branch dead the other stands alone, and its norm, given the right weight and bias,
     feeds it whatever input is wanted.
@@ -53,11 +53,11 @@ def inline_block(box: Box, embed_dim: int, rng: np.random.Generator) -> BlockLay
     fitted = fit_eps(layout, box, rng, embed_dim)
     drawn = box.draw(rng)
     if difference(fitted.compute(drawn, x), box.call(drawn, x)) > SAME:
-        raise Misfit("the block's parts are those of GPT-2, but not what it makes of them")
+        raise LayoutNotFound("the block's parts are those of GPT-2, but not what it makes of them")
     return fitted
 
 
-def branch_ends(box: Box, theta: Floats, x: Floats) -> dict[str, Indices]:
+def branch_ends(box: ParameterProbe, theta: Floats, x: Floats) -> dict[str, Indices]:
     """The last layers of a pre-norm block's branches, by what they reach.
 
     What reaches one output channel only is the end of the MLP; with that at zero, the same holds
@@ -69,7 +69,7 @@ def branch_ends(box: Box, theta: Floats, x: Floats) -> dict[str, Indices]:
     return {"mlp": mlp, "attention": _ends(box, without_mlp, x, rest)}
 
 
-def _felt(box: Box, theta: Floats, x: Floats) -> Indices:
+def _felt(box: ParameterProbe, theta: Floats, x: Floats) -> Indices:
     """Elements that change the output."""
     effect = box.sweep(theta, x, box.indices) - box.call(theta, x)
     felt: Indices = box.indices[np.abs(effect).max((1, 2, 3)) > NOTHING]
@@ -82,7 +82,7 @@ def _zeroed(theta: Floats, indices: Indices) -> Floats:
     return changed
 
 
-def _ends(box: Box, theta: Floats, x: Floats, candidates: Indices) -> Indices:
+def _ends(box: ParameterProbe, theta: Floats, x: Floats, candidates: Indices) -> Indices:
     """Elements that reach exactly one channel of the output, as a last layer's do."""
     effect = box.sweep(theta, x, candidates) - box.call(theta, x)
     channels = (np.abs(effect).max((1, 2)) > NOTHING).sum(1)
@@ -90,7 +90,7 @@ def _ends(box: Box, theta: Floats, x: Floats, candidates: Indices) -> Indices:
 
 
 def _norm(
-    box: Box, theta: Floats, side: Indices, size: int, rng: np.random.Generator
+    box: ParameterProbe, theta: Floats, side: Indices, size: int, rng: np.random.Generator
 ) -> NormLayout:
     """Which elements of one branch are its norm's weight and bias.
 
@@ -99,7 +99,7 @@ def _norm(
     layer's weights come in groups that push along the same one.
     """
     if not side.size:
-        raise Misfit("one of the block's two branches has no norm, or does nothing")
+        raise LayoutNotFound("one of the block's two branches has no norm, or does nothing")
     x = np.array([_centred(size, channel, rng) for channel in range(size + 3)])[:, None]
     # A small step, so that what an activation makes of it is nearly linear.
     effect = (box.sweep(theta, x, side, _STEP) - box.call(theta, x))[:, :, 0] / _STEP
@@ -114,13 +114,13 @@ def _norm(
         if silent[number, :size].sum() == 1:
             weight[silent[number, :size].argmax()] = number
     if (weight == ABSENT).any():
-        raise Misfit("no norm with a weight for every channel was found in the block")
+        raise LayoutNotFound("no norm with a weight for every channel was found in the block")
     for number in np.setdiff1d(lonely, weight):
         # The bias pushes as the weight does, without the factor of the normalised input.
         cosines = [_cosine(effect[number], effect[partner]) for partner in weight]
         bias[int(np.argmax(cosines))] = number
     if (bias == ABSENT).any():
-        raise Misfit("no norm with a bias for every channel was found in the block")
+        raise LayoutNotFound("no norm with a bias for every channel was found in the block")
     return NormLayout(side[weight], side[bias])
 
 
@@ -161,7 +161,7 @@ class _Branch:
     receives exactly the wanted input, whatever the block itself is given.
     """
 
-    def __init__(self, box: Box, norm: NormLayout, side: Indices, dead: Indices) -> None:
+    def __init__(self, box: ParameterProbe, norm: NormLayout, side: Indices, dead: Indices) -> None:
         self.box = box
         self.norm = norm
         self.dead = dead

@@ -12,10 +12,10 @@ from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
     SAME,
-    Box,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
+    ParameterProbe,
     away_from_zero,
     by_channel,
     groups,
@@ -79,14 +79,14 @@ class MlpLayout:
         return int(self.up.shape[0])
 
 
-def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
+def find_mlp(box: ParameterProbe, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
     """The layout of an MLP over embed_dim channels, of any width and activation.
 
-    Raises Misfit if the answers are not down @ f(up @ x + up_bias) + down_bias.
+    Raises LayoutNotFound if the answers are not down @ f(up @ x + up_bias) + down_bias.
     """
     size = embed_dim
     if box.indices.size > _MOST * size:
-        raise Misfit(
+        raise LayoutNotFound(
             f"it has {box.indices.size} weights where 8 · embed_dim² and biases are needed"
         )
     theta = box.draw(rng)
@@ -110,7 +110,7 @@ def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
             downs.append(in_order(box.indices[members], places, size, "second layer"))
             given.append(profiles[group[0]])
     if not downs:
-        raise Misfit("no weight acts as one of a second linear layer")
+        raise LayoutNotFound("no weight acts as one of a second linear layer")
     down = np.array(downs).T  # (C, width)
     up, up_bias = _first_layer(box, first_layer, effect, theta[down].T, tolerance)
     read = x[:, 0] @ theta[up].T + lookup(theta, up_bias)  # (samples, width)
@@ -118,7 +118,7 @@ def find_mlp(box: Box, embed_dim: int, rng: np.random.Generator) -> MlpLayout:
 
 
 def _first_layer(
-    box: Box, members: Indices, effect: Floats, directions: Floats, tolerance: float
+    box: ParameterProbe, members: Indices, effect: Floats, directions: Floats, tolerance: float
 ) -> tuple[Indices, Indices]:
     """Weights before the activation: each pushes the output along its unit's second layer.
 
@@ -133,7 +133,7 @@ def _first_layer(
         rest = np.abs(effect[member][:, None] - along[:, :, None] * directions).max((0, 2))
         unit = int(rest.argmin())
         if rest[unit] > SAME * np.abs(effect[member]).max():
-            raise Misfit("a weight acts neither before nor after an activation")
+            raise LayoutNotFound("a weight acts neither before nor after an activation")
         idle = np.abs(along[: 2 * size, unit]) <= tolerance
         absent = idle[:size] & idle[size:]
         if absent.sum() == 1:
@@ -141,7 +141,7 @@ def _first_layer(
         elif not absent.any():
             biases[unit] = box.indices[member]
         else:
-            raise Misfit("a weight of the first layer reads no coordinate of the input")
+            raise LayoutNotFound("a weight of the first layer reads no coordinate of the input")
     rows = []
     for entries in found.values():
         places = np.array([place for place, _ in entries], dtype=np.intp)

@@ -19,7 +19,7 @@ from grader.gpt2.layouts.box import (
     SAME,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
     PartFunction,
     difference,
     lookup,
@@ -132,7 +132,7 @@ def find_model(
     blocks: what each block does; block_norm: the last norm inside them, if it is known.
     in_order: rows of positions in another order than theirs are not looked for.
     rest: the places of each parameter that belongs to no block, in the parameter's shape.
-    Raises Misfit when nothing fits.
+    Raises LayoutNotFound when nothing fits.
     """
     theta = box.draw(rng)
     idx = rng.integers(0, sizes.vocab_size, (3, sizes.block_size))
@@ -163,7 +163,7 @@ def find_model(
         found = next(filter(fits, itertools.chain(deviant, paired)), None)
     if found is not None:
         return replace(_fit_eps(found, box, theta, idx), blocks=tuple(blocks))
-    raise Misfit(
+    raise LayoutNotFound(
         "the logits are not head(norm(blocks(token + position))), nor any other combination of "
         "these parts that the grader knows"
     )

@@ -15,7 +15,7 @@ from grader.gpt2.layouts.box import (
     SAME,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
     away_from_zero,
     groups,
     in_order,
@@ -42,10 +42,10 @@ class _Row:
 def find_scores(
     stream: Stream, base: Floats, values: Units, rng: np.random.Generator
 ) -> AttentionLayout:
-    """The layout of an attention of which the value path is known. Raises Misfit."""
+    """The layout of an attention of which the value path is known. Raises LayoutNotFound."""
     size = stream.size
     if values.first.shape != (size, size):
-        raise Misfit(f"expected {size} value channels, found {len(values.first)}")
+        raise LayoutNotFound(f"expected {size} value channels, found {len(values.first)}")
     x = _pairs(rng, size)  # (R, 2, C)
     u = normal(x)
     theta = _with_window(base, values, u, rng)
@@ -101,7 +101,9 @@ def _logits(
         given = stream.written(open_, x[None], normed)[..., 1, 2 : 2 + len(columns)]  # (n, R, k)
         share = (given - seen[:, 1:]) / (seen[:, :1] - seen[:, 1:])
         if not ((share > 0) & (share < 1)).all():
-            raise Misfit("the last position does not average over the two positions it can see")
+            raise LayoutNotFound(
+                "the last position does not average over the two positions it can see"
+            )
         found.append(np.moveaxis(np.log(share) - np.log1p(-share), -1, 1))
     return np.concatenate(found, axis=1)
 
@@ -123,14 +125,14 @@ def _rows(
         profile = change[list(units)]
         strength = np.abs(profile).max()
         if np.abs(profile - profile[0]).max() > SAME * strength:
-            raise Misfit("a weight changes the scores of one head in several ways")
+            raise LayoutNotFound("a weight changes the scores of one head in several ways")
         without, full = profile[0, : 2 * size].reshape(size, 2), profile[0, 2 * size :]
         idle = np.abs(without).max(1) <= _UNFELT * strength
         if not idle.any():
             queries.append((units, size, int(member), full))
             continue
         if idle.sum() > 1:
-            raise Misfit("a weight acts on the scores neither as a query nor as a key")
+            raise LayoutNotFound("a weight acts on the scores neither as a query nor as a key")
         place = int(idle.argmax())
         asked = (full / apart[2 * size :, place]).reshape(_SHARED, 2)
         apart_by = np.abs(asked[:, 0] - asked[:, 1])
@@ -168,13 +170,13 @@ def _assemble(
 ) -> AttentionLayout:
     """Pair each query with its key, measure the scale, and put heads together."""
     if len(keys) != size or len(queries) != size:
-        raise Misfit(
+        raise LayoutNotFound(
             f"expected {size} query and {size} key channels, found {len(queries)} and {len(keys)}"
         )
     heads = list(dict.fromkeys(row.units for row in queries))
     width = len(heads[0])
     if sorted(unit for head in heads for unit in head) != list(range(size)):
-        raise Misfit("the heads overlap, or leave out some of the value channels")
+        raise LayoutNotFound("the heads overlap, or leave out some of the value channels")
     pairs: dict[tuple[int, ...], list[tuple[_Row, _Row]]] = {head: [] for head in heads}
     scales = []
     for query in queries:
@@ -184,13 +186,13 @@ def _assemble(
             if key.units == query.units and np.ptp(ratio) <= SAME * np.abs(ratio).max():
                 fitting.append((key, float(ratio.mean())))
         if len(fitting) != 1:
-            raise Misfit("a query channel meets no key channel, or more than one")
+            raise LayoutNotFound("a query channel meets no key channel, or more than one")
         pairs[query.units].append((query, fitting[0][0]))
         scales.append(fitting[0][1])
     if any(len(rows) != width or len(head) != width for head, rows in pairs.items()):
-        raise Misfit("the heads are not all of the same width")
+        raise LayoutNotFound("the heads are not all of the same width")
     if np.ptp(scales) > SAME * np.abs(scales).max():
-        raise Misfit("the products of queries and keys are scaled in several ways")
+        raise LayoutNotFound("the products of queries and keys are scaled in several ways")
     order = np.array(heads)  # (H, D)
     return AttentionLayout(
         query=np.array([[query.elements for query, _ in pairs[head]] for head in heads]),

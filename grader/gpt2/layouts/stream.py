@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.gpt2.layouts.box import Floats, Indices, Misfit, away_from_zero, lookup
+from grader.gpt2.layouts.box import Floats, Indices, LayoutNotFound, away_from_zero, lookup
 from grader.gpt2.layouts.tables import Tables, WholeBox
 from grader.gpt2.oracle import Integers
 
@@ -81,7 +81,7 @@ class Stream:
     def _fed(self, theta: Floats, x: Floats) -> tuple[Floats, Integers]:
         rows, size = x.shape[0] * x.shape[1], self.size
         if size + rows > len(self.tables.tokens):
-            raise Misfit("the vocabulary is too small for the search")
+            raise LayoutNotFound("the vocabulary is too small for the search")
         fed = theta.copy()
         fed[self.tables.tokens[size : size + rows]] = x.reshape(rows, size)
         return fed, (size + np.arange(rows)).reshape(x.shape[:2])

@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.gpt2 import oracle as model
 from grader.gpt2.layouts.block import NormLayout
-from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, Misfit, lookup
+from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, LayoutNotFound, lookup
 from grader.gpt2.layouts.model import ModelSizes
 from grader.gpt2.oracle import Integers
 
@@ -53,7 +53,7 @@ class Tables:
 def find_tables(
     box: WholeBox, parameters: Sequence[Indices], sizes: ModelSizes, rng: np.random.Generator
 ) -> tuple[Tables, Indices]:
-    """The tables, and the places of all elements that are in none. Raises Misfit."""
+    """The tables, and the places of all elements that are in none. Raises LayoutNotFound."""
     size, vocab, length = sizes.embed_dim, sizes.vocab_size, sizes.block_size
     theta = box.draw(rng)
     rows = [run for p in parameters for run in _runs(p, size, vocab)]
@@ -61,11 +61,11 @@ def find_tables(
     head = next((t for t in rows if _is_head(box, theta, t)), None)
     if tokens is None or head is None:
         missing = "token embedding" if tokens is None else "head"
-        raise Misfit(f"no table of (vocab_size, embed_dim) acts as the {missing}")
+        raise LayoutNotFound(f"no table of (vocab_size, embed_dim) acts as the {missing}")
     rows = [run for p in parameters for run in _runs(p, size, length)]
     positions = next((t for t in rows if _is_positions(box, theta, t, length)), None)
     if positions is None:
-        raise Misfit("no table of (block_size, embed_dim) acts as the position embedding")
+        raise LayoutNotFound("no table of (block_size, embed_dim) acts as the position embedding")
     taken = np.concatenate([tokens.ravel(), head.ravel(), positions.ravel()])
     everything = np.concatenate([p.ravel() for p in parameters])
     rest = np.setdiff1d(everything, taken)
@@ -78,7 +78,7 @@ def find_tables(
     if (norm.weight == ABSENT).any() or (norm.bias == ABSENT).any():
         norm, bias = _final_norm(box, theta, rest, sizes)
     if (norm.weight == ABSENT).any():
-        raise Misfit("no final norm with a weight for every channel stands before the head")
+        raise LayoutNotFound("no final norm with a weight for every channel stands before the head")
     inside = np.setdiff1d(rest, np.concatenate([norm.weight, norm.bias, bias]))
     return Tables(tokens, positions, norm, head, bias), inside
 

@@ -15,7 +15,7 @@ from grader.gpt2.layouts.box import (
     SAME,
     Floats,
     Indices,
-    Misfit,
+    LayoutNotFound,
     groups,
     in_order,
     lookup,
@@ -88,7 +88,7 @@ def find_units(
         rows.append(in_order(own[reading], idle[reading].argmax(1), size, "first layer"))
         constant = own[mine & ~reading]
         if len(constant) > 1:
-            raise Misfit("a unit of a branch has several biases")
+            raise LayoutNotFound("a unit of a branch has several biases")
         first_bias[number] = constant[0] if len(constant) else ABSENT
     first = np.array(rows)
     bias = _norm_bias(stream, centred, x, shifts, first)
@@ -120,7 +120,7 @@ def _last_layer(
         columns.append(in_order(ends[group], channels[group], size, "last layer of a branch"))
         given.append(profiles[group[0]])
     if not columns:
-        raise Misfit("a branch has no last layer")
+        raise LayoutNotFound("a branch has no last layer")
     return np.array(columns).T, bias, np.array(given)
 
 
@@ -163,9 +163,9 @@ def _norm_bias(
         change = stream.normed_sweep(deaf, x, shifts) - stream.normed(deaf, x)
         unfelt = np.abs(change).max((1, 2, 3)) <= NOTHING
         if unfelt.sum() > 1:
-            raise Misfit("a norm before a branch has several biases for one channel")
+            raise LayoutNotFound("a norm before a branch has several biases for one channel")
         if unfelt.any():
             bias[channel] = shifts[unfelt.argmax()]
     if (bias != ABSENT).sum() != len(shifts):
-        raise Misfit("something before a branch acts neither as a norm nor as a layer")
+        raise LayoutNotFound("something before a branch acts neither as a norm nor as a layer")
     return bias

@@ -16,7 +16,7 @@ import numpy as np
 from grader.gpt2 import oracle as model
 from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.block import NormLayout
-from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, Misfit
+from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, LayoutNotFound
 from grader.gpt2.layouts.mlp import MlpLayout
 from grader.gpt2.layouts.model import ModelSizes
 from grader.gpt2.layouts.scores import find_scores
@@ -100,19 +100,19 @@ def find_whole(
 ) -> WholeLayout:
     """The layout of a GPT2, given the places of its parameters in their own shapes.
 
-    Needs an embed_dim of at least 4, and a vocabulary of at least 5 · embed_dim + 12. Raises Misfit
-    if it is not a pre-norm Transformer with a value path in every branch.
+    Needs an embed_dim of at least 4, and a vocabulary of at least 5 · embed_dim + 12. Raises
+    LayoutNotFound if it is not a pre-norm Transformer with a value path in every branch.
     """
     for attempt in range(_ATTEMPTS):
         try:
             with np.errstate(all="ignore"):
                 return _find(box, parameters, sizes, rng)
-        except Misfit:
+        except LayoutNotFound:
             if attempt == _ATTEMPTS - 1:
                 raise
         except (ValueError, IndexError):  # answers that are not even of the right kind
             continue
-    raise Misfit("the logits do not hang on the parameters as those of a GPT-2 do")
+    raise LayoutNotFound("the logits do not hang on the parameters as those of a GPT-2 do")
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ def _layer(
 ) -> LayerLayout:
     values = find_units(stream, base, attend.ends, attend.channels, attend.inner, rng)
     if np.abs(values.read - values.given).max() > SAME:
-        raise Misfit("with a single token, the attention is not a linear function of it")
+        raise LayoutNotFound("with a single token, the attention is not a linear function of it")
     hidden = find_units(stream, base, feed.ends, feed.channels, feed.inner, rng)
     if hidden.silent.size:
-        raise Misfit(f"{hidden.silent.size} weights of an MLP do nothing to a single token")
+        raise LayoutNotFound(f"{hidden.silent.size} weights of an MLP do nothing to a single token")
     attention = find_scores(stream, base, values, rng)
     mlp = MlpLayout(
         hidden.first,
@@ -182,16 +182,20 @@ def _peel(stream: Stream, rest: Indices, count: int, rng: np.random.Generator) -
         if not members.size:
             break
         if len(found) == count:
-            raise Misfit(f"something is felt behind {count // 2} blocks of attention and MLP")
+            raise LayoutNotFound(
+                f"something is felt behind {count // 2} blocks of attention and MLP"
+            )
         channels = _only_channel(before, after)
         ends = channels >= 0
         if not ends.any():
-            raise Misfit("no branch ends in a linear layer that is added to the stream")
+            raise LayoutNotFound("no branch ends in a linear layer that is added to the stream")
         found.append((members[ends], channels[ends], members))
         theta[members[ends]] = 0.0
         members = members[~ends]
     if len(found) != count:
-        raise Misfit(f"expected {count // 2} blocks of two branches, found {len(found)} branches")
+        raise LayoutNotFound(
+            f"expected {count // 2} blocks of two branches, found {len(found)} branches"
+        )
     branches = []
     felt_after = np.zeros(0, dtype=np.intp)
     for ends_, channels_, felt in reversed(found):

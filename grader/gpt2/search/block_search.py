@@ -13,7 +13,7 @@ from grader.gpt2 import oracle
 from grader.gpt2.layouts import (
     AttentionLayout,
     BlockLayout,
-    Misfit,
+    LayoutNotFound,
     MlpLayout,
     find_block,
     fit_eps,
@@ -28,7 +28,8 @@ from grader.sandbox.client import CandidateError, Module
 class BlockSearch:
     """Searches for layouts of TransformerBlock.
 
-    rng: gives a new generator; attention, mlp: find the layouts of the parts. They raise Misfit.
+    rng: gives a new generator; attention, mlp: find the layouts of the parts. They raise
+    LayoutNotFound.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class BlockSearch:
         self._mlp = mlp
 
     def find(self, module: Module, size: Size, pairs: bool) -> BlockLayout:
-        """The layout of a block; pairs: two deviations at once, too. Raises Misfit."""
+        """The layout of a block; pairs: two deviations at once, too. Raises LayoutNotFound."""
         own = own_parts(module, "")
         if own is None:
             return self._find_inline(module, size)
@@ -52,23 +53,26 @@ class BlockSearch:
             layout = self._find_over(module, size, own, pairs)
             if layout.is_gpt2:
                 return layout
-        except Misfit as misfit:
-            with suppress(Misfit):
+        except LayoutNotFound as misfit:
+            with suppress(LayoutNotFound):
                 return self._find_apart(module, size)
             raise misfit from None
-        with suppress(Misfit):  # its parts may do more inside it than on their own, such as a norm
+        with suppress(
+            LayoutNotFound
+        ):  # its parts may do more inside it than on their own, such as a norm
             return self._find_apart(module, size)
         return layout
 
     def _find_apart(self, module: Module, size: Size) -> BlockLayout:
-        """A block as if in one piece, each of whose weights has one place. Raises Misfit."""
+        """A block as if in one piece, each of whose weights has one place. Raises
+        LayoutNotFound."""
         layout = inline_block(module.at(""), size["embed_dim"], self._rng())
         weights = np.concatenate(
             [part.ravel() for n in layout.norms for part in (n.weight, n.bias)]
         )
         weights = weights[weights != ABSENT]
         if np.unique(weights).size < weights.size:
-            raise Misfit("the two norms share their weights")
+            raise LayoutNotFound("the two norms share their weights")
         return layout
 
     def _find_over(
@@ -104,8 +108,8 @@ class BlockSearch:
         """A block in one piece: read element by element, else by its own classes' shapes."""
         try:
             return inline_block(module.at(""), size["embed_dim"], self._rng())
-        except Misfit as misfit:
-            with suppress(Misfit):
+        except LayoutNotFound as misfit:
+            with suppress(LayoutNotFound):
                 layout, feed = self.by_shapes(module, size)
                 return self._with_own_gelu(module, size, layout, feed)
             return self._find_one_branch(module, size, misfit)
@@ -116,7 +120,7 @@ class BlockSearch:
         """A right block in one piece whose weights have the shapes of the submission's own parts.
 
         And where those of the MLP are. heads: of the attention, if others than the block was told.
-        Raises Misfit.
+        Raises LayoutNotFound.
         """
         attending = size if heads is None else {**size, "num_heads": heads}
         parts = [
@@ -128,7 +132,7 @@ class BlockSearch:
         cut = len(parts[0].parameters)
         for chosen in matching.assignments(pool, shapes):
             attend, feed = (matching.places(pool, c) for c in (chosen[:cut], chosen[cut:]))
-            with suppress(Misfit):
+            with suppress(LayoutNotFound):
                 layout = find_block(
                     module.at(""),
                     matching.part_at(parts[0], attend),
@@ -139,9 +143,11 @@ class BlockSearch:
                     only_right=True,
                 )
                 return layout, feed
-        raise Misfit("no weights of the block have the shapes of its own attention's and MLP's")
+        raise LayoutNotFound(
+            "no weights of the block have the shapes of its own attention's and MLP's"
+        )
 
-    def _find_one_branch(self, module: Module, size: Size, misfit: Misfit) -> BlockLayout:
+    def _find_one_branch(self, module: Module, size: Size, misfit: LayoutNotFound) -> BlockLayout:
         """A block that has only one of the two parts; else raises the misfit."""
         attentions, mlps = (module.own(kind) for kind in ("CausalSelfAttention", "MLP"))
         if len(attentions) + len(mlps) != 1:
@@ -156,7 +162,7 @@ class BlockSearch:
     ) -> BlockLayout:
         """A block in one piece may have another GELU than the class MLP: the one that fits best."""
         candidates = [layout]
-        with suppress(Misfit):
+        with suppress(LayoutNotFound):
             mlp = self._mlp({"embed_dim": size["embed_dim"]}).inside(places)
             for gelu in oracle.GELUS.values():
                 feed = partial(_oracle_mlp, mlp, gelu)
@@ -172,7 +178,7 @@ class BlockSearch:
         """The layouts of CausalSelfAttention and MLP, as far as they equal the oracle's."""
         narrow = {"embed_dim": size["embed_dim"]}
         attention, mlp = None, None
-        with suppress(Misfit, CandidateError):
+        with suppress(LayoutNotFound, CandidateError):
             layout = self._attention(size)
             if self._equals(
                 self._models.module("CausalSelfAttention", size),
@@ -180,7 +186,7 @@ class BlockSearch:
                 layout.compute,
             ):
                 attention = layout
-        with suppress(Misfit, CandidateError):
+        with suppress(LayoutNotFound, CandidateError):
             found = self._mlp(narrow)
             gelu = found.gelu
             if gelu is not None and self._equals(

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from grader.gpt2 import oracle
-from grader.gpt2.layouts import AttentionLayout, BlockLayout, Misfit, MlpLayout, ModelLayout
+from grader.gpt2.layouts import AttentionLayout, BlockLayout, LayoutNotFound, MlpLayout, ModelLayout
 from grader.gpt2.layouts.box import ABSENT, CLOSE, Floats, Indices, difference
 from grader.gpt2.layouts.whole import WholeLayout
 from grader.gpt2.models import Size
@@ -36,9 +36,9 @@ def any_computed(plain: Module, weighed: Module, rng: np.random.Generator) -> bo
     return not bool(np.isin(weighed.weigh(theta), theta).all())
 
 
-def sound(layout: Layout | Misfit) -> bool:
+def sound(layout: Layout | LayoutNotFound) -> bool:
     """Whether a layout says that all is as in GPT-2."""
-    if isinstance(layout, Misfit):
+    if isinstance(layout, LayoutNotFound):
         return False
     if isinstance(layout, AttentionLayout):
         return layout.scale_is_right

@@ -15,7 +15,7 @@ from grader.check import NotRun
 from grader.gpt2.layouts import (
     AttentionLayout,
     BlockLayout,
-    Misfit,
+    LayoutNotFound,
     MlpLayout,
     ModelLayout,
     branch_ends,
@@ -53,12 +53,12 @@ class Layouts:
         for name in CLASSES:
             found = [v for (kind, _), v in self._known.items() if kind == name]
             if found:
-                misfit = any(isinstance(v, Misfit) for v in found)
+                misfit = any(isinstance(v, LayoutNotFound) for v in found)
                 judged[name] = "properties" if misfit else "equality"
         return judged
 
     def attention(self, size: Size) -> AttentionLayout:
-        """The layout of CausalSelfAttention at this size. Raises Misfit."""
+        """The layout of CausalSelfAttention at this size. Raises LayoutNotFound."""
 
         def find(narrow: bool) -> AttentionLayout:
             module = self.models.weighed("CausalSelfAttention", size)
@@ -69,7 +69,7 @@ class Layouts:
         return self._find("CausalSelfAttention", size, find)
 
     def mlp(self, size: Size) -> MlpLayout:
-        """The layout of MLP at this size. Raises Misfit."""
+        """The layout of MLP at this size. Raises LayoutNotFound."""
 
         def find(narrow: bool) -> MlpLayout:
             module = self.models.weighed("MLP", size)
@@ -78,7 +78,7 @@ class Layouts:
         return self._find("MLP", size, find)
 
     def block(self, size: Size) -> BlockLayout:
-        """The layout of TransformerBlock over its own attention and MLP. Raises Misfit."""
+        """The layout of TransformerBlock over its own attention and MLP. Raises LayoutNotFound."""
 
         def find(narrow: bool) -> BlockLayout:
             module = self.models.weighed("TransformerBlock", size)
@@ -87,7 +87,7 @@ class Layouts:
         return self._find("TransformerBlock", size, find)
 
     def model(self, size: Size) -> ModelLayout:
-        """The layout of GPT2 over its own blocks. Raises Misfit."""
+        """The layout of GPT2 over its own blocks. Raises LayoutNotFound."""
 
         def find(narrow: bool) -> ModelLayout:
             return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=narrow)
@@ -107,13 +107,13 @@ class Layouts:
         def right(wanted: Size) -> bool:
             try:
                 return computed.sound(searches[name](wanted))
-            except Misfit:
+            except LayoutNotFound:
                 return False
 
         return not right(size) or right(size | dropping)
 
     def right_model(self, size: Size) -> ModelLayout:
-        """The same, where it would take too long to look for bugs in it. Raises Misfit."""
+        """The same, where it would take too long to look for bugs in it. Raises LayoutNotFound."""
 
         def find(narrow: bool) -> ModelLayout:
             return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
@@ -122,7 +122,7 @@ class Layouts:
         with self._about("right", size):
             try:
                 return find(True)
-            except Misfit:
+            except LayoutNotFound:
                 if not self.drop_spare("GPT2", size):
                     raise
             return find(True)
@@ -130,7 +130,7 @@ class Layouts:
     def block_by_shapes(self, size: Size, heads: int | None = None) -> BlockLayout:
         """A right block in one piece that has the submission's own parts, with so many heads.
 
-        At any size, for little is asked. Raises Misfit.
+        At any size, for little is asked. Raises LayoutNotFound.
         """
         self.models.subject.start_clock()
         module = self.models.module("TransformerBlock", size)
@@ -180,18 +180,20 @@ class Layouts:
         return self._ends[key]
 
     def _find(self, name: str, size: Size, find: Callable[[bool], _Found]) -> _Found:
-        """What `find` gives or raises as Misfit, found out once."""
+        """What `find` gives or raises as LayoutNotFound, found out once."""
         key = name, str(size)
         if key not in self._known:
             with self._about(*key):
                 self._known[key] = self._search(name, size, find)
         known = self._known[key]
-        if isinstance(known, Misfit):
+        if isinstance(known, LayoutNotFound):
             raise known.with_traceback(None)  # or it would grow with every raise
         found: _Found = known
         return found
 
-    def _search(self, name: str, size: Size, find: Callable[[bool], _Found]) -> _Found | Misfit:
+    def _search(
+        self, name: str, size: Size, find: Callable[[bool], _Found]
+    ) -> _Found | LayoutNotFound:
         """A search among the parameters, and if need be among weights computed from them.
 
         find: is told whether to be narrow, and leave out deviations where they are many.
@@ -200,20 +202,20 @@ class Layouts:
         found = _go(find, True)
         if not computed.sound(found) and self._uses_less(name, size):
             again = _go(find, True)
-            found = found if isinstance(again, Misfit) else again
+            found = found if isinstance(again, LayoutNotFound) else again
         if computed.sound(found):
             return found
         if name not in self.models.computed:
             weighed = self._search_computed(name, size, find, found)
             if weighed is not None:
                 return weighed
-        if not isinstance(found, Misfit):
+        if not isinstance(found, LayoutNotFound):
             return found
         self.models.subject.start_clock()
         return _go(find, False)  # it may have been led astray by its random numbers
 
     def _search_computed(
-        self, name: str, size: Size, find: Callable[[bool], _Found], plain: _Found | Misfit
+        self, name: str, size: Size, find: Callable[[bool], _Found], plain: _Found | LayoutNotFound
     ) -> _Found | None:
         """The same among weights that are computed from parameters, if that finds more.
 
@@ -226,14 +228,18 @@ class Layouts:
         elif name in ("TransformerBlock", "GPT2"):  # which would take very long
             tried = tried[:-1]
         for narrow, count in tried:
-            if not (narrow or isinstance(plain, Misfit)):
+            if not (narrow or isinstance(plain, LayoutNotFound)):
                 return None
             for way in ways[:count]:
                 way.add(name)
             with suppress(CandidateError, NotRun):
                 again = self._found_computed(name, size, partial(find, narrow))
-                better = computed.sound(again) or isinstance(plain, Misfit)
-                if better and not isinstance(again, Misfit) and self._holds(name, size, again):
+                better = computed.sound(again) or isinstance(plain, LayoutNotFound)
+                if (
+                    better
+                    and not isinstance(again, LayoutNotFound)
+                    and self._holds(name, size, again)
+                ):
                     return again
             for way in ways:
                 way.discard(name)
@@ -251,15 +257,17 @@ class Layouts:
             return self.drop_spare(name, size)
         return False
 
-    def _found_computed(self, name: str, size: Size, find: Callable[[], _Found]) -> _Found | Misfit:
+    def _found_computed(
+        self, name: str, size: Size, find: Callable[[], _Found]
+    ) -> _Found | LayoutNotFound:
         """What is found among weights that are computed, if there are any."""
         plain, weighed = self.models.module(name, size), self.models.weighed(name, size)
         if not computed.any_computed(plain, weighed, self.rng()):
-            return Misfit("no weight is computed")
+            return LayoutNotFound("no weight is computed")
         self.models.subject.start_clock()
         try:
             return find()
-        except Misfit as misfit:
+        except LayoutNotFound as misfit:
             return misfit
 
     def _holds(self, name: str, size: Size, layout: Any) -> bool:
@@ -283,11 +291,11 @@ class Layouts:
         return np.random.default_rng((self.seed, scope, self._drawn[self._scope]))
 
 
-def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | Misfit:
+def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | LayoutNotFound:
     """What `find` gives, or why it gives nothing."""
     try:
         return find(narrow)
-    except Misfit as misfit:
+    except LayoutNotFound as misfit:
         return misfit
 
 
@@ -299,14 +307,15 @@ def _needed(name: str, size: Size) -> dict[str, int]:
 
 
 def _of_trained(module: Module, find: Callable[[View], _Found]) -> _Found:
-    """What is found among all parameters, or else among those that are trained. Raises Misfit.
+    """What is found among all parameters, or else among those that are trained. Raises
+    LayoutNotFound.
 
     Others may be constants, such as a mask.
     """
     box = module.at("")
     try:
         return find(box)
-    except Misfit:
+    except LayoutNotFound:
         trained = box.indices[module.trainable[box.indices]]
         if trained.size == box.indices.size:
             raise

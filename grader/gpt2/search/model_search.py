@@ -9,7 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from grader.check import NotRun
-from grader.gpt2.layouts import BlockLayout, Misfit, ModelLayout, ModelSizes, NormLayout, find_model
+from grader.gpt2.layouts import (
+    BlockLayout,
+    LayoutNotFound,
+    ModelLayout,
+    ModelSizes,
+    NormLayout,
+    find_model,
+)
 from grader.gpt2.layouts.box import Indices, PartFunction
 from grader.gpt2.models import Models, Size, block_size_of
 from grader.gpt2.search import matching
@@ -32,7 +39,7 @@ class ModelSearch:
         self._block = block
 
     def find(self, module: Module, size: Size, only_right: bool) -> ModelLayout:
-        """The layout of a GPT2; only_right: no bugs are looked for. Raises Misfit."""
+        """The layout of a GPT2; only_right: no bugs are looked for. Raises LayoutNotFound."""
         paths = [part.path for part in module.own("TransformerBlock")]
         if not paths:
             return self._find_unrolled(module, size)
@@ -40,8 +47,8 @@ class ModelSearch:
         blocks = [module.at(path).call for path in paths]
         try:
             return self._find_over(module, size, blocks, inside, only_right)
-        except Misfit as misfit:
-            with suppress(Misfit):  # they may be passed through from the last to the first
+        except LayoutNotFound as misfit:
+            with suppress(LayoutNotFound):  # they may be passed through from the last to the first
                 return self._find_over(module, size, blocks[::-1], inside[::-1], only_right=True)
             raise misfit from None
 
@@ -91,15 +98,15 @@ class ModelSearch:
                 ways.append([pool[0].ravel() for pool in pools])  # all weights of a layer in a row
             for inside in ways:
                 blocks = [matching.part_at(fresh, at) for at in inside]
-                with suppress(Misfit):
+                with suppress(LayoutNotFound):
                     right = {"only_right": True, "in_order": True}
                     return self._find_over(module, size, blocks, inside, **right)
-        raise Misfit("no TransformerBlock is registered in the model")
+        raise LayoutNotFound("no TransformerBlock is registered in the model")
 
     def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:
         """The second norm of the last block of a GPT2, if it can be told."""
         try:
             norm = self._block(block_size_of(size)).norms[1]
             return None if self._models.computed else norm.inside(places)
-        except (Misfit, IndexError, CandidateError, NotRun):
+        except (LayoutNotFound, IndexError, CandidateError, NotRun):
             return None

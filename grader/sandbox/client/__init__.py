@@ -1,7 +1,7 @@
 """The trusted side's handles to things that live in a worker.
 
 A `Server` makes workers, `Worker` holds one conversation with a deadline on every answer, and
-`Subject` is a submission as the checks see it: it builds models and asks them for numbers.
+`LoadedSubmission` is a submission as the checks see it: it builds models and asks them for numbers.
 """
 
 from grader.errors import GraderFault
@@ -13,7 +13,7 @@ from grader.sandbox.client.isolation import (
     require_full,
 )
 from grader.sandbox.client.module import Module, View
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import GRADERS_OWN
 from grader.sandbox.server.start import Server, start
 from grader.sandbox.worker.lockdown import Limits
@@ -26,9 +26,9 @@ __all__ = [
     "GraderFault",
     "Isolation",
     "Limits",
+    "LoadedSubmission",
     "Module",
     "Server",
-    "Subject",
     "View",
     "WeakIsolationError",
     "WorkerLost",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grader.sandbox.client.exchange import Generator, Held, Scripted
+from grader.sandbox.client.exchange import Generator, RemoteRef, Scripted
 from grader.sandbox.client.worker import Values
 
 _LONG = 60  # characters of one argument
@@ -46,7 +46,7 @@ def called(name: str, args: Sequence[object], given: Mapping[str, object]) -> st
 def _argument(key: str, value: object) -> str:
     if isinstance(value, np.ndarray):
         return _of_shape(key or "tensor", value)
-    if isinstance(value, Scripted | Held):
+    if isinstance(value, Scripted | RemoteRef):
         return key or "model"
     shown = f"Generator({value.seed})" if isinstance(value, Generator) else _shown(value)
     return f"{key}={shown}" if key else shown

@@ -54,7 +54,7 @@ class Merges:
 
 
 @dataclass(frozen=True)
-class Held:
+class RemoteRef:
     """Something that lives in a worker. place: its kind and number; worker: in which one."""
 
     place: str
@@ -76,14 +76,14 @@ class Packer:
 
     def __init__(self) -> None:
         self.arrays: list[Values] = []
-        self.uses: list[Held] = []
+        self.uses: list[RemoteRef] = []
 
     def pack(self, value: object) -> dict[str, Any]:
         """The word for None, a bool, int, float, str, bytes, a NumPy array (which arrives as a
-        tensor), `NumPy`, `Scripted`, `Generator`, `Merges`, `Held`, or lists, tuples and dicts of
-        these.
+        tensor), `NumPy`, `Scripted`, `Generator`, `Merges`, `RemoteRef`, or lists, tuples and
+        dicts of these.
         """
-        if isinstance(value, Held):
+        if isinstance(value, RemoteRef):
             self.uses.append(value)
             return {"object": value.place}
         if isinstance(value, Generator):

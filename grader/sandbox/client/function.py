@@ -12,22 +12,22 @@ from grader.sandbox.client import calls
 from grader.sandbox.client.decoding import decoding
 from grader.sandbox.client.exchange import (
     Generator,
-    Held,
     NumPy,
     Packer,
+    RemoteRef,
     Scripted,
     Unknown,
     unpacked,
     words,
 )
 from grader.sandbox.client.faults import CandidateError, WorkerLost
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 __all__ = [
     "Generator",
-    "Held",
     "NumPy",
+    "RemoteRef",
     "Returned",
     "Scripted",
     "Unknown",
@@ -42,24 +42,25 @@ class Returned:
     """What a function gave.
 
     value: with arrays for tensors; held: the same as it lives in the worker, if it was to be kept;
-    after: the arrays it was given, as they are afterwards; stranded: functions that would mix
-    devices; recorded: whether a scripted model was called while gradients were recorded; mode_kept:
+    after: the arrays it was given, as they are afterwards; device_mismatches: functions that would
+    mix devices; recorded: whether a scripted model was called while gradients were recorded;
+    train_mode_unchanged:
     whether models are in train or eval mode as they were; gradients: whether some parameter of
-    theirs has one now; chance_kept: whether torch's own generator is as it was; recording_kept:
+    theirs has one now; rng_unchanged: whether torch's own generator is as it was; recording_kept:
     whether torch records gradients as it did. But for the arrays this is the worker's own
     testimony: it can only be held against a submission. left: logits (1, 1, V) of a `Scripted`
     model that is traced, for token 0, in the state in which it was left.
     """
 
     value: Any
-    held: Held | None
+    held: RemoteRef | None
     after: dict[str, Values]
-    stranded: list[str]
+    device_mismatches: list[str]
     recorded: bool
-    mode_kept: bool
+    train_mode_unchanged: bool
     flags_kept: bool
     gradients: bool
-    chance_kept: bool
+    rng_unchanged: bool
     recording_kept: bool
     left: Values | None = None
 
@@ -74,24 +75,25 @@ class Returned:
 
 
 def call(
-    subject: Subject,
+    subject: LoadedSubmission,
     name: str,
     given: Mapping[str, object],
     seed: int = 0,
     *,
     args: Sequence[object] = (),
-    on: Held | None = None,
+    on: RemoteRef | None = None,
     keep: bool = False,
     dtype: str = "float64",
     watch: bool = False,
     recording: bool = True,
 ) -> Returned:
-    """Call what is called `name` with values, `Scripted` models, `Generator`s and `Held` objects.
+    """Call what is called `name` with values, `Scripted` models, `Generator`s and `RemoteRef`
+    objects.
 
     given: arguments by name; args: by position; on: the object whose method `name` is; keep: hold
     what comes back in the worker, where `Returned.held` stands for it; dtype: torch's default;
-    watch: look for what would fail on another device, `Returned.stranded`; recording: False calls
-    it under torch.no_grad().
+    watch: look for what would fail on another device, `Returned.device_mismatches`; recording:
+    False calls it under torch.no_grad().
 
     Raises CandidateError, or WorkerLost.
     """
@@ -114,10 +116,10 @@ def call(
     with decoding(subject.broken, f"what {name} did"):
         start = len(values) - len(answer["after"])
         after = dict(zip(map(str, answer["after"]), values[start:], strict=True))
-        recorded, mode_kept, flags_kept, gradients, chance_kept, recording_kept = (
+        recorded, train_mode_unchanged, flags_kept, gradients, rng_unchanged, recording_kept = (
             answer[key] is True
             for key in (
-                *("recorded", "mode_kept", "flags_kept", "gradients", "chance_kept"),
+                *("recorded", "train_mode_unchanged", "flags_kept", "gradients", "rng_unchanged"),
                 "recording_kept",
             )
         )
@@ -125,17 +127,17 @@ def call(
         left = values[start - 1] if traced else None
         value = unpacked(answer["value"], values[: start - traced])
         held = subject.held(place) if place else None
-        stranded = [str(function)[:100] for function in answer["stranded"]]
+        device_mismatches = [str(function)[:100] for function in answer["device_mismatches"]]
         return Returned(
             value,
             held,
             after,
-            stranded,
+            device_mismatches,
             recorded,
-            mode_kept,
+            train_mode_unchanged,
             flags_kept,
             gradients,
-            chance_kept,
+            rng_unchanged,
             recording_kept,
             left,
         )

@@ -60,7 +60,7 @@ def require_full(found: Isolation) -> None:
         + (f"Not to be had here: {', '.join(missing)}. " if missing else "")
         + "Landlock needs Linux 5.13 or newer with landlock in /sys/kernel/security/lsm, and "
         "both need x86_64 or aarch64, and a container that lets them through. Use such a machine, "
-        "or one that you can lose and --accept-weak-isolation."
+        "or one that you can lose and --allow-weak-isolation."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.sandbox.client.faults import CandidateError, Fault, WorkerLost
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.worker import Patience, Worker
+from grader.sandbox.client.worker import CpuAwareDeadline, Worker
 from grader.sandbox.server.start import Server
 from grader.submission import Submission
 
@@ -91,7 +91,9 @@ class Loading:
             header, _ = worker.ask(
                 "load",
                 [np.frombuffer(text, dtype=np.uint8) for text in files.values()],
-                deadline=Patience(seconds + _GRACE_SECONDS, worker, 0.0, seconds + _GRACE_SECONDS),
+                deadline=CpuAwareDeadline(
+                    seconds + _GRACE_SECONDS, worker, 0.0, seconds + _GRACE_SECONDS
+                ),
                 folder=self._submission.folder,
                 files=list(files),
                 main=self._submission.main,

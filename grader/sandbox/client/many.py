@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.sandbox.client.decoding import decoding
-from grader.sandbox.client.exchange import Held, Packer, Unpacker
-from grader.sandbox.client.subject import Subject
+from grader.sandbox.client.exchange import Packer, RemoteRef, Unpacker
+from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
 
@@ -25,8 +25,8 @@ class Answers:
 
 
 def each(
-    subject: Subject,
-    on: Held | None,
+    subject: LoadedSubmission,
+    on: RemoteRef | None,
     name: str,
     items: Sequence[object],
     given: Mapping[str, object] | None = None,
@@ -47,13 +47,13 @@ def each(
     return _answers(subject, name, answer, values, len(items))
 
 
-def attribute(subject: Subject, on: Held, name: str) -> Any:
+def attribute(subject: LoadedSubmission, on: RemoteRef, name: str) -> Any:
     """The value of an attribute. Raises CandidateError if there is none, or WorkerLost."""
     answer, values = subject.ask_about(name, "attribute", (), [on], on=on.place)
     return _answers(subject, name, answer, values, 1).values[0]
 
 
-def hold(subject: Subject, name: str, value: object) -> Held:
+def hold(subject: LoadedSubmission, name: str, value: object) -> RemoteRef:
     """A value that lives in the worker, to be given to what is called `name`, and looked at after.
 
     Raises WorkerLost.
@@ -65,7 +65,11 @@ def hold(subject: Subject, name: str, value: object) -> Held:
 
 
 def _answers(
-    subject: Subject, name: str, answer: dict[str, Any], arrays: Sequence[Values], count: int
+    subject: LoadedSubmission,
+    name: str,
+    answer: dict[str, Any],
+    arrays: Sequence[Values],
+    count: int,
 ) -> Answers:
     with decoding(subject.broken, f"what {name} did"):
         unpacker = Unpacker(arrays)

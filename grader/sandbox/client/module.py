@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.sandbox.client.decoding import decoding
 from grader.sandbox.client.description import Indices, Parameter, Part, read
-from grader.sandbox.client.exchange import Held
+from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.expected import ABSURD, sensible, shape_cause
 from grader.sandbox.client.faults import NOT_FINITE, CandidateError, WorkerLost
 from grader.sandbox.client.worker import Values, Worker
@@ -38,7 +38,7 @@ class Module:
     ) -> None:
         _, values = description
         self.name = name
-        self.itself = Held(f"model:{number}", worker)  # to give to a function
+        self.itself = RemoteRef(f"model:{number}", worker)  # to give to a function
         self.dtype = np.dtype(dtype)
         self.spare: frozenset[str] = frozenset()  # parameters found to be used by nothing
         self.told_single = False  # whether it takes its float64 numbers for float32
@@ -270,7 +270,7 @@ class Module:
         """
         header, values = self._ask("trace", [x])
         lists = []
-        for key in ("functions", "stranded"):
+        for key in ("functions", "device_mismatches"):
             names = header.get(key)
             if not isinstance(names, list) or len(values) != 1:
                 raise self._worker.broken("the list of functions")
@@ -330,7 +330,7 @@ class Module:
 
 
 class View:
-    """A module inside a model, as a `Box` that the layout searches can ask."""
+    """A module inside a model, as a `ParameterProbe` that the layout searches can ask."""
 
     def __init__(self, module: Module, path: str) -> None:
         self.module = module

@@ -13,12 +13,12 @@ import numpy as np
 from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import calls
-from grader.sandbox.client.exchange import Held, Merges, Packer
+from grader.sandbox.client.exchange import Merges, Packer, RemoteRef
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.loading import Loading
 from grader.sandbox.client.module import Answer, AnyModule, Module
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.worker import Patience, Values, Worker
+from grader.sandbox.client.worker import CpuAwareDeadline, Values, Worker
 from grader.sandbox.server.start import Server
 from grader.submission import Submission
 from grader.vocabulary import UNPARSED
@@ -28,7 +28,7 @@ _GONE = "the process running the submission had ended before"
 _STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
 
 
-class Subject:
+class LoadedSubmission:
     """A loaded submission. Workers are forked when needed, one for each group of checks."""
 
     def __init__(
@@ -113,7 +113,7 @@ class Subject:
             self._close()
             self._group = group
 
-    def __enter__(self) -> Subject:
+    def __enter__(self) -> LoadedSubmission:
         self._spare = self._first = self._beside.submit(self._loaded_worker)
         return self
 
@@ -131,7 +131,7 @@ class Subject:
             self._beside.submit(self._worker.close)
         self._worker = None
 
-    def follow(self, other: Subject) -> bool:
+    def follow(self, other: LoadedSubmission) -> bool:
         """Import it as the other one, of the same submission, was first: whether it could be."""
         imported = other._first is None or other._first.exception() is None
         self.loading.follow(other.loading)
@@ -226,7 +226,7 @@ class Subject:
         return number, ask
 
     def run(
-        self, name: str, arrays: Sequence[Values], uses: Sequence[Held], **header: Any
+        self, name: str, arrays: Sequence[Values], uses: Sequence[RemoteRef], **header: Any
     ) -> Answer:
         """Call a function of the submission. See `function.call`. uses: what it is given."""
         return self.ask_about(name, "run", arrays, uses, **header)
@@ -236,7 +236,7 @@ class Subject:
         name: str,
         question: str,
         arrays: Sequence[Values],
-        uses: Sequence[Held],
+        uses: Sequence[RemoteRef],
         **header: Any,
     ) -> Answer:
         """Ask about what is called `name` in the submission, or in what is held (header "on").
@@ -253,7 +253,7 @@ class Subject:
         about: str,
         question: str,
         arrays: Sequence[Values] = (),
-        uses: Sequence[Held] = (),
+        uses: Sequence[RemoteRef] = (),
         **header: Any,
     ) -> Answer:
         """Ask a question about a class or function. uses: what of the worker it is given."""
@@ -281,7 +281,7 @@ class Subject:
         header, _ = self._ask(worker, "", "replay", [*packer.arrays, text], merges=given)
         return str(header.get("printed", "")), str(header.get("raised", ""))
 
-    def _worker_of(self, uses: Sequence[Held]) -> Worker:
+    def _worker_of(self, uses: Sequence[RemoteRef]) -> Worker:
         worker = self._live_worker()
         if any(held.worker is not worker for held in uses):
             raise WorkerLost("error", _GONE)
@@ -309,22 +309,22 @@ class Subject:
         self._count += 1
         return f"held:{self._count}"
 
-    def held(self, place: str) -> Held:
+    def held(self, place: str) -> RemoteRef:
         """What stands for something that the current worker holds."""
-        return Held(place, self._worker)
+        return RemoteRef(place, self._worker)
 
-    def holds(self, held: Held) -> bool:
+    def holds(self, held: RemoteRef) -> bool:
         """Whether it is in the current worker, and this lives."""
         return self._worker is not None and held.worker is self._worker and self._worker.alive
 
-    def adopt(self, held: Held, name: str, dtype: str = "float64") -> Module:
+    def adopt(self, held: RemoteRef, name: str, dtype: str = "float64") -> Module:
         """A held module, of the class called `name`, as a Module to ask questions of."""
         return self.adopt_as(Module, held, name, dtype)
 
     def adopt_as(
         self,
         kind: type[AnyModule],
-        held: Held,
+        held: RemoteRef,
         name: str,
         dtype: str = "float64",
         weighed: Values | None = None,
@@ -362,8 +362,8 @@ class Subject:
         if class_ in self._hung:
             self._read_processor()
             seconds = min(_IMPATIENT_SECONDS, left)
-            return Patience(seconds, worker, self._used_before, seconds)
-        return Patience(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
+            return CpuAwareDeadline(seconds, worker, self._used_before, seconds)
+        return CpuAwareDeadline(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:

@@ -54,7 +54,7 @@ _DEATHS: dict[str, tuple[Status, str]] = {
 _ARGUMENTS = re.compile(r"__init__\(\)|forward\(\) (missing|takes|got)")
 
 
-class Patience(wire.Deadline):
+class CpuAwareDeadline(wire.Deadline):
     """A deadline for a worker that a busy machine keeps from working.
 
     When its seconds are over and it has not used as much of its processor, it goes on as long as

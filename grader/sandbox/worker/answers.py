@@ -79,7 +79,7 @@ def _of_exercises(shared: Shared) -> Questions:
     return {name: answer for module in _ASKING for name, answer in module.questions(shared).items()}
 
 
-class Answerer:
+class RequestHandler:
     """One worker's side of the conversation, over one connection.
 
     mechanisms: of the lock-down, as they took effect; reach: what a submission may read.
@@ -408,11 +408,13 @@ class Answerer:
         target = self.models[model]
         torch.default_generator.manual_seed(0)
         with target.as_told():
-            called, stranded, output = trace.run(target.module, tensors.decode(arrays[0]))
+            called, device_mismatches, output = trace.run(target.module, tensors.decode(arrays[0]))
         problem = tensors.unsendable([output])
         if problem is not None:
             return wire.Message({"unsendable": problem})
-        return wire.Message({"functions": called, "stranded": stranded}, (tensors.encode(output),))
+        return wire.Message(
+            {"functions": called, "device_mismatches": device_mismatches}, (tensors.encode(output),)
+        )
 
     def run(
         self,

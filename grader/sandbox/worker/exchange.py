@@ -64,7 +64,7 @@ def _merges(data: bytes, lengths: bytes) -> list[tuple[bytes, bytes]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-class Teller:
+class Encoder:
     """Describes values for the parent. arrays: the numbers in them, to be sent beside."""
 
     def __init__(self) -> None:

@@ -106,7 +106,7 @@ class Functions:
         kept = torch.equal(before, torch.default_generator.get_state())
         if keep is not None:
             self.objects[keep] = value
-        teller = exchange.Teller()
+        teller = exchange.Encoder()
         try:
             told = teller.tell(value)
         except exchange.UnsendableError as error:
@@ -117,13 +117,14 @@ class Functions:
         facts = {
             "value": told,
             "recorded": any(model.recorded for model in scripted),
-            "mode_kept": modes == [[m.training for m in model.modules()] for model in models],
+            "train_mode_unchanged": modes
+            == [[m.training for m in model.modules()] for model in models],
             "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
             "flags_kept": flags == [_flags(model) for model in models],
-            "chance_kept": kept,
+            "rng_unchanged": kept,
             "recording_kept": recording_kept,
             "after": list(inputs),
-            "stranded": list(recorder.stranded),
+            "device_mismatches": list(recorder.device_mismatches),
         }
         outputs = [*left, *inputs.values()]
         return wire.Message(facts, (*teller.arrays, *map(tensors.encode, outputs)))

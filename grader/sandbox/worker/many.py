@@ -60,7 +60,7 @@ class Many:
         return wire.Message({})
 
     def _told(self, values: list[Any], seconds: list[float]) -> wire.Message:
-        teller = exchange.Teller()
+        teller = exchange.Encoder()
         try:
             told = [teller.tell(value) for value in values]
         except exchange.UnsendableError as error:

@@ -81,12 +81,12 @@ def main(
 
 def ready() -> type:
     """Import torch, and take the kit out of reach; the class that answers questions."""
-    from grader.sandbox.worker.answers import Answerer, prepare
+    from grader.sandbox.worker.answers import RequestHandler, prepare
 
     sys.dont_write_bytecode = True
     sys.path[:] = [entry for entry in sys.path if entry and not _holds_the_kit(entry)]
     prepare()
-    return Answerer
+    return RequestHandler
 
 
 def _holds_the_kit(entry: str) -> bool:

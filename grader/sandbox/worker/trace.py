@@ -33,7 +33,7 @@ class Recorder(TorchFunctionMode):
     def __init__(self, modules: Iterable[nn.Module] = ()) -> None:
         super().__init__()
         self.names: dict[str, None] = {}
-        self.stranded: dict[str, None] = {}
+        self.device_mismatches: dict[str, None] = {}
         held = [value for module in modules for value in vars(module).values()]
         self._home = {id(value): value for value in held if isinstance(value, torch.Tensor)}
 
@@ -64,7 +64,7 @@ class Recorder(TorchFunctionMode):
             return
         indexes = last == "__getitem__" and id(tensors[0]) not in self._home
         if any(tensor.ndim for tensor in home) and last not in _COPIES and not indexes:
-            self.stranded[name] = None
+            self.device_mismatches[name] = None
 
 
 # Ready-made attention is told by what it does, whatever a copy of it is called.
@@ -111,4 +111,4 @@ def run(module: nn.Module, x: torch.Tensor) -> tuple[list[str], list[str], torch
     finally:
         sys.setprofile(None)
     names = list({**recorder.names, **profile.names})
-    return names[:_MAX_NAMES], list(recorder.stranded)[:_MAX_NAMES], output
+    return names[:_MAX_NAMES], list(recorder.device_mismatches)[:_MAX_NAMES], output

@@ -14,7 +14,7 @@ from pathlib import Path
 from grader import grading
 from grader.ahead import switching_soon
 from grader.catalogue import ALL, EXERCISES, Exercise
-from grader.grading import Options, all_alike, grade_submission
+from grader.grading import Options, grade_submission, uniform_report
 from grader.results import CheckResult, Report
 from grader.running import Progress, Stopped
 from grader.sandbox.client import Server
@@ -108,7 +108,7 @@ def _beside(
 def _not_there(path: Path, exercise: Exercise, options: Options) -> Report:
     """The report on an exercise that was not handed in."""
     nothing = Submission(str(path), str(path), exercise.file, {}, "")
-    return all_alike(nothing, options, "todo", f"there is no {exercise.file}")
+    return uniform_report(nothing, options, "todo", f"there is no {exercise.file}")
 
 
 def merged(path: Path, reports: Sequence[Report]) -> Report:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from grader.addressing import addressed
-from grader.batch import crew, lookalikes
+from grader.batch import executors, lookalikes
 from grader.batch.attempts import Take, assigned, people
 from grader.batch.entries import Arrived, Entry, entries
 from grader.batch.roster import Roster
 from grader.batch.store import Store, letter_of, page_of
 from grader.catalogue import GRADED
 from grader.errors import GraderError
-from grader.grading import Options, all_alike
+from grader.grading import Options, uniform_report
 from grader.kit import identity
 from grader.report import for_candidate, table, table_page
 from grader.report import lookalikes as form
@@ -39,7 +39,7 @@ class BatchError(GraderError):
 
 
 @dataclass(frozen=True)
-class Order:
+class BatchConfig:
     """What to grade and where the results go.
 
     jobs: processes on this machine; scheduler: the address of a Dask scheduler instead; roster: of
@@ -56,9 +56,9 @@ class Order:
     take: Take = "last"
     letters: bool = False
 
-    def crew(self) -> AbstractContextManager[crew.Crew]:
+    def crew(self) -> AbstractContextManager[executors.Crew]:
         """Those who grade."""
-        return crew.cluster(self.scheduler) if self.scheduler else crew.local(self.jobs)
+        return executors.cluster(self.scheduler) if self.scheduler else executors.local(self.jobs)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Done:
     arrivals: table.Arrivals
 
 
-def run(order: Order, told: Callable[[Step], object]) -> Done:
+def run(order: BatchConfig, told: Callable[[Step], object]) -> Done:
     """Grade all that is not graded yet, and write the table. Raises BatchError.
 
     KeyboardInterrupt goes through; what was finished before is kept.
@@ -104,7 +104,7 @@ def run(order: Order, told: Callable[[Step], object]) -> Done:
 class _Desk:
     """Writes the table of what is graded so far."""
 
-    order: Order
+    order: BatchConfig
     store: Store
     arrived: Arrived
     next: float = 0.0  # when to write it again
@@ -133,7 +133,11 @@ class _Desk:
 
 
 def _rows(
-    order: Order, store: Store, found: list[Entry], desk: _Desk, told: Callable[[Step], object]
+    order: BatchConfig,
+    store: Store,
+    found: list[Entry],
+    desk: _Desk,
+    told: Callable[[Step], object],
 ) -> dict[str, table.Row]:
     """The row of each entry, from its report of now or of before."""
     exercise = GRADED[order.options.exercise]
@@ -160,7 +164,7 @@ def _rows(
     if waiting:
         with order.crew() as hands:
             texts = (
-                (alike, alike[0].read(order.options).nameless(exercise.file))
+                (alike, alike[0].read(order.options).anonymized(exercise.file))
                 for alike in waiting.values()
             )
             fresh = itertools.count(1)
@@ -172,21 +176,21 @@ def _rows(
 
 
 def _judged(
-    texts: Iterable[_Text], options: Options, hands: crew.Crew
+    texts: Iterable[_Text], options: Options, hands: executors.Crew
 ) -> Iterator[tuple[list[Entry], Submission, Report]]:
     """Each text with its report, as they come. What the grader failed at is tried once more."""
     source = iter(texts)
     running: dict[Future[Report], tuple[_Text, int]] = {}
     while True:
         for text in islice(source, hands.width - len(running)):
-            running[hands.executor.submit(crew.work, text[1], options)] = text, 1
+            running[hands.executor.submit(executors.work, text[1], options)] = text, 1
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             text, tries = running.pop(future)
             report = _report(future, text[1], options)
             if report.verdict == "internal" and tries < _TRIES:
-                again = hands.executor.submit(crew.work, text[1], options)
+                again = hands.executor.submit(executors.work, text[1], options)
                 running[again] = text, tries + 1
             else:
                 yield *text, report
@@ -200,10 +204,10 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
         raise  # these hold for all
     except Exception as error:
         message = f"the grader failed: {type(error).__name__}: {error}"
-        return all_alike(submission, options, "internal", message)
+        return uniform_report(submission, options, "internal", message)
 
 
-def _alike(order: Order, found: Sequence[Entry]) -> list[form.Group] | None:
+def _alike(order: BatchConfig, found: Sequence[Entry]) -> list[form.Group] | None:
     """Those that look alike, with a page on them; None where the library for it is not here."""
     exercise = GRADED[order.options.exercise]
     texts = [lookalikes.text(entry.name, entry.read(order.options).files) for entry in found]

@@ -28,9 +28,14 @@ def blocks(file: str, language: str) -> list[str]:
     return [body for kind, body in BLOCKS.findall(text) if kind == language]
 
 
+# Whose commands are run, in this order.
+DOCUMENTS = (
+    *("README.md", "docs/practising.md", "docs/hand-ins.md", "docs/guarantees.md"),
+    *("docs/developing.md", "exercises/README.md"),
+)
 COMMANDS = [
     line
-    for file in ("README.md", "exercises/README.md")
+    for file in DOCUMENTS
     for body in blocks(file, "bash")
     for line in body.strip().splitlines()
 ]
@@ -104,16 +109,18 @@ def test_ci_calls_the_readmes_command() -> None:
 
 
 def test_benchmarks_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "developing.md").read_text(encoding="utf-8")
     for name in re.findall(r"python -m tests\.benchmarks\.(\w+)", text):
         assert (ROOT / "tests" / "benchmarks" / f"{name}.py").is_file(), name
 
 
 def test_links_lead_somewhere() -> None:
-    for file in ("README.md", "examples/README.md", "docs/interviewing.md"):
+    guides = [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
+    for file in ("README.md", "CONTRIBUTING.md", "examples/README.md", *guides):
         text = (ROOT / file).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert (ROOT / file).parent.joinpath(target).exists(), target
+            if not target.startswith("https://"):
+                assert (ROOT / file).parent.joinpath(target).exists(), (file, target)
 
 
 def test_the_guide_speaks_of_checks_and_causes_that_there_are() -> None:

@@ -105,7 +105,7 @@ def test_nothing_is_overwritten(command: Command, tmp_path: Path) -> None:
 
 
 def test_the_readme_opens_every_notebook_in_colab() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "practising.md").read_text(encoding="utf-8")
     for exercise in EXERCISES.values():
         assert starter.colab(exercise) in text
 

@@ -17,7 +17,7 @@ from grader import workspace
 from grader.catalogue import ALL, DEBUG, GRADED, HANDOUT, chosen
 from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
-from grader.report.advice import program
+from grader.program import program
 from grader.results import Clock, Report, total
 from grader.text import clean
 

@@ -20,7 +20,7 @@ def next_(folder: Path) -> None:
     Example: grader next
     """
     from grader import path, session
-    from grader.report.advice import program
+    from grader.program import program
 
     home = path.home_of(folder)
     try:

@@ -31,7 +31,7 @@ def start(folder: Path, minutes: float | None, exercise: str, debugging: Debuggi
     """
     from grader import session
     from grader.catalogue import DEBUG
-    from grader.report.advice import program
+    from grader.program import program
 
     check_exercise(exercise)
     if debugging.asked_for and exercise != DEBUG:
@@ -124,7 +124,8 @@ def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None
     """
     from grader import hints, session
     from grader.errors import GraderError
-    from grader.report.advice import hint_command, program
+    from grader.program import program
+    from grader.report.advice import hint_command
 
     try:
         shown = hints.next_hint(check, path, restart, warn, sheet(sheet_file))

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
-from pathlib import Path
 
 from grader.catalogue import EXERCISES
+from grader.program import PROGRAM
 from grader.report.focus import focuses
 from grader.results import Report
-
-PROGRAM = "grader"
-
-
-def program() -> str:
-    """What to type for this very program: its name, or its place where a shell has no other."""
-    beside = Path(sys.executable).with_name(PROGRAM)
-    if shutil.which(PROGRAM) or not beside.exists():
-        return PROGRAM
-    return shlex.quote(str(beside))
 
 
 def next_step(report: Report, program: str = PROGRAM) -> str:

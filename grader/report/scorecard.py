@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tomli
 
-from grader.exercises.debug.sheet import Sheet
 from grader.files import write_whole
 from grader.path import Met, met
 from grader.report.focus import Focus, focuses
@@ -18,6 +18,9 @@ from grader.report.html import templates
 from grader.results import Report, total
 from grader.session import Grading, Session
 from grader.text import clean
+
+if TYPE_CHECKING:
+    from grader.exercises.debug.sheet import Sheet
 
 RUBRIC = (
     ("Understanding", "says what each part is for, and what would happen without it"),

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from grader.catalogue import ALL, DEBUG
 from grader.check import Counterexample
-from grader.report.advice import next_step, program
+from grader.program import program
+from grader.report.advice import next_step
 from grader.report.focus import Focus, first_sentence, focuses
 from grader.report.terminal import clock, footer, headline, indented, labelled, quoted
 from grader.results import WAITING, Report, total

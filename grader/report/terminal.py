@@ -11,7 +11,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from grader.report.advice import next_step, program
+from grader.program import program
+from grader.report.advice import next_step
 from grader.results import WAITING, CheckResult, Clock, Diagnosis, Report, total
 
 _STYLES = {

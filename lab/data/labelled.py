@@ -17,11 +17,7 @@ _COLUMNS = 3  # class, title, description
 _KAGGLE = ["Class Index", "Title", "Description"]
 _AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
 # AG News as Kaggle has it: with this header, and without the names of the classes.
-_KAGGLE = ["Class Index", "Title", "Description"]
-_AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
 # AG News as Kaggle has it: with this header, and without the names of the classes.
-_KAGGLE = ["Class Index", "Title", "Description"]
-_AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
 
 Row = tuple[str, int]  # a text, and the number of its class
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.exercises.debug.plants import FILES
-from grader.report.advice import next_step, program
+from grader.program import program
+from grader.report.advice import next_step
 from grader.report.terminal import clock, headline
 from grader.results import CheckResult, Report
 

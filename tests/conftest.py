@@ -73,3 +73,22 @@ def without_times(report: dict[str, Any]) -> str:
     """A JSON report as text, with every time taken out."""
     checks = [{k: v for k, v in check.items() if k != "seconds"} for check in report["checks"]]
     return json.dumps({**report, "seconds": 0, "checks": checks}, sort_keys=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how long each group of tests took, the longest first."""
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration") and hasattr(report, "nodeid"):
+                group = _group(report.nodeid)
+                seconds[group] = seconds.get(group, 0.0) + report.duration
+    longest = sorted(seconds.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{group} {taken:.0f}" for group, taken in longest if taken >= 1)
+    terminalreporter.write_line(f"seconds by group: {told}")
+
+
+def _group(nodeid: str) -> str:
+    """`bank` for tests/test_bank.py, `lab` for all below tests/lab."""
+    path = Path(nodeid.split("::")[0])
+    return path.parent.name if path.parent.name != "tests" else path.stem.removeprefix("test_")

@@ -16,8 +16,6 @@ _COLUMNS = 3  # class, title, description
 # AG News as Kaggle has it: with this header, and without the names of the classes.
 _KAGGLE = ["Class Index", "Title", "Description"]
 _AG_NEWS = ["World", "Sports", "Business", "Sci/Tech"]
-# AG News as Kaggle has it: with this header, and without the names of the classes.
-# AG News as Kaggle has it: with this header, and without the names of the classes.
 
 Row = tuple[str, int]  # a text, and the number of its class
 

@@ -88,7 +88,8 @@ def _about(id: str, path: Path, warn: Warn, sheet: Sheet | None) -> tuple[Topic,
         submission = topic.exercise.read(path)
     else:
         topic = _find(id)
-        submission = read(path, topic.exercise.file, names=topic.exercise.names)
+        others = {exercise.file for exercise in EXERCISES.values()} - {topic.exercise.file}
+        submission = read(path, topic.exercise.file, others, names=topic.exercise.names)
     return topic, str(Path(submission.folder, submission.main).resolve())
 
 

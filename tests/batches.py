@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from grader.batch import BatchConfig, crew
+from grader.batch import BatchConfig, executors
 from grader.grading import Options, uniform_report, unread
 from grader.submission import Submission
 
@@ -53,4 +53,6 @@ def _graded(submission: Submission, options: Options) -> Any:
 @pytest.fixture(name="quick")
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is run: what is read is all that is looked at."""
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(_ByText(), 1)))
+    monkeypatch.setattr(
+        BatchConfig, "crew", lambda order: nullcontext(executors.Crew(_ByText(), 1))
+    )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from grader.addressing import addressed
-from grader.batch import BatchConfig, BatchError, crew, desk, run
+from grader.batch import BatchConfig, BatchError, executors, run, runner
 from grader.batch.entries import entries
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
@@ -31,13 +31,15 @@ from tests.batches import report, stamps
 @pytest.fixture(autouse=True)
 def _no_graders_left() -> Iterator[None]:
     yield
-    assert not crew._graders
+    assert not executors._graders
 
 
 @pytest.fixture(name="at_once")
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is graded, and reports come at once."""
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(_Breaks(0), 1)))
+    monkeypatch.setattr(
+        BatchConfig, "crew", lambda order: nullcontext(executors.Crew(_Breaks(0), 1))
+    )
 
 
 class _Breaks(Executor):
@@ -132,7 +134,7 @@ def test_what_breaks_the_grader_is_tried_once_more(
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
-    hands = crew.Crew(_Breaks(times), 1)
+    hands = executors.Crew(_Breaks(times), 1)
     monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(hands))
     done = run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
     (row,) = done.rows
@@ -148,7 +150,7 @@ def test_a_grading_process_that_is_killed_is_missed(tmp_path: Path, reference: s
     path.write_text(f"import time\ntime.sleep(60)\n{reference}", encoding="utf-8")
     grader = Grader()
     submission = read(path, "gpt2.py")
-    with crew.local(1) as hands:
+    with executors.local(1) as hands:
         future = hands.executor.submit(_grade_and_kill, grader, submission)
         with pytest.raises(GraderDied, match="-9"):
             future.result()
@@ -225,12 +227,12 @@ def test_weak_isolation_stops_a_batch(tmp_path: Path, monkeypatch: pytest.Monkey
 
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(crew.Crew(Weak(), 1)))
+    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(executors.Crew(Weak(), 1)))
     with pytest.raises(BatchError, match="level process"):
         run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
 
 
 def test_progress_is_told() -> None:
-    assert pace(desk.Step(0, 0, 10), 1.0) == ""
-    assert pace(desk.Step(6, 5, 10), 2.0) == "2.5 a second, 0:02 left"
-    assert pace(desk.Step(1, 1, 7201), 1.0) == "1.0 a second, 2:00:00 left"
+    assert pace(runner.Step(0, 0, 10), 1.0) == ""
+    assert pace(runner.Step(6, 5, 10), 2.0) == "2.5 a second, 0:02 left"
+    assert pace(runner.Step(1, 1, 7201), 1.0) == "1.0 a second, 2:00:00 left"

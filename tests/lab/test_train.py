@@ -210,8 +210,11 @@ def test_a_full_disk_loses_no_checkpoint(inside: Inside, tmp_path: Path) -> None
     assert inside(*train_options(tmp_path, "run", iterations=6))[0] == 0
     before = weights(tmp_path / "run")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # No checkpoint is so small, and the log is full soon.
-    least = (tmp_path / "run" / "log.jsonl").stat().st_size + 150
+    # No checkpoint is so small, and the log is full soon: it is longer than what else is written.
+    log = tmp_path / "run" / "log.jsonl"
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": "note", "text": "x" * 4000}) + "\n")
+    least = log.stat().st_size + 150
     resource.setrlimit(resource.RLIMIT_FSIZE, (least, limits[1]))
     try:
         code, said = inside("train", "--resume", "--out", tmp_path / "run", "--set=iterations=12")

@@ -213,7 +213,7 @@ def test_a_full_disk_loses_no_checkpoint(inside: Inside, tmp_path: Path) -> None
     # No checkpoint is so small, and the log is full soon: it is longer than what else is written.
     log = tmp_path / "run" / "log.jsonl"
     with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": "note", "text": "x" * 4000}) + "\n")
+        file.write(json.dumps({"event": "note", "step": 1, "text": "x" * 4000}) + "\n")
     least = log.stat().st_size + 150
     resource.setrlimit(resource.RLIMIT_FSIZE, (least, limits[1]))
     try:

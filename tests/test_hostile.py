@@ -117,5 +117,6 @@ def test_parser_bombs(desk: GradingProcess, tmp_path: Path, text: str) -> None:
     bomb = tmp_path / "gpt2.py"
     bomb.write_text(text, encoding="utf-8")
     report = desk.grade(bomb)
-    assert report["verdict"] == "fail"
+    # A file of constants alone says nothing: somebody has to look.
+    assert report["verdict"] == ("ungraded" if text.startswith("0;") else "fail")
     assert report["megabytes"] < MEGABYTES

@@ -65,9 +65,10 @@ def test_a_session_from_a_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_what_travels(installed: Path) -> None:
     for name in ("gpt2.py", "README.md"):
-        carried = installed / "grader" / "exercises" / name
+        carried = installed / "grader" / "handout" / name
         assert carried.read_bytes() == (ROOT / "exercises" / name).read_bytes()
     # A submission at level process could read it.
     assert not list(installed.rglob("solutions"))
-    assert (installed / "grader" / "checks" / "pytest.ini").is_file()
-    assert (installed / "grader" / "oracle" / "data" / "gpt2_vocab.bpe.bz2").is_file()
+    assert (installed / "grader" / "exercises" / "pytest.ini").is_file()
+    data = installed / "grader" / "exercises" / "tokenizer" / "data"
+    assert (data / "gpt2_vocab.bpe.bz2").is_file()

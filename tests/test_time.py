@@ -17,7 +17,7 @@ from grader.exercises.training import client as training
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import CandidateError, Server, WorkerLost
 from grader.sandbox.client.exchange import RemoteRef
-from tests.bank import FOLDER
+from tests.bank import path_of
 
 NAME = "CausalSelfAttention"
 # Makes the outermost call take ten times as long as it works, as on a busy or old machine.
@@ -43,7 +43,7 @@ for _kind in (CausalSelfAttention, GPT2):
 @contextmanager
 def evidence_on(server: Server, name: str, timeout: float, more: bytes = b"") -> Iterator[Evidence]:
     """What is known at first of a submission of the bank, with more at its end."""
-    given = EXERCISES["gpt2"].read(FOLDER / f"{name}.py")
+    given = EXERCISES["gpt2"].read(path_of(name))
     given = replace(given, files={given.main: given.files[given.main] + more})
     with EXERCISES["gpt2"].subject(given, server, timeout) as subject:
         yield Evidence(subject, 0)

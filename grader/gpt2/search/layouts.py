@@ -30,6 +30,8 @@ from grader.gpt2.search.model_search import ModelSearch
 from grader.gpt2.spare import find_spare
 from grader.sandbox.client import CandidateError, Module, View
 
+_NARROW = 6  # channels up to which a search takes a second or two
+_MOST_PATIENCE = 4.0
 _Found = TypeVar("_Found", AttentionLayout, MlpLayout, BlockLayout, ModelLayout)
 
 
@@ -198,7 +200,7 @@ class Layouts:
 
         find: is told whether to be narrow, and leave out deviations where they are many.
         """
-        self.models.subject.start_clock()
+        self.models.subject.start_clock(_share(size))
         found = _go(find, True)
         if not computed.sound(found) and self._uses_less(name, size):
             again = _go(find, True)
@@ -211,7 +213,7 @@ class Layouts:
                 return weighed
         if not isinstance(found, LayoutNotFound):
             return found
-        self.models.subject.start_clock()
+        self.models.subject.start_clock(_share(size))
         return _go(find, False)  # it may have been led astray by its random numbers
 
     def _search_computed(
@@ -289,6 +291,14 @@ class Layouts:
         self._drawn[self._scope] += 1
         scope = zlib.crc32(self._scope.encode())
         return np.random.default_rng((self.seed, scope, self._drawn[self._scope]))
+
+
+def _share(size: Size) -> float:
+    """How many times as long as a check a search at this size may take.
+
+    It asks for the elements of weights one by one, which are as many as the width squared.
+    """
+    return min(_MOST_PATIENCE, max(1.0, (size["embed_dim"] / _NARROW) ** 2))
 
 
 def _go(find: Callable[[bool], _Found], narrow: bool) -> _Found | LayoutNotFound:

@@ -48,7 +48,7 @@ def test_stubs(command: Command) -> None:
 
 
 def test_wrong_submission(command: Command) -> None:
-    done = command("grade", UNMASKED, "--seed", 5)
+    done = command("grade", UNMASKED, "--seed", 5, "-v")
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL")
     assert "sees the future" in done.stdout

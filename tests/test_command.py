@@ -52,7 +52,7 @@ def test_wrong_submission(command: Command) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL")
     assert "sees the future" in done.stdout
-    assert "--seed 5" in done.stdout
+    assert "seed 5," in done.stdout
 
 
 def test_same_seed_same_report(command: Command, tmp_path: Path) -> None:

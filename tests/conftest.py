@@ -17,6 +17,37 @@ from tests.bank import ROOT
 
 Grade = Callable[..., Report]
 
+# What a plain run of all tests leaves to `-m rest`, so that it takes minutes on two cores: what
+# needs a browser, a terminal, a kernel, a cluster or a run of the lab, and commands as processes.
+REST = frozenset(
+    (
+        *(
+            "api",
+            "arrivals",
+            "bad_input",
+            "batch",
+            "cluster",
+            "command",
+            "counterexamples",
+            "debug",
+        ),
+        *(
+            "docs",
+            "editors",
+            "everything",
+            "exports",
+            "fuzz",
+            "hint",
+            "imports",
+            "install",
+            "intake",
+        ),
+        *("jobs", "lab", "live_page", "lockdown", "notebook", "page", "ready_made", "rubric"),
+        *("session", "short", "table", "terminal", "watch"),
+    )
+)
+ONE_IN = {"bank": 8, "diagnosis": 2, "hostile": 10}  # that a plain run has, of other groups
+
 
 @pytest.fixture(scope="session", name="server")
 def _server() -> Iterator[Server]:
@@ -73,6 +104,20 @@ def without_times(report: dict[str, Any]) -> str:
     """A JSON report as text, with every time taken out."""
     checks = [{k: v for k, v in check.items() if k != "seconds"} for check in report["checks"]]
     return json.dumps({**report, "seconds": 0, "checks": checks}, sort_keys=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what a plain run leaves out. Where files or tests are named, nothing is."""
+    if [Path(argument).name for argument in config.args] != ["tests"]:
+        return
+    count: dict[str, int] = {}
+    for item in items:
+        group = _group(item.nodeid)
+        if not item.get_closest_marker("whole_bank"):
+            count[group] = count.get(group, -1) + 1
+        if group in REST or count.get(group, 0) % ONE_IN.get(group, 1):
+            item.add_marker("rest")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -225,9 +225,10 @@ def test_lines_are_counted_and_what_is_rewritten_is_told() -> None:
 def test_the_folder_says_nothing_of_what_is_planted(tmp_path: Path, told: list[str]) -> None:
     folder, out = tmp_path / "work", tmp_path / "sheet.md"
     start(folder, 40, Order(Wanted(6), seed=987654, sheet=out), told.append)
-    names = sorted(path.name for path in folder.iterdir())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.name for path in files if path.parent == folder]
     assert names == ["BRIEF.md", "gpt2.py", "session.jsonl", "train.py"]
-    everything = "\n".join(path.read_text() for path in folder.iterdir())
+    everything = "\n".join(path.read_text() for path in files)  # with those for editors
     assert "987654" not in everything
     for one in read(out).plants:
         assert one.plant.slug not in everything

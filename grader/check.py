@@ -103,16 +103,22 @@ class NotRun(Exception):
 
 
 def check(
-    id: str, part: str, points: float, hints: Sequence[str], examples: int = 10
+    id: str,
+    part: str,
+    points: float,
+    hints: Sequence[str],
+    examples: int = 10,
+    requirement: str = "",
 ) -> Callable[[_Function], _Function]:
-    """Make a pytest function a check. Its docstring's first line is the requirement.
+    """Make a pytest function a check.
 
-    examples: how many cases Hypothesis draws, if the function takes any.
+    examples: how many cases Hypothesis draws, if the function takes any; requirement: where it is
+    not the first line of the function's docstring.
     """
 
     def mark(function: _Function) -> _Function:
-        requirement = (function.__doc__ or "").strip().splitlines()[0]
-        facts = Check(id, part, points, requirement, tuple(hints))
+        sentence = requirement or (function.__doc__ or "").strip().splitlines()[0]
+        facts = Check(id, part, points, sentence, tuple(hints))
         if hasattr(function, "hypothesis"):
             function = settings(max_examples=examples, **_SETTINGS)(function)
             # Without a database no key is needed, for which the function's source would be read.

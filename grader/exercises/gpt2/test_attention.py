@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given
 
 from grader.check import Failure, NotRun, check
-from grader.exercises.gpt2 import causality, common, dropout, gradients, larger, long, ways
+from grader.exercises.gpt2 import causality, common, larger, long
+from grader.exercises.gpt2.shared import Part
 from grader.gpt2 import oracle, sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
@@ -17,39 +18,24 @@ from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import CLOSE
 
 NAME = "CausalSelfAttention"
+PART = Part(NAME, "attention")
 SEQUENCES = cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, LARGE))
 
 
-@check(
-    "attention.signature",
-    NAME,
-    1,
-    hints=(
-        "Compare the constructor with the brief, letter by letter.",
-        "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
-        "def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0)",
-    ),
+test_signature = PART.signature(
+    "The class takes embed_dim, num_heads, block_size and an optional dropout_p.",
+    "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
 )
-def test_signature(evidence: Evidence) -> None:
-    """The class takes embed_dim, num_heads, block_size and an optional dropout_p."""
-    common.check_signature(evidence, NAME)
 
 
-@check(
-    "attention.shape",
-    NAME,
-    1,
-    hints=(
-        "What comes in comes out: same shape, same dtype.",
-        "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
-        "Cut the mask to [:T, :T], and make no tensor in forward without taking dtype and device "
-        "from x.",
-    ),
+test_shape = PART.shape(
+    "The output has the input's shape (B, T, C), dtype and device, for any T up to block_size.",
+    "What comes in comes out: same shape, same dtype.",
+    "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
+    "Cut the mask to [:T, :T], and make no tensor in forward without taking dtype and device "
+    "from x.",
+    times=(1, 7),
 )
-@given(case=cases(sizes.ATTENTION, times=(1, 7)))
-def test_shape(evidence: Evidence, case: Case) -> None:
-    """The output has the input's shape (B, T, C), dtype and device, for any T up to block_size."""
-    common.check_shape(evidence, NAME, case)
 
 
 @check(
@@ -284,70 +270,15 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     common.equality(experiment, expected, "GPT-2's attention", evidence)
 
 
-@check(
-    "attention.dropout",
-    NAME,
-    1,
-    hints=(
-        "What does dropout_p do in your class, in train and in eval mode?",
-        "Call the module twice in train mode with dropout_p = 0.5: do the outputs differ?",
-        "nn.Dropout(dropout_p) on the attention weights or on the output; nothing when p is 0.",
-    ),
-    examples=3,
+test_dropout = PART.dropout(
+    1, "nn.Dropout(dropout_p) on the attention weights or on the output; nothing when p is 0."
 )
-@given(case=cases(sizes.ATTENTION[:2], times=(3, 4), regimes=(UNIT,)))
-def test_dropout(evidence: Evidence, case: Case) -> None:
-    """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
-    dropout.check_part(evidence, NAME, case)
 
 
-@check(
-    "attention.deterministic",
-    NAME,
-    1,
-    hints=(
-        "Does anything but weights and input go into your output?",
-        "Call the module twice in eval mode with the same x, then look at x itself.",
-        "No randomness outside dropout, no state kept between calls, no in-place change of x.",
-    ),
-    examples=6,
-)
-@given(case=SEQUENCES)
-def test_deterministic(evidence: Evidence, case: Case) -> None:
-    """In eval mode the same input gives the same output, and is not changed."""
-    common.check_deterministic(evidence, NAME, case)
+test_deterministic = PART.deterministic()
 
 
-@check(
-    "attention.gradients",
-    NAME,
-    1,
-    hints=(
-        "Could this module learn?",
-        "Call backward() on the sum of the output and print every parameter's grad.",
-        "Nothing between parameters and output may leave the graph: no detach, no .data, no "
-        "numpy, no no_grad.",
-    ),
-    examples=3,
-)
-@given(case=cases(sizes.ATTENTION, times=(3, 4), regimes=(UNIT,)))
-def test_gradients(evidence: Evidence, case: Case) -> None:
-    """Gradients reach every parameter and the input."""
-    gradients.check_gradients(evidence, NAME, case)
+test_gradients = PART.gradients(3, (3, 4), ": no detach, no .data, no numpy, no no_grad")
 
 
-@check(
-    "attention.ways",
-    NAME,
-    1,
-    hints=(
-        "Does it matter to your class how and how often it is used?",
-        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
-        "gradients: compare.",
-        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
-        "asks for nothing but x and self.training.",
-    ),
-)
-def test_ways(evidence: Evidence) -> None:
-    """It is the same function in every way in which people use a model, and learns in each."""
-    ways.check(evidence, NAME)
+test_ways = PART.ways()

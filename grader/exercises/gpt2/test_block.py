@@ -5,11 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 
 from grader.check import Failure, NotRun, check
-from grader.exercises.gpt2 import common, dropout, gradients, known, larger, ways
+from grader.exercises.gpt2 import common, dropout, known, larger
+from grader.exercises.gpt2.shared import Part
 from grader.gpt2 import sizes
 from grader.gpt2.block_forms import GPT2_FORM
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.experiment import LARGE, UNIT, Case, cases
+from grader.gpt2.experiment import UNIT, Case, cases
 from grader.gpt2.layouts import BlockLayout, LayoutNotFound, find_attention
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import Size, own_parts
@@ -17,38 +18,21 @@ from grader.gpt2.norms import SMALL_EPS
 from grader.sandbox.client import Module
 
 NAME = "TransformerBlock"
-SEQUENCES = cases(sizes.BLOCK, times=(2, 5), regimes=(UNIT, LARGE))
+PART = Part(NAME, "block")
 
 
-@check(
-    "block.signature",
-    NAME,
-    1,
-    hints=(
-        "Compare the constructor with the brief, letter by letter.",
-        "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
-        "def __init__(self, embed_dim, num_heads, block_size, dropout_p=0.0)",
-    ),
+test_signature = PART.signature(
+    "The class takes embed_dim, num_heads, block_size and an optional dropout_p.",
+    "Four arguments: embed_dim, num_heads, block_size, and dropout_p with a default.",
 )
-def test_signature(evidence: Evidence) -> None:
-    """The class takes embed_dim, num_heads, block_size and an optional dropout_p."""
-    common.check_signature(evidence, NAME)
 
 
-@check(
-    "block.shape",
-    NAME,
-    1,
-    hints=(
-        "What comes in comes out: same shape, same dtype.",
-        "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
-        "A residual stream never changes its shape: x = x + something of the same shape.",
-    ),
+test_shape = PART.shape(
+    "The output has the input's shape (B, T, C), dtype and device.",
+    "What comes in comes out: same shape, same dtype.",
+    "Print x.shape and y.shape for T = 1, for T = block_size, and for a float64 model.",
+    "A residual stream never changes its shape: x = x + something of the same shape.",
 )
-@given(case=cases(sizes.BLOCK, times=(1, 5)))
-def test_shape(evidence: Evidence, case: Case) -> None:
-    """The output has the input's shape (B, T, C), dtype and device."""
-    common.check_shape(evidence, NAME, case)
 
 
 def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout]]:
@@ -297,52 +281,12 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
             )
 
 
-@check(
-    "block.deterministic",
-    NAME,
-    1,
-    hints=(
-        "Does anything but weights and input go into your output?",
-        "Call the module twice in eval mode with the same x, then look at x itself.",
-        "x = x + …, not x += …: the caller's tensor must stay as it is.",
-    ),
-    examples=6,
+test_deterministic = PART.deterministic(
+    "x = x + …, not x += …: the caller's tensor must stay as it is."
 )
-@given(case=SEQUENCES)
-def test_deterministic(evidence: Evidence, case: Case) -> None:
-    """In eval mode the same input gives the same output, and is not changed."""
-    common.check_deterministic(evidence, NAME, case)
 
 
-@check(
-    "block.gradients",
-    NAME,
-    1,
-    hints=(
-        "Could this module learn?",
-        "Call backward() on the sum of the output and print every parameter's grad.",
-        "Nothing between parameters and output may leave the graph.",
-    ),
-    examples=2,
-)
-@given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
-def test_gradients(evidence: Evidence, case: Case) -> None:
-    """Gradients reach every parameter and the input."""
-    gradients.check_gradients(evidence, NAME, case)
+test_gradients = PART.gradients(2, (3, 3))
 
 
-@check(
-    "block.ways",
-    NAME,
-    1,
-    hints=(
-        "Does it matter to your class how and how often it is used?",
-        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
-        "gradients: compare.",
-        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
-        "asks for nothing but x and self.training.",
-    ),
-)
-def test_ways(evidence: Evidence) -> None:
-    """It is the same function in every way in which people use a model, and learns in each."""
-    ways.check(evidence, NAME)
+test_ways = PART.ways()

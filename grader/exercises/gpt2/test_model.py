@@ -11,24 +11,23 @@ from grader.exercises.gpt2 import (
     bounds,
     common,
     dropout,
-    gradients,
     known,
     larger,
     long,
     usable,
-    ways,
 )
+from grader.exercises.gpt2.shared import Part
 from grader.gpt2 import imports, sizes
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.experiment import LARGE, UNIT, Case, cases, worst
+from grader.gpt2.experiment import UNIT, Case, cases, worst
 from grader.gpt2.layouts import LayoutNotFound
 from grader.gpt2.layouts.box import ABSENT, CLOSE
 from grader.gpt2.models import block_size_of
 from grader.gpt2.norms import SMALL_EPS
 
 NAME = "GPT2"
+PART = Part(NAME, "gpt2", points=0.5, kind="model", given="tokens", argument="idx", output="logits")
 FROZEN = "frozen-weight"
-SEQUENCES = cases(sizes.MODEL, times=(2, 7), regimes=(UNIT, LARGE))
 
 
 @check("gpt2.imports", NAME, 2, hints=imports.HINTS)
@@ -38,36 +37,19 @@ def test_imports(evidence: Evidence) -> None:
     common.expect_written(evidence, NAME)
 
 
-@check(
-    "gpt2.signature",
-    NAME,
-    1,
-    hints=(
-        "Compare the constructor with the brief, letter by letter.",
-        "Six arguments, the last with a default.",
-        "def __init__(self, vocab_size, embed_dim, num_heads, num_layers, block_size, "
-        "dropout_p=0.0)",
-    ),
+test_signature = PART.signature(
+    "The class takes vocab_size, embed_dim, num_heads, num_layers, block_size, and dropout_p.",
+    "Six arguments, the last with a default.",
 )
-def test_signature(evidence: Evidence) -> None:
-    """The class takes vocab_size, embed_dim, num_heads, num_layers, block_size, and dropout_p."""
-    common.check_signature(evidence, NAME)
 
 
-@check(
-    "gpt2.shape",
-    NAME,
-    0.5,
-    hints=(
-        "What shape do logits have, and for which positions are they wanted?",
-        "Print logits.shape for T = 1 and for T = block_size.",
-        "One row of vocab_size logits for every position: (B, T, vocab_size), a plain tensor.",
-    ),
+test_shape = PART.shape(
+    "Logits have shape (B, T, vocab_size) for any B ≥ 1 and any 1 ≤ T ≤ block_size.",
+    "What shape do logits have, and for which positions are they wanted?",
+    "Print logits.shape for T = 1 and for T = block_size.",
+    "One row of vocab_size logits for every position: (B, T, vocab_size), a plain tensor.",
+    times=(1, 7),
 )
-@given(case=cases(sizes.MODEL, times=(1, 7)))
-def test_shape(evidence: Evidence, case: Case) -> None:
-    """Logits have shape (B, T, vocab_size) for any B ≥ 1 and any 1 ≤ T ≤ block_size."""
-    common.check_shape(evidence, NAME, case)
 
 
 @check(
@@ -353,52 +335,13 @@ def test_dropout(evidence: Evidence, case: Case) -> None:
     dropout.check_passed_on(evidence, case)
 
 
-@check(
-    "gpt2.deterministic",
-    NAME,
-    0.5,
-    hints=(
-        "Does anything but weights and tokens go into your logits?",
-        "Call the model twice in eval mode with the same idx, then look at idx itself.",
-        "No randomness outside dropout, no state kept between calls, no in-place change of idx.",
-    ),
-    examples=6,
+test_deterministic = PART.deterministic(
+    requirement="In eval mode the same tokens give the same logits, and are not changed.",
+    times=(2, 7),
 )
-@given(case=SEQUENCES)
-def test_deterministic(evidence: Evidence, case: Case) -> None:
-    """In eval mode the same tokens give the same logits, and are not changed."""
-    common.check_deterministic(evidence, NAME, case)
 
 
-@check(
-    "gpt2.gradients",
-    NAME,
-    0.5,
-    hints=(
-        "Could this model learn?",
-        "Call backward() on the sum of the logits and print every parameter's grad.",
-        "Nothing between parameters and logits may leave the graph.",
-    ),
-    examples=1,
-)
-@given(case=cases(sizes.MODEL, times=(4, 4), regimes=(UNIT,)))
-def test_gradients(evidence: Evidence, case: Case) -> None:
-    """Gradients reach every parameter."""
-    gradients.check_gradients(evidence, NAME, case)
+test_gradients = PART.gradients(1, (4, 4), requirement="Gradients reach every parameter.")
 
 
-@check(
-    "gpt2.ways",
-    NAME,
-    1,
-    hints=(
-        "Does it matter to your class how and how often it is used?",
-        "Copy it, save and load it, call it twice, on a slice, in train mode, with and without "
-        "gradients: compare.",
-        "All that it needs is made in __init__ and registered; forward changes nothing on self and "
-        "asks for nothing but x and self.training.",
-    ),
-)
-def test_ways(evidence: Evidence) -> None:
-    """It is the same function in every way in which people use a model, and learns in each."""
-    ways.check(evidence, NAME)
+test_ways = PART.ways()

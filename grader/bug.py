@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli
 
 
 @dataclass(frozen=True)
 class Bug:
     """A named bug.
 
-    names: one sentence that says what the submission is instead of GPT-2; asks: one sentence, what
-    the brief asks instead; look: one sentence, where in a submission to look; code: a pattern of
+    summary: one sentence that says what the submission is instead of GPT-2; expected: one sentence,
+    what the brief asks for; where: one sentence, where in a submission to look; lines: a pattern of
     the lines meant there; hints: a nudge, a pointer, a near-solution in words; checks: ids of the
     checks whose requirement it breaks first, the most telling first. An id that begins with a dot
     is that of any class: ".shape" is attention.shape, mlp.shape, block.shape and gpt2.shape.
     """
 
     slug: str
-    names: str
-    asks: str
-    look: str
-    code: str
+    summary: str
+    expected: str
+    where: str
     hints: tuple[str, str, str]
     checks: tuple[str, ...]
+    lines: str = ""
 
     @property
     def explanation(self) -> str:
-        """What it is, what is asked instead and where to look, as one text."""
-        return f"{self.names} {self.asks} {self.look}"
+        """What it is, what is asked for and where to look, as one text."""
+        return f"{self.summary} {self.expected} {self.where}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raised(Bug):
-    """An exception in plain words: names says what happened, asks why, look the usual fix.
+    """An exception in plain words: summary says what happened, expected why, where the usual fix.
 
     raised: a pattern of "Type: message"; line: one of the submission's line that raised it.
     """
 
     raised: str
     line: str = ""
+
+
+_PATTERNS = ("lines", "line", "raised")  # which a table may give as a list of alternatives
+
+
+def read_bugs(table: Path) -> tuple[Bug, ...]:
+    """The bugs of a table, in its order. Raises ValueError for an entry that is not one."""
+    entries = tomli.loads(table.read_text(encoding="utf-8"))
+    return tuple(_read(table, slug, entry) for slug, entry in entries.items())
+
+
+def _read(table: Path, slug: str, entry: dict[str, Any]) -> Bug:
+    facts: dict[str, Any] = {
+        key: tuple(what) if type(what) is list else what for key, what in entry.items()
+    }
+    for key in _PATTERNS:
+        if type(facts.get(key)) is tuple:
+            facts[key] = "|".join(facts[key])
+    try:
+        return Raised(slug=slug, **facts) if "raised" in facts else Bug(slug=slug, **facts)
+    except TypeError as error:
+        raise ValueError(f"{table}: [{slug}] is not a bug: {error}") from None

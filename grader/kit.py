@@ -17,7 +17,7 @@ def identity() -> str:
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for file in sorted(folder.rglob("*")):
-        if file.suffix in (".py", ".jinja", ".js", ".ini"):
+        if file.suffix in (".py", ".toml", ".jinja", ".js", ".ini"):
             text = file.read_bytes().replace(b"\r\n", b"\n")
             digest.update(f"{file.relative_to(folder).as_posix()}\0{len(text)}\0".encode() + text)
     return f"{__version__}+{digest.hexdigest()[:_DIGITS]}"

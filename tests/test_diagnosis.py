@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grader.bug import read_bugs
 from grader.bugs import CAUSES, Bug
 from grader.catalogue import EXERCISES
 from grader.gpt2 import attention_forms, block_forms, mlp_forms, model_deviations, norms
@@ -104,7 +107,22 @@ def test_entries_of_the_catalogue(cause: Bug) -> None:
         assert any(id == wanted or id.endswith(wanted) for id in ids)
     assert cause.checks
     assert len(set(cause.hints)) == 3
-    assert all(text.rstrip()[-1] in ".?!" for text in (cause.names, cause.asks, cause.look))
+    assert all(text.rstrip()[-1] in ".?!" for text in (cause.summary, cause.expected, cause.where))
+
+
+def test_an_entry_that_lacks_something_is_told(tmp_path: Path) -> None:
+    table = tmp_path / "bugs.toml"
+    table.write_text('[no-scale]\nsummary = "This is attention without a scale."\n')
+    with pytest.raises(ValueError, match=r"\[no-scale\] is not a bug: .*expected"):
+        read_bugs(table)
+
+
+def test_patterns_may_be_lists_of_alternatives(tmp_path: Path) -> None:
+    table = tmp_path / "bugs.toml"
+    words = "".join(f'{key} = "Words."\n' for key in ("summary", "expected", "where"))
+    table.write_text(f"[relu]\n{words}lines = ['relu', '\\bmax\\(']\nhints = []\nchecks = []\n")
+    (bug,) = read_bugs(table)
+    assert re.search(bug.lines, "x = max(0, x)")
 
 
 def test_every_check_has_three_hints() -> None:

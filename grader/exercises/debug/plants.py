@@ -49,7 +49,7 @@ class Plant:
     def hints(self) -> tuple[str, ...]:
         """From the symptom to nearly the solution."""
         cause = CAUSES[self.slug]
-        return self.symptom, cause.look, *cause.hints[1:]
+        return self.symptom, cause.where, *cause.hints[1:]
 
     @property
     def find(self) -> str:

@@ -169,7 +169,7 @@ def _section(number: int, one: Planted) -> Iterator[str]:
     yield ""
     yield f"## {number}. {one.plant.slug}: {one.plant.file}, line {one.line}"
     yield ""
-    yield f"{cause.names} {cause.asks}"
+    yield f"{cause.summary} {cause.expected}"
     yield ""
     yield f"- **Symptom.** {one.plant.symptom}"
     yield f"- **How a strong debugger finds it.** {one.plant.find}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from grader.bug import read_bugs
 from grader.bugs import CRASH_SLUGS
-from grader.gpt2.bugs.ways import BUGS as WAYS
 from grader.results import CheckResult, Diagnosis
 
 # What a check observes of a function is told better by the deviation that equals it; these are not
@@ -22,7 +23,7 @@ _STRUCTURAL = (
     *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
     *("ignores-num-layers", "eps-too-large", "overflow", "not-finite"),
     *("not-registered", "position-table-of-vocab-size"),
-    *(cause.slug for cause in WAYS),
+    *(bug.slug for bug in read_bugs(Path(__file__).parents[1] / "bugs" / "ways.toml")),
 )
 STRUCTURAL = frozenset(_STRUCTURAL)
 

@@ -68,7 +68,7 @@ def _of_error(submission: Submission, result: CheckResult) -> Iterator[Mark]:
 
 def _of_bug(submission: Submission, diagnosis: Diagnosis, names: Collection[str]) -> Iterator[Mark]:
     """The lines of the class that its cause is about; if there is none, where forward begins."""
-    pattern = CAUSES[diagnosis.cause].code
+    pattern = CAUSES[diagnosis.cause].lines
     for file, source, node in _written(submission, diagnosis.part, names):
         code = _code(source)
         inside = range(node.lineno, (node.end_lineno or node.lineno) + 1)

@@ -21,6 +21,7 @@ from grader.results import CheckResult, Diagnosis
 from grader.rubric import SHIPPED, Rubric
 from grader.rubric import read as read_rubric
 from grader.sandbox.client import Limits, start
+from grader.sandbox.worker.lockdown import BUDGET
 from grader.vocabulary import IsolationLevel, Policy
 
 __all__ = ["GraderError", "Isolation", "Report", "assert_passes", "grade"]
@@ -86,6 +87,7 @@ def grade(
     *,
     seed: int | None = None,
     timeout: float = 10.0,
+    budget: float = BUDGET,
     policy: Policy = "from-scratch",
     untrusted: bool = False,
     rubric: PathLike | None = None,
@@ -95,10 +97,10 @@ def grade(
     """Grade a file, a folder or an archive.
 
     exercise: a name that `grader list` shows, or "all". seed: of everything drawn; None draws one,
-    which the report has. timeout: seconds for each check. policy: "from-scratch" or "any".
-    untrusted: refuse to run it below isolation level full. rubric: a TOML file of points. base:
-    the folder of the exercise that this one builds on, if it is not beside the submission. only: a
-    class or function of the exercise that alone is graded.
+    which the report has. timeout: seconds for each check; budget: for all of an exercise. policy:
+    "from-scratch" or "any". untrusted: refuse to run it below isolation level full. rubric: a TOML
+    file of points. base: the folder of the exercise that this one builds on, if it is not beside
+    the submission. only: a class or function of the exercise that alone is graded.
 
     Raises a GraderError: UnusableInput if there is nothing there, WeakIsolationError if it is
     untrusted and cannot be locked in, RubricError, and GraderFault if the grader itself fails.
@@ -117,9 +119,10 @@ def grade(
         _rubric(rubric, exercise),
         None if base is None else Path(base),
         only=only,
+        budget=budget,
         jobs=processors(),
     )
-    with start(Limits.allowing(timeout)) as server:
+    with start(Limits.allowing(budget)) as server:
         found = grade_all.grade(Path(path), options, lambda result: None, server)
     return as_shown(found)
 

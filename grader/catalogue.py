@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from grader import exercises
 from grader.check import Check
 from grader.declaration import Declaration
-from grader.sandbox.client import LoadedSubmission, Server
+from grader.sandbox.client import Budget, LoadedSubmission, Server
 from grader.submission import Submission, read, read_together
 from grader.vocabulary import Policy
 
@@ -79,8 +79,10 @@ class Exercise(Declaration):
         timeout: float,
         stand_ins: Collection[str] = (),
         policy: Policy = "from-scratch",
+        budget: Budget | None = None,
     ) -> LoadedSubmission:
-        """The submission as the checks ask it. stand_ins: classes that are the grader's own.
+        """The submission as the checks ask it. stand_ins: classes that are the grader's own;
+        budget: of all time (default: without end).
 
         What uses torch's own Transformers openly is charged for it, and can be asked; from all
         others these are taken away.
@@ -91,7 +93,7 @@ class Exercise(Declaration):
         openly = any(v.users and not v.package for v in submission.violations)
         allowed = openly or policy == "any"
         return LoadedSubmission(
-            submission, server, self.names, timeout, file, names, stand_ins, allowed
+            submission, server, self.names, timeout, file, names, stand_ins, allowed, budget
         )
 
     @property

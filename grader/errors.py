@@ -9,5 +9,9 @@ class GraderError(Exception):
     """
 
 
+class GaveWay(GraderError):
+    """A grading has taken so long that others are to be done first."""
+
+
 class GraderFault(GraderError):
     """The grader's own failure: never counted for or against a candidate."""

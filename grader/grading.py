@@ -14,13 +14,15 @@ from grader.addressing import addressed
 from grader.catalogue import DEBUG, GRADED
 from grader.charges import charged
 from grader.check import Check
+from grader.errors import GaveWay
 from grader.gpt2.diagnosis import diagnose, marked, marks, replayed
 from grader.kit import identity
 from grader.merits import Case, Merits
 from grader.results import CheckResult, Diagnosis, Report
 from grader.rubric import SHIPPED, Rubric
 from grader.running import Progress
-from grader.sandbox.client import Server, isolation_of, require_full, start
+from grader.sandbox.client import Budget, Server, isolation_of, require_full, start
+from grader.sandbox.worker.lockdown import BUDGET
 from grader.submission import Submission, UnusableInput, unusable
 from grader.text import clean
 from grader.vocabulary import Policy, Reveal, Status
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from grader.exercises.debug.sheet import Sheet
 
 SEEDS = 10_000  # one below this is drawn where none is given
+_OUT_OF_TIME = (
+    "The submission used up the {:g} seconds that a whole one has: what was not tried by then does "
+    "not pass. --budget gives it more."
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Options:
     is not beside the submission; only: the class or function that alone is judged;
     sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet;
     jobs: how many parts at a time, and first: the class that is judged before others, where that
-    makes no difference, of which nothing shows in the report.
+    makes no difference, of which nothing shows in the report; budget: seconds for the whole;
+    patience: seconds after which it gives way to others, 0: it does not.
     """
 
     exercise: str = "gpt2"
@@ -56,6 +63,8 @@ class Options:
     reveal: Reveal = "symptoms"
     jobs: int = 1
     first: str = ""
+    budget: float = BUDGET
+    patience: float = 0.0
 
     def read(
         self,
@@ -99,6 +108,7 @@ class Options:
             self.only,
             self.jobs,
             self.first,
+            Budget(min(self.budget, self.patience or self.budget)),
         )
 
     def checks(self) -> dict[str, Check]:
@@ -156,18 +166,22 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
     if options.untrusted:
         require_full(locked)
     if options.exercise == DEBUG:
+        options = replace(options, patience=0.0)  # several gradings, each with all its time
         from grader.exercises.debug.judge import judge_folder
 
         return judge_folder(submission, options, progress, server)
     if submission.error:
         report = unread(submission, options, submission.error)
     else:
-        with Merits(options.case(submission, server)) as merits:
-            results = merits.judge(progress)
+        case = options.case(submission, server)
+        with Merits(case) as merits:
+            results = merits.judge(_giving_way(progress, case.budget, options.patience))
             results = charged(GRADED[options.exercise], results, merits.own.charges)
             found = diagnose(merits.evidence, results, merits.replaced)
             results = marked(results, found, merits.replaced)
             results = replayed(merits.own, results, merits.replaced)
+            if case.budget.ended:
+                merits.own.advise("budget", _OUT_OF_TIME.format(options.budget))
             report = _report(submission, options, results, found, merits)
     return replace(
         report,
@@ -175,6 +189,17 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
         isolation_mechanisms=locked.mechanisms,
         seconds=time.monotonic() - started,
     )
+
+
+def _giving_way(progress: Progress, budget: Budget, patience: float) -> Progress:
+    """The progress, which raises GaveWay once the time is over, if there is patience at all."""
+
+    def watch(result: CheckResult) -> None:
+        if patience and budget.ended:
+            raise GaveWay(budget.words)
+        progress(result)
+
+    return watch
 
 
 def unread(submission: Submission, options: Options, why: str) -> Report:
@@ -226,6 +251,7 @@ def _report(
         diagnoses=tuple(replace(d, explanation=clean(d.explanation)) for d in diagnoses),
         kit=identity(),
         timeout=options.timeout,
+        budget=options.budget,
         rubric=options.rubric.digest,
         pass_mark=None if options.only else options.rubric.pass_mark,
         base=clean(str(options.base)) if options.base else "",

@@ -23,7 +23,7 @@ from grader.gpt2.models import example
 from grader.results import FOUL, CheckResult, total
 from grader.rubric import Rubric
 from grader.running import Progress, run_checks
-from grader.sandbox.client import CandidateError, LoadedSubmission, Server, WorkerLost
+from grader.sandbox.client import Budget, CandidateError, LoadedSubmission, Server, WorkerLost
 from grader.submission import Submission
 from grader.vocabulary import Policy
 
@@ -40,7 +40,7 @@ class Case:
     """What is judged, and how.
 
     only: the class or function that alone is judged, if not all; jobs: how many parts at a time;
-    first: the class that is judged before others, if it stands on none.
+    first: the class that is judged before others, if it stands on none; budget: of all time.
     """
 
     exercise: Exercise
@@ -53,6 +53,23 @@ class Case:
     only: str = ""
     jobs: int = 1
     first: str = ""
+    budget: Budget = field(default_factory=Budget)
+
+    def subject(
+        self,
+        submission: Submission | None = None,
+        exercise: Exercise | None = None,
+        stand_ins: tuple[str, ...] = (),
+    ) -> LoadedSubmission:
+        """What is asked: the submission, or another in its place."""
+        return (exercise or self.exercise).subject(
+            submission or self.submission,
+            self.server,
+            self.timeout,
+            stand_ins,
+            self.policy,
+            self.budget,
+        )
 
 
 @dataclass
@@ -132,7 +149,7 @@ class Merits:
     ) -> None:
         """The same, on two processors: `later` while what stands before is judged."""
         case, own = self.case, self._on(())
-        subject = case.exercise.subject(case.submission, case.server, case.timeout)
+        subject = case.subject()
         other = Evidence(subject, case.seed, case.policy)
 
         def run(watch: Progress) -> _Results:
@@ -211,10 +228,7 @@ class Merits:
     def _on(self, stand_ins: tuple[str, ...]) -> Evidence:
         """What is known of the submission with these classes replaced."""
         if stand_ins not in self._known:
-            case = self.case
-            subject = case.exercise.subject(
-                case.submission, case.server, case.timeout, stand_ins, case.policy
-            )
+            subject = self.case.subject(stand_ins=stand_ins)
             if self._known:
                 subject.loading.follow(self.own.subject.loading)
             self._known[stand_ins] = self._asked(subject)
@@ -228,9 +242,9 @@ class Merits:
         """Judge an extension on the grader's own gpt2.py, if the candidate's is what is broken."""
         case = self.case
         submission = foundation.on_own(case.submission)
-        if submission is None or not foundation.is_broken(self.own):
+        if submission is None or case.budget.ended or not foundation.is_broken(self.own):
             return
-        evidence = self._asked(wanted.subject(submission, case.server, case.timeout))
+        evidence = self._asked(case.subject(submission, wanted))
         results = run_checks(wanted, evidence, progress, case.rubric)
         parts: dict[str, _Results] = {}
         for result in self._settled(results, wanted, evidence):
@@ -256,7 +270,7 @@ class Merits:
         """Judge a part on stand-ins, as long as that may gain something."""
         for names, stand_ins in self._replacements(part):
             found = self._parts.get(part)
-            if found and not self._may_gain(found, names):
+            if found and (self.case.budget.ended or not self._may_gain(found, names)):
                 return
             evidence = self._on(stand_ins)
             left = [self._parts[name] for name in self._broken(part) if name not in names]

@@ -28,11 +28,10 @@ from grader.api import Report, as_shown
 from grader.catalogue import EXERCISES, Exercise
 from grader.errors import GraderError
 from grader.grading import Options
-from grader.sandbox.client import Limits, Server, start
+from grader.sandbox.client import Server, start
 from grader.submission.text import parsed, without_magics
 
 __all__ = ["check", "load_ipython_extension"]
-_TIMEOUT = 10.0  # seconds for each check
 _MAGIC = "grade"
 
 
@@ -79,7 +78,7 @@ def _graded(cells: Sequence[str], name: str, seed: int | None, base: str | Path 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{exercise.name}.ipynb")
         file.write_text(json.dumps(_notebook(kept[1:])), encoding="utf-8")
-        options = Options(exercise.name, seed, _TIMEOUT, base=beside, only=only)
+        options = Options(exercise.name, seed, base=beside, only=only)
         found = grade_all.grade(file, options, lambda result: None, _server())
     return as_shown(replace(found, path="this notebook", file=file.name))
 
@@ -146,6 +145,6 @@ def _notebook(cells: Sequence[str]) -> dict[str, Any]:
 @cache
 def _server() -> Server:
     """One that stays warm as long as the notebook runs."""
-    server = start(Limits.allowing(_TIMEOUT))
+    server = start()
     atexit.register(server.close)
     return server

@@ -142,8 +142,9 @@ def _minutes(count: float) -> str:
 class Report:
     """Everything that is said about one submission.
 
-    kit: which one graded; timeout: seconds for each check; rubric: which points it went by, ""
-    for the shipped ones; pass_mark: points with which it passes, whatever else fails.
+    kit: which one graded; timeout: seconds for each check, budget: for all together; rubric:
+    which points it went by, "" for the shipped ones; pass_mark: points with which it passes,
+    whatever else fails.
     judged_by: how each part was judged; stand_ins: in place of which classes the grader's own were
     put, for parts for which some were;
     files: what was handed in, by name, as it was; marks: lines of it that may be in question.
@@ -168,6 +169,7 @@ class Report:
     clock: Clock | None = None  # of the session in which it was graded
     kit: str = ""
     timeout: float = 0.0
+    budget: float = 0.0
     rubric: str = ""
     pass_mark: float | None = None
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
@@ -291,6 +293,8 @@ class Report:
             shape["base"] = self.base
         if self.only:
             shape["only"] = self.only
+        if self.budget:
+            shape["budget"] = self.budget
         if self.unreadable:
             shape["unreadable"] = self.unreadable
         if self.clock:

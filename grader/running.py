@@ -77,7 +77,10 @@ def _run(
     """The result of one check. more: whether another group follows."""
     raised: BaseException | None = None
     started = time.perf_counter()
+    budget = evidence.subject.budget
     try:
+        if budget.ended:
+            raise budget.end()
         evidence.subject.enter(group, more=more)
         evidence.subject.start_clock()
         started = time.perf_counter()
@@ -88,6 +91,8 @@ def _run(
         raise
     except BaseException as error:  # each is a result, whatever it is
         raised = error
+    if budget.ended:  # whatever the check made of the questions that were not answered
+        raised = budget.end()
     seconds = time.perf_counter() - started
     printed = clean(evidence.subject.take_printed())
     return replace(_result(check, raised, seconds), printed=printed)

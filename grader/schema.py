@@ -131,6 +131,7 @@ class _ReportRest(TypedDict, total=False):
     pass_mark: float
     base: str
     only: str
+    budget: float
     unreadable: str
     by_hand: ByHandShape
     session: SessionShape
@@ -139,12 +140,12 @@ class _ReportRest(TypedDict, total=False):
 class ReportShape(_ReportRest):
     """Everything that is said about one submission.
 
-    passed: whether the verdict is "pass"; seed: replays the grading; timeout: of each check; kit:
-    which grader; rubric: which points it went by, "" for the shipped ones; undiagnosed: parts that
-    fail for a reason without a name; pass_mark: points that suffice; base: the folder of the
-    exercise that this one builds on, if it was given; only: the class or function that alone was
-    judged; unreadable: why nothing could be looked at; by_hand: what a person decided, in a
-    report of a batch.
+    passed: whether the verdict is "pass"; seed: replays the grading; timeout: of each check, and
+    budget: of all together; kit: which grader; rubric: which points it went by, "" for the shipped
+    ones; undiagnosed: parts that fail for a reason without a name; pass_mark: points that suffice;
+    base: the folder of the exercise that this one builds on, if it was given; only: the class or
+    function that alone was judged; unreadable: why nothing could be looked at; by_hand: what a
+    person decided, in a report of a batch.
     """
 
     schema_version: Literal[1]

@@ -23,12 +23,15 @@ from grader.submission import Submission
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START = "import sys; sys.path[:1] = [{root!r}]; from grader.batch import process; process.main()"
-_SECONDS = 3600.0  # more than any grading takes
 _GOODBYE_SECONDS = 10.0
 
 
 class GraderDied(Exception):
     """The process ended before it answered. The message says how."""
+
+
+class GraderLate(GraderDied):
+    """It was ended, since it had not answered in time."""
 
 
 class Grader:
@@ -39,10 +42,16 @@ class Grader:
         self._lock = threading.Lock()
         self._closed = False
 
-    def grade(self, submission: Submission, options: object) -> Report:
-        """The report. Raises GraderDied, or what grading raised."""
+    def grade(self, submission: Submission, options: object, seconds: float = 3600.0) -> Report:
+        """The report. Raises GraderDied, or what grading raised. seconds: after which it ends."""
         process, questions, answers = self._started()
-        timer = threading.Timer(_SECONDS, process.kill)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(seconds, end)
         timer.start()
         try:
             pickle.dump((submission, options), questions)
@@ -50,6 +59,8 @@ class Grader:
             answer = pickle.load(answers)
         except (OSError, EOFError, pickle.UnpicklingError):
             self._end()
+            if late.is_set():
+                raise GraderLate(f"not done after {seconds:g} seconds") from None
             raise GraderDied(f"the grading process ended with {process.returncode}") from None
         finally:
             timer.cancel()
@@ -108,10 +119,10 @@ def main() -> None:
     submission, options = questions.get()
     gc.freeze()  # what is imported stays: it need not be looked through again and again
     while True:
-        timeout = options.timeout
-        with start(Limits.allowing(timeout)) as server:
+        budget = options.budget
+        with start(Limits.allowing(budget)) as server:
             servers[:] = [server]
-            while options.timeout == timeout:
+            while options.budget == budget:
                 answer: Report | Exception
                 try:
                     answer = judge(submission, options, lambda result: None, server)

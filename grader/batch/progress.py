@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from grader.batch.runner import Step
+from grader.text import clean, shorten
 
+_MAX_NAME = 60  # characters
 _EVERY = 10.0  # seconds between two lines where there is no terminal
 
 
@@ -31,6 +33,9 @@ def shown(console: Console) -> Iterator[Callable[[Step], None]]:
         task = progress.add_task("", total=None, pace="", name="")
 
         def tell(step: Step) -> None:
+            if step.postponed:
+                progress.console.print(_postponed(step), markup=False)
+                return
             seconds = time.monotonic() - started
             progress.update(
                 task,
@@ -48,12 +53,20 @@ def _lines(console: Console, started: float) -> Callable[[Step], None]:
 
     def tell(step: Step) -> None:
         nonlocal last
+        if step.postponed:
+            console.print(_postponed(step), markup=False)
+            return
         now = time.monotonic()
         if now - last >= _EVERY or step.done == step.total:
             last = now
             console.print(f"{step.done} of {step.total}  {pace(step, now - started)}")
 
     return tell
+
+
+def _postponed(step: Step) -> str:
+    """That others go first."""
+    return f"{shorten(clean(step.name), _MAX_NAME)} takes long: moved to the end of the queue"
 
 
 def pace(step: Step, seconds: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from grader.addressing import addressed
 from grader.batch import executors, lookalikes
 from grader.batch.attempts import Take, assigned, people
 from grader.batch.entries import Arrived, Entry, entries
+from grader.batch.process import GraderLate
 from grader.batch.roster import Roster
 from grader.batch.store import Store, letter_of, page_of
 from grader.catalogue import GRADED
-from grader.errors import GraderError
+from grader.errors import GaveWay, GraderError
 from grader.grading import Options, uniform_report
 from grader.kit import identity
 from grader.report import for_candidate, table, table_page
@@ -31,6 +31,7 @@ from grader.submission import Submission, UnusableInput
 _PAUSE = 2.0  # seconds between two tables while a batch goes on
 _SHARE = 30  # and so many times as long as writing one takes
 _TRIES = 2  # of what the grader itself failed at
+_PATIENCE = 60.0  # seconds, after which others are graded first
 _Text = tuple[list[Entry], Submission]  # those that have it, and what is judged
 
 
@@ -63,20 +64,25 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a batch is: so many of all are done, `fresh` of them by this run."""
+    """How far a batch is: so many of all are done, `fresh` of them by this run.
+
+    name: the hand-in that this is about; postponed: whether it was moved to the end of the queue.
+    """
 
     done: int
     fresh: int
     total: int
     name: str = ""
+    postponed: bool = False
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came out of a batch."""
+    """What came out of a batch. postponed: names of what was moved to the end of the queue."""
 
     rows: list[table.Row]
     arrivals: table.Arrivals
+    postponed: tuple[str, ...] = ()
 
 
 def run(order: BatchConfig, told: Callable[[Step], object]) -> Done:
@@ -88,7 +94,13 @@ def run(order: BatchConfig, told: Callable[[Step], object]) -> Done:
         arrived = entries(order.folder, order.out, order.roster)
         store = Store(order.out, order.options)
         desk = _Desk(order, store, arrived)
-        rows = _rows(order, store, list(arrived.entries), desk, told)
+        postponed: list[str] = []
+
+        def tell(step: Step) -> None:
+            postponed.extend([step.name] if step.postponed else ())
+            told(step)
+
+        rows = _rows(order, store, list(arrived.entries), desk, tell)
         # Twice: looking for look-alikes takes long, and the table is there meanwhile.
         listed = desk.write(rows, None)
         desk.write(rows, _alike(order, arrived.entries))
@@ -97,7 +109,7 @@ def run(order: BatchConfig, told: Callable[[Step], object]) -> Done:
         raise BatchError(f"{where}: cannot be written or read ({error.strerror})") from error
     except (UnusableInput, WeakIsolationError) as error:
         raise BatchError(str(error)) from error
-    return Done(listed, desk.arrivals(0))
+    return Done(listed, desk.arrivals(0), tuple(postponed))
 
 
 @dataclass
@@ -167,33 +179,73 @@ def _rows(
                 (alike, alike[0].read(order.options).anonymized(exercise.file))
                 for alike in waiting.values()
             )
-            fresh = itertools.count(1)
-            for alike, judged, report in _judged(texts, store.options, hands):
+            fresh = 0
+
+            def postpone(text: _Text) -> None:
+                for entry in text[0]:
+                    told(Step(len(rows), fresh, len(found), entry.name, postponed=True))
+
+            queue = _Queue(texts, len(waiting), store.options, hands, postpone)
+            for alike, judged, report in queue.judged():
                 for entry in alike:
+                    fresh += 1
                     own = addressed(report, judged, entry.read(order.options))
-                    take(entry, store.keep(entry.name, own), next(fresh))
+                    take(entry, store.keep(entry.name, own), fresh)
     return rows
 
 
-def _judged(
-    texts: Iterable[_Text], options: Options, hands: executors.Crew
-) -> Iterator[tuple[list[Entry], Submission, Report]]:
-    """Each text with its report, as they come. What the grader failed at is tried once more."""
-    source = iter(texts)
-    running: dict[Future[Report], tuple[_Text, int]] = {}
-    while True:
-        for text in islice(source, hands.width - len(running)):
-            running[hands.executor.submit(executors.work, text[1], options)] = text, 1
-        if not running:
-            return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            text, tries = running.pop(future)
-            report = _report(future, text[1], options)
-            if report.verdict == "internal" and tries < _TRIES:
-                again = hands.executor.submit(executors.work, text[1], options)
-                running[again] = text, tries + 1
-            else:
-                yield *text, report
+@dataclass
+class _Queue:
+    """Texts on their way to those who grade.
+
+    count: of the texts; postpone: is told of one that has taken so long that others go first.
+    """
+
+    texts: Iterator[_Text]
+    count: int
+    options: Options
+    hands: executors.Crew
+    postpone: Callable[[_Text], None]
+    _begun: int = 0
+    _later: deque[_Text] = field(default_factory=deque)
+    _running: dict[Future[Report], tuple[_Text, int]] = field(default_factory=dict)
+
+    def judged(self) -> Iterator[tuple[list[Entry], Submission, Report]]:
+        """Each text with its report, as they come. What the grader failed at is tried once more."""
+        while True:
+            while len(self._running) < self.hands.width and self._submit():
+                pass
+            if not self._running:
+                return
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                text, tries = self._running.pop(future)
+                if not future.cancelled() and isinstance(future.exception(), GaveWay):
+                    self._later.append(text)
+                    self.postpone(text)
+                    continue
+                report = _report(future, text[1], self.options)
+                if report.verdict == "internal" and tries < _TRIES:
+                    self._start(text, self.options, tries + 1)
+                else:
+                    yield *text, report
+
+    def _submit(self) -> bool:
+        """Begin with the next one, if there is one."""
+        text = next(self.texts, None)
+        if text is not None:
+            self._begun += 1
+            others = self._begun < self.count and self.count > self.hands.width
+            patience = min(_PATIENCE, self.options.budget) if others else 0.0
+            self._start(text, replace(self.options, patience=patience), 1)
+        elif self._later:
+            self._start(self._later.popleft(), self.options, 1)
+        else:
+            return False
+        return True
+
+    def _start(self, text: _Text, options: Options, tries: int) -> None:
+        future = self.hands.executor.submit(executors.work, text[1], options)
+        self._running[future] = text, tries
 
 
 def _report(future: Future[Report], submission: Submission, options: Options) -> Report:
@@ -202,6 +254,8 @@ def _report(future: Future[Report], submission: Submission, options: Options) ->
         return future.result()
     except (WeakIsolationError, UnusableInput):
         raise  # these hold for all
+    except GraderLate as late:
+        return uniform_report(submission, options, "timeout", f"grading it was {late}")
     except Exception as error:
         message = f"the grader failed: {type(error).__name__}: {error}"
         return uniform_report(submission, options, "internal", message)
@@ -226,6 +280,7 @@ def facts_of(options: Options) -> dict[str, Any]:
         "seed": options.seed,
         "policy": options.policy,
         "timeout": options.timeout,
+        "budget": options.budget,
         "rubric": options.points_by,
         "kit": identity(),
     }

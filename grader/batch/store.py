@@ -73,6 +73,7 @@ class Store:
             "seed": self.options.seed,
             "policy": self.options.policy,
             "timeout": self.options.timeout,
+            "budget": self.options.budget,
             "rubric": self.options.points_by,
             "kit": identity(),
         }

@@ -37,7 +37,7 @@ def scorecard(path: Path, how: How, html_file: Path) -> None:
 
     options = how.options(path)
     try:
-        with start(Limits.allowing(how.timeout)) as server:
+        with start(Limits.allowing(how.budget)) as server:
             report = grade(path, options, server=server)
         card.write(report, session.find(path, warn), options.sheet, html_file)
     except UnusableInput as error:

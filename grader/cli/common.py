@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from grader.files import SESSION_FILE
+from grader.sandbox.worker.lockdown import BUDGET
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +52,7 @@ class How:
     seed: int | None
     policy: Policy
     timeout: float
+    budget: float
     rubric_file: Path | None
     base: Path | None
     names: tuple[str, ...] = ()
@@ -83,7 +85,8 @@ class How:
             unusable(str(error))
         rubric = rubric.mapped(_pairs(self.names, exercise))
         how = self.seed, self.timeout, self.policy, untrusted, rubric, self.base
-        return Options(exercise, *how, sheet=sheet(self.sheet_file), reveal=self.reveal)
+        planted = sheet(self.sheet_file)
+        return Options(exercise, *how, sheet=planted, reveal=self.reveal, budget=self.budget)
 
 
 def sheet(file: Path | None) -> Sheet | None:
@@ -163,6 +166,13 @@ _HOW = (
         default=10.0,
         show_default=True,
         help="Seconds for each check.",
+    ),
+    click.option(
+        "--budget",
+        type=click.FloatRange(1),
+        default=BUDGET,
+        show_default=True,
+        help="Seconds for all checks of an exercise together, two thirds of them at work.",
     ),
     click.option(
         "--rubric",

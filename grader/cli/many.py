@@ -121,6 +121,7 @@ def batch(
         ("passed over", done.arrivals.passed_over),
         ("handed in nothing", [str(person) for person in done.arrivals.people.missing]),
         ("of unknown people", done.arrivals.people.unknown),
+        ("took long, and went to the end of the queue", done.postponed),
         ("decided by hand", [row.name for row in done.rows if row.by_hand]),
     ):
         if names:

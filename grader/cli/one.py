@@ -95,7 +95,7 @@ def grade(
     gc.disable()  # what is imported stays: it need not be looked through again and again
     from grader.sandbox.server import Limits, start
 
-    with start(Limits.allowing(how.timeout)) as server:
+    with start(Limits.allowing(how.budget)) as server:
         from grader.ahead import processors
         from grader.grade_all import grade as run
         from grader.interrupts import noted
@@ -215,7 +215,7 @@ def watch(
     """
     from grader.sandbox.server import Limits, start
 
-    with start(Limits.allowing(how.timeout)) as server:
+    with start(Limits.allowing(how.budget)) as server:
         import secrets
 
         from grader import session

@@ -5,6 +5,7 @@ A `Server` makes workers, `Worker` holds one conversation with a deadline on eve
 """
 
 from grader.errors import GraderFault
+from grader.sandbox.client.budget import Budget
 from grader.sandbox.client.faults import NOT_FINITE, CandidateError, Fault, WorkerLost
 from grader.sandbox.client.isolation import (
     Isolation,
@@ -21,6 +22,7 @@ from grader.sandbox.worker.lockdown import Limits
 __all__ = [
     "GRADERS_OWN",
     "NOT_FINITE",
+    "Budget",
     "CandidateError",
     "Fault",
     "GraderFault",

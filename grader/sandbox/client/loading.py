@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.sandbox.client.budget import Budget
 from grader.sandbox.client.faults import CandidateError, Fault, WorkerLost
 from grader.sandbox.client.printed import Printed
 from grader.sandbox.client.worker import CpuAwareDeadline, Worker
@@ -38,9 +39,11 @@ class Loading:
         base_classes: Sequence[str],
         stand_ins: Collection[str] = (),
         ready_made_too: bool = False,
+        budget: Budget | None = None,
     ) -> None:
         self._submission = submission
         self._server = server
+        self._budget = budget or Budget()
         self._classes = {
             "classes": list(classes),
             "base": base,
@@ -68,7 +71,7 @@ class Loading:
         Raises WorkerLost or CandidateError. How it is imported is settled with the first worker.
         """
         while True:
-            worker = Worker(self._server)
+            worker = Worker(self._server, self._budget)
             if not self._settled:
                 worker.printed = self.printed
             try:
@@ -116,6 +119,8 @@ class Loading:
         """Whether there is another way to import it, which is then tried."""
         self._changes += 1
         if self._settled or self._changes > _MOST_CHANGES or fault.status in ("protocol", "todo"):
+            return False
+        if self._budget.ended:
             return False
         if fault.missing and fault.missing not in self.missing:
             self.missing.append(fault.missing)

@@ -13,6 +13,7 @@ import numpy as np
 from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import calls
+from grader.sandbox.client.budget import Budget
 from grader.sandbox.client.exchange import Merges, Packer, RemoteRef
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.loading import Loading
@@ -41,16 +42,25 @@ class LoadedSubmission:
         base_classes: Sequence[str] = (),
         stand_ins: Collection[str] = (),
         ready_made_too: bool = False,
+        budget: Budget | None = None,
     ) -> None:
         """Take classes (or functions) from the main file; base_classes from `base`, if it is among
         the files; stand_ins: those for which the grader's own stand in; ready_made_too: whether it
-        may use torch's own Transformers.
+        may use torch's own Transformers; budget: of all time (default: without end).
         """
         self.submission = submission
+        self.budget = budget or Budget()
         self.classes = tuple(classes)
         below = base if base in submission.files else None
         self.loading = Loading(
-            submission, server, classes, below, base_classes, stand_ins, ready_made_too
+            submission,
+            server,
+            classes,
+            below,
+            base_classes,
+            stand_ins,
+            ready_made_too,
+            self.budget,
         )
         self._base_classes = tuple(base_classes)
         self.stand_ins = tuple(sorted(stand_ins))

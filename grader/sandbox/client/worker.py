@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import loops
+from grader.sandbox.client.budget import Budget
 from grader.sandbox.client.faults import CandidateError, Fault, WorkerLost
 from grader.sandbox.client.printed import Printed
 from grader.sandbox.server.start import Server
@@ -58,11 +59,11 @@ class CpuAwareDeadline(wire.Deadline):
     """A deadline for a worker that a busy machine keeps from working.
 
     When its seconds are over and it has not used as much of its processor, it goes on as long as
-    it does work, up to _PATIENCE times as long.
+    it does work, up to _PATIENCE times as long, and never beyond the budget of the whole.
     """
 
     def __init__(self, seconds: float, worker: Worker, used_before: float, allowed: float) -> None:
-        super().__init__(seconds)
+        super().__init__(min(seconds, worker.budget.left))
         self._worker = worker
         self._used_up = used_before + allowed
         self._last = used_before
@@ -74,22 +75,31 @@ class CpuAwareDeadline(wire.Deadline):
         working = used > self._last + _SLICE_WORK
         self._last = used
         self._slices -= 1
-        return _SLICE if working and used < self._used_up and self._slices >= 0 else 0.0
+        if not working or used >= self._used_up or self._slices < 0:
+            return 0.0
+        return min(_SLICE, self._worker.budget.left)
 
 
 class Worker:
     """A worker that has loaded a submission. After a WorkerLost it is no longer `alive`.
 
     folder, files: where the submission is said to be, and its texts; printed: what it has printed,
-    as it came.
+    as it came; budget: of the submission, for all its workers.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, budget: Budget | None = None) -> None:
         self._server = server
+        self.budget = budget or Budget()
+        self._account = self.budget.account()
         self.folder = ""
         self.files: Mapping[str, bytes] = {}
         self.printed = Printed()
+        if not self.budget.left:
+            raise self.budget.end()
+        started = time.monotonic()
         self._handle, self._connection = server.fork()
+        if server.SLOW:
+            self.budget.give(time.monotonic() - started)
         self.alive = True
         self._numbers = 0  # in all models that it has described
 
@@ -102,12 +112,19 @@ class Worker:
         **header: Any,
     ) -> tuple[dict[str, Any], list[Values]]:
         """Ask a question. Raises CandidateError, or WorkerLost after ending the worker."""
+        if not self.budget.left:
+            self.close()
+            raise self.budget.end()
         started = time.monotonic()
         message = wire.Message({"ask": question, **header}, tuple(pack(array) for array in arrays))
         try:
             wire.send(self._connection, message, deadline)
             answer = wire.receive(self._connection, deadline)
         except wire.DeadlineError:
+            self.processor_seconds()
+            if not self.budget.left:
+                self.close()
+                raise self.budget.end() from None
             waited = time.monotonic() - started
             told = self._where()
             raise self._lost("timeout", f"no answer within {waited:.1f} seconds", told) from None
@@ -125,7 +142,9 @@ class Worker:
 
     def processor_seconds(self) -> float:
         """What it has used of its processor; 0 where that is not known."""
-        return self._server.processor_seconds(self._handle) if self.alive else 0.0
+        used = self._server.processor_seconds(self._handle) if self.alive else 0.0
+        self.budget.used(self._account, used)
+        return used
 
     def close(self, dying: bool = False) -> int | None:
         """End the worker; its exit code, or None if it is `dying` and yet has to be killed."""
@@ -133,7 +152,9 @@ class Worker:
             return 0
         self.alive = False
         self._connection.close()
-        return self._server.end(self._handle, dying)
+        code, used = self._server.end(self._handle, dying)
+        self.budget.used(self._account, used)
+        return code
 
     def expect_bearable(self, numbers: int, name: str) -> None:
         """Raise CandidateError once the models of this worker have more numbers than the grader

@@ -45,6 +45,8 @@ class ForkServer:
     without: mechanisms of the lock-down not to use, for tests and measurements.
     """
 
+    SLOW = False  # to give a worker
+
     def __init__(self, limits: Limits, without: Collection[str] = ()) -> None:
         self._limits = limits
         self._without = tuple(without)
@@ -85,7 +87,7 @@ class ForkServer:
         with theirs:
             try:
                 socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
-                pid, _ = self._reply()
+                pid, _, _ = self._reply()
                 if pid == NO_WORKER:
                     raise GraderFault("the machine gives the grader no more processes")
             except (OSError, GraderFault) as error:
@@ -101,35 +103,41 @@ class ForkServer:
         self._ready = False
         self._start((bubblewrap.command() if self._wrapped else None) or [])
 
-    def end(self, handle: int, dying: bool = False) -> int | None:
-        """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it.
+    def end(self, handle: int, dying: bool = False) -> tuple[int | None, float]:
+        """End a worker; its exit code as `os.waitstatus_to_exitcode` gives it, and the seconds
+        that it used of its processor.
 
-        dying: let it end by itself; None if it does not.
+        dying: let it end by itself; no exit code if it does not.
         """
         with self._one_at_a_time:
             pid = self._pids.pop(handle, None)
             if pid is None:
-                return -signal.SIGKILL  # with the server that had it
-            status = self._told(REAP, -pid if dying else pid, STILL_ALIVE)
-        return None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
+                return -signal.SIGKILL, 0.0  # with the server that had it
+            status, used = self._told(REAP, -pid if dying else pid, (STILL_ALIVE, 0))
+        code = None if status == STILL_ALIVE else os.waitstatus_to_exitcode(status)
+        return code, used / 1e9
 
     def processor_seconds(self, handle: int) -> float:
         """What a worker has used of its processor."""
         with self._one_at_a_time:
-            return self._told(USED, self._pids.get(handle), 0) / 1e9
+            return self._told(USED, self._pids.get(handle), (0, 0))[1] / 1e9
 
     def ask_where(self, handle: int) -> None:
         """Let a worker write on its connection where it is, in place of an answer."""
         with self._one_at_a_time:
-            self._told(WHERE, self._pids.get(handle), 0)
+            self._told(WHERE, self._pids.get(handle), (0, 0))
 
-    def _told(self, command: bytes, number: int | None, otherwise: int) -> int:
-        """What the server says of a worker; `otherwise` if it has gone, as it will be found."""
+    def _told(
+        self, command: bytes, number: int | None, otherwise: tuple[int, int]
+    ) -> tuple[int, int]:
+        """What the server says of a worker: its exit status, and nanoseconds; `otherwise` if it
+        has gone, as it will be found.
+        """
         if number is None:
             return otherwise
         with contextlib.suppress(OSError, GraderFault):
             self._control.sendall(COMMAND.pack(command, number))
-            return self._reply()[1]
+            return self._reply()[1:]
         return otherwise
 
     def __enter__(self) -> ForkServer:
@@ -169,7 +177,7 @@ class ForkServer:
             self._reply()
         self._ready = True
 
-    def _reply(self) -> tuple[int, int]:
+    def _reply(self) -> tuple[int, int, int]:
         self._control.settimeout(_START_SECONDS)
         data = b""
         with contextlib.suppress(OSError):
@@ -180,8 +188,8 @@ class ForkServer:
                 data += part
         if len(data) < REPLY.size:
             raise GraderFault(f"the fork server did not answer. {self._last_words()}")
-        pid, status = REPLY.unpack(data)
-        return pid, status
+        pid, status, used = REPLY.unpack(data)
+        return pid, status, used
 
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -33,6 +33,8 @@ class SpawnServer:
     without: mechanisms of the lock-down not to use, for tests.
     """
 
+    SLOW = True  # to give a worker
+
     def __init__(self, limits: Limits, without: Collection[str] = ()) -> None:
         self._limits = limits
         self._without = list(without)
@@ -66,14 +68,17 @@ class SpawnServer:
         self._next = self._spawn()
         return process.pid, connection
 
-    def end(self, pid: int, dying: bool = False) -> int | None:
-        """End a worker; its exit code. dying: let it end by itself; None if it does not."""
+    def end(self, pid: int, dying: bool = False) -> tuple[int | None, float]:
+        """End a worker; its exit code, and nothing of its processor time, which is not known here.
+
+        dying: let it end by itself; no exit code if it does not.
+        """
         process, code = self._workers.pop(pid), None
         if dying:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(_DYING_SECONDS)
         _kill(process)
-        return code if dying else process.returncode
+        return (code if dying else process.returncode), 0.0
 
     def ask_where(self, pid: int) -> None:
         """Nothing: these workers tell nothing of where they are."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import math
 import os
 import signal
 import socket
@@ -25,6 +26,8 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]  # tested for before use
 
 MECHANISMS = ("landlock", "seccomp", "rlimits", "capabilities", "namespaces", "bubblewrap")
+BUDGET = 180.0  # seconds that one submission may take in all
+PROCESSOR_SHARE = 2 / 3  # of these, that many at work
 _MAX_DESCRIPTORS = 64
 _MAX_THREADS = 256  # on top of what this user runs anyway
 
@@ -41,9 +44,9 @@ class Limits:
     cpu_seconds: int = 120
 
     @classmethod
-    def allowing(cls, seconds: float) -> Limits:
-        """Limits under which each check of a group may take this long."""
-        return cls(cpu_seconds=max(cls.cpu_seconds, int(20 * seconds)))
+    def allowing(cls, budget: float) -> Limits:
+        """Limits under which one worker may take all that a submission may take."""
+        return cls(cpu_seconds=max(math.ceil(budget * PROCESSOR_SHARE), 1))
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,18 @@ import struct
 import sys
 import time
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from grader.sandbox.worker import lockdown
+
+if TYPE_CHECKING:
+    from resource import struct_rusage  # which Windows does not have
 
 # A command: one letter and a number. `F` comes with a descriptor, the others with a worker's pid
 # (`R` with its negative to let it end by itself first).
 COMMAND = struct.Struct("<cq")
-# A reply: a pid, and an exit status as `os.waitpid` gives it or nanoseconds.
-REPLY = struct.Struct("<qq")
+# A reply: a pid, an exit status as `os.waitpid` gives it, and nanoseconds of the processor.
+REPLY = struct.Struct("<qqq")
 FORK, REAP, USED, WHERE = b"F", b"R", b"U", b"W"
 WHERE_SIGNAL = signal.SIGUSR1  # at which a worker tells where it is
 NO_WORKER = -1  # in place of a pid: there is no process to be had
@@ -49,7 +53,7 @@ def main(
     plan = lockdown.prepare(limits, without, found)
     gc.freeze()
     gc.enable()
-    control.sendall(REPLY.pack(os.getpid(), 0))
+    control.sendall(REPLY.pack(os.getpid(), 0, 0))
     workers: set[int] = set()
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
@@ -62,16 +66,16 @@ def main(
                 _become_worker(socket.socket(fileno=descriptors[0]), plan, answerer)
             os.close(descriptors[0])
             workers |= {pid} - {NO_WORKER}
-            control.sendall(REPLY.pack(pid, 0))
+            control.sendall(REPLY.pack(pid, 0, 0))
         elif letter == REAP and abs(number) in workers:
             workers.discard(abs(number))
-            control.sendall(REPLY.pack(abs(number), _end(abs(number), number < 0)))
+            control.sendall(REPLY.pack(abs(number), *_end(abs(number), number < 0)))
         elif letter == USED and number in workers:
-            control.sendall(REPLY.pack(number, _processor_time(number)))
+            control.sendall(REPLY.pack(number, 0, _processor_time(number)))
         elif letter == WHERE and number in workers:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(number, WHERE_SIGNAL)
-            control.sendall(REPLY.pack(number, 0))
+            control.sendall(REPLY.pack(number, 0, 0))
     for pid in workers:
         _end(pid, False)
     with contextlib.suppress(OSError):
@@ -124,19 +128,23 @@ def _processor_time(pid: int) -> int:
         return 0  # it has just ended
 
 
-def _end(pid: int, dying: bool) -> int:
-    """Kill a worker and whatever it started in its session; its exit status.
+def _end(pid: int, dying: bool) -> tuple[int, int]:
+    """Kill a worker and whatever it started in its session; its exit status, and nanoseconds.
 
     dying: give it the time to end by itself, to learn how it did. STILL_ALIVE if it does not.
     """
     deadline = time.monotonic() + (_DYING_SECONDS if dying else 0)
     while dying and time.monotonic() < deadline:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return status
+            return status, _nanoseconds(used)
         time.sleep(0.001)
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
-    return STILL_ALIVE if dying else status
+    _, status, used = os.wait4(pid, 0)
+    return STILL_ALIVE if dying else status, _nanoseconds(used)
+
+
+def _nanoseconds(used: struct_rusage) -> int:
+    return int((used.ru_utime + used.ru_stime) * 1e9)

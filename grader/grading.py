@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 SEEDS = 10_000  # one below this is drawn where none is given
 _OUT_OF_TIME = (
-    "The submission used up the {:g} seconds that a whole one has: what was not tried by then does "
-    "not pass. --budget gives it more."
+    "The submission used up the {:g} seconds that a whole one has, of which it was at work for "
+    "{:.0f}: what was not tried by then does not pass. --budget gives it more."
 )
 
 
@@ -181,7 +181,9 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
             results = marked(results, found, merits.replaced)
             results = replayed(merits.own, results, merits.replaced)
             if case.budget.ended:
-                merits.own.advise("budget", _OUT_OF_TIME.format(options.budget))
+                merits.own.advise(
+                    "budget", _OUT_OF_TIME.format(options.budget, case.budget.at_work)
+                )
             report = _report(submission, options, results, found, merits)
     return replace(
         report,

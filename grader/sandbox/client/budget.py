@@ -40,7 +40,7 @@ class Budget:
     @property
     def left(self) -> float:
         """Seconds of wall time, none of them once the processor time is used up."""
-        if self.ended or sum([*self._processor.values()]) >= self.seconds * PROCESSOR_SHARE:
+        if self.ended or self.at_work >= self.seconds * PROCESSOR_SHARE:
             return 0.0
         return max(self.seconds - (self._now() - self._started), 0.0)
 
@@ -52,6 +52,11 @@ class Budget:
         """Nothing is asked any more; what to raise."""
         self.ended = True
         return WorkerLost("timeout", self.words, cause="")
+
+    @property
+    def at_work(self) -> float:
+        """Seconds of processor time used so far."""
+        return sum([*self._processor.values()])
 
     @property
     def words(self) -> str:

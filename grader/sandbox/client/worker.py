@@ -40,6 +40,7 @@ def unpack(array: wire.Array) -> Values:
 
 GRADERS_OWN = "the grader's own code"  # begins what is told of a slip in the worker's
 _PATIENCE = 5.0
+_IDLE = 0.2  # of the time allowed
 _MOST_NUMBERS = 1 << 25  # in the models of one worker
 _TELLING_SECONDS = 0.5  # for a worker to tell where it is
 _REST_SECONDS = 0.05  # for more of that
@@ -59,7 +60,8 @@ class CpuAwareDeadline(wire.Deadline):
     """A deadline for a worker that a busy machine keeps from working.
 
     When its seconds are over and it has not used as much of its processor, it goes on as long as
-    it does work, up to _PATIENCE times as long, and never beyond the budget of the whole.
+    it does work, up to _PATIENCE times as long, and never beyond the budget of the whole. Now and
+    then a machine gives it nothing: so long may it seem to do nothing.
     """
 
     def __init__(self, seconds: float, worker: Worker, used_before: float, allowed: float) -> None:
@@ -68,6 +70,7 @@ class CpuAwareDeadline(wire.Deadline):
         self._used_up = used_before + allowed
         self._last = used_before
         self._slices = round((_PATIENCE - 1) * allowed / _SLICE)
+        self._idle = round(_IDLE * allowed / _SLICE)  # of these
 
     def more(self) -> float:
         """One more slice, if in the one before some work was done."""
@@ -75,7 +78,8 @@ class CpuAwareDeadline(wire.Deadline):
         working = used > self._last + _SLICE_WORK
         self._last = used
         self._slices -= 1
-        if not working or used >= self._used_up or self._slices < 0:
+        self._idle -= not working
+        if self._idle < 0 or used >= self._used_up or self._slices < 0:
             return 0.0
         return min(_SLICE, self._worker.budget.left)
 

@@ -94,7 +94,7 @@ def _new(exercise: str, fates: Sequence[Fixed], rest: Report) -> tuple[str, ...]
 def _wrong_where_it_was(one: Planted, sheet: Sheet, rest: Report) -> bool:
     """Whether something fails in the part of the exercise that a plant was planted in."""
     exercise = EXERCISES[one.plant.exercise]
-    modules = exercise.judged_in.get(_definition(one, sheet), ())
+    modules = exercise.judged_in.get(definition(sheet.planted[one.plant.file], one.line), ())
     failing = {result.id for result in rest.results if result.failed}
     checks = exercise.checks().items()
     return not modules or any(
@@ -102,10 +102,9 @@ def _wrong_where_it_was(one: Planted, sheet: Sheet, rest: Report) -> bool:
     )
 
 
-def _definition(one: Planted, sheet: Sheet) -> str:
-    """The class or function at the top of its file that holds a plant."""
-    found = _definitions(sheet.planted[one.plant.file])
-    return next((name for name, lines in found.items() if one.line in lines), "")
+def definition(text: str, line: int) -> str:
+    """The class or function at the top of a text that holds a line; "" if none does."""
+    return next((name for name, lines in _definitions(text).items() if line in lines), "")
 
 
 def _definitions(text: str) -> dict[str, range]:

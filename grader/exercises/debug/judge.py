@@ -100,6 +100,7 @@ def graded(
     files: Mapping[str, str],
     options: Options,
     server: Server,
+    progress: Progress = lambda result: None,
 ) -> Report:
     """The report on one exercise of a folder, with the grader's own gpt2.py below it."""
     file = FILES[exercise]
@@ -109,7 +110,7 @@ def graded(
     read = _read(files, exercise, file)
     judged = read.anonymized(EXERCISES[exercise].file)
     alone = replace(options, exercise=exercise, sheet=None)
-    return addressed(judge(judged, alone, lambda result: None, server), judged, read)
+    return addressed(judge(judged, alone, progress, server), judged, read)
 
 
 def _read(files: Mapping[str, str], exercise: str, file: str) -> Submission:

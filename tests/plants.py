@@ -28,6 +28,7 @@ from grader.running import Stopped
 from grader.sandbox.client import Server
 
 SEED = 1
+_PATIENCE = 120.0  # seconds for each check: other work may go first
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _digest(*texts: str) -> str:
 def _graded(exercise: str, text: str, server: Server, only: str = "") -> Report:
     """On one file: what lies beside it makes no difference. A draw comes back to the same texts."""
     files = {FILES[exercise]: text}
-    return graded(exercise, files, Options(exercise, SEED, only=only), server)
+    return graded(exercise, files, Options(exercise, SEED, _PATIENCE, only=only), server)
 
 
 def report_on(exercise: str, files: dict[str, str], server: Server) -> Report:
@@ -180,7 +181,11 @@ def _first_failure(exercise: str, text: str, only: str, server: Server) -> Check
     for name in dict.fromkeys((only, "")):
         try:
             graded(
-                exercise, {FILES[exercise]: text}, Options(exercise, SEED, only=name), server, look
+                exercise,
+                {FILES[exercise]: text},
+                Options(exercise, SEED, _PATIENCE, only=name),
+                server,
+                look,
             )
         except Stopped:
             return found[0]

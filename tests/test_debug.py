@@ -102,6 +102,7 @@ def test_a_draw_holds_each_of_its_plants(seed: int) -> None:
     puzzle = draw(Wanted(), seed)
     texts = puzzle.planted
     assert len({one.plant.topic for one in puzzle.sets}) == len(puzzle.sets) == 4
+    assert len({one.plant.symptom for one in puzzle.sets}) == 4
     for one in puzzle.sets:
         file = one.plant.file
         fixed = repaired(texts[file], one.hunks)
@@ -144,8 +145,10 @@ def test_topics_that_were_missed_come_up_first() -> None:
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        (Wanted(only=("no-such-bug",)), "there is no plant no-such-bug"),
-        (Wanted(over=("pretrained",)), "over gpt2, training"),
+        (Wanted(only=("mask-non",)), "mask-non is no bug of the catalogue. Did you mean mask-none"),
+        (Wanted(only=("head-missing",)), "head-missing cannot be planted. Did you mean"),
+        (Wanted(over=("traning",)), "over traning. Did you mean training"),
+        (Wanted(over=("zz",)), "over zz. Expected classification, generation, "),
         (Wanted(12, "easy", ("classification",)), "expected 12 bugs of level easy"),
         (Wanted(only=("no-scale", "scale-embed-dim")), "no text can hold all"),
     ],
@@ -205,12 +208,41 @@ def test_what_is_wrong_in_another_way_is_told(sheet: Sheet) -> None:
 
 
 def test_new_bugs_are_told(sheet: Sheet) -> None:
-    texts = {**sheet.planted, "gpt2.py": sheet.clean["gpt2.py"]}
+    texts = {**sheet.planted, "gpt2.py": sheet.clean["gpt2.py"] + "# more\n"}
     found = outcome("gpt2", sheet, texts, report("post-norm"), lambda text: report("post-norm"))
     assert {f.fate for f in found.plants} == {"fixed"}
     assert found.new == ("post-norm",)
     anonymized = outcome("gpt2", sheet, texts, report(""), lambda text: report(""))
     assert anonymized.new == ("attention.scale fails",)
+
+
+def test_what_is_changed_elsewhere_is_not_held_against_a_fix(sheet: Sheet) -> None:
+    one = next(p for p in sheet.plants if p.plant.slug == "mask-none")
+    fixed = repaired(sheet.planted["gpt2.py"], one.hunks).splitlines()
+    fixed[one.hunks[0].start] += "  # fixed"
+    texts = {**sheet.planted, "gpt2.py": "\n".join(["# new", *fixed]) + "\n"}
+
+    def graded(text: str) -> Report:
+        return report("post-norm") if "# new" in text else report()
+
+    found = outcome("gpt2", sheet, texts, report("relu"), graded)
+    fates = {f.planted.plant.slug: f.fate for f in found.plants}
+    assert fates == {"mask-none": "fixed", "no-scale": "not fixed", "relu": "not fixed"}
+    assert found.new == ("post-norm",)
+
+
+def test_a_bug_that_is_made_up_for_elsewhere_is_fixed(sheet: Sheet) -> None:
+    texts = {**sheet.planted, "gpt2.py": "# for relu\n" + sheet.planted["gpt2.py"]}
+    one = next(p for p in sheet.plants if p.plant.slug == "relu")
+
+    def graded(text: str) -> Report:
+        right = ("# for relu" in text) == standing(text, one.hunks)
+        return report() if right else report("silu")
+
+    found = outcome("gpt2", sheet, texts, report("no-scale"), graded)
+    fates = {f.planted.plant.slug: f.fate for f in found.plants}
+    assert fates == {"mask-none": "not fixed", "no-scale": "not fixed", "relu": "fixed"}
+    assert found.new == ()
 
 
 def test_lines_are_counted_and_what_is_rewritten_is_told() -> None:
@@ -285,6 +317,9 @@ def test_options_that_do_not_fit_are_told(tmp_path: Path, command: Run) -> None:
     assert "--exercise debug" in done.stderr
     done = command("start", tmp_path / "w", "--exercise", "debug", "--daily", "--bugs", "2")
     assert done.returncode == 2
+    done = command("start", tmp_path / "w", "--exercise", "debug", "--only", ",")
+    assert done.returncode == 2
+    assert "expected one name" in done.stderr
     assert not (tmp_path / "w").exists()
 
 

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 _MINUTES = 40.0
 
 
-def _listed(context: click.Context, parameter: click.Parameter, typed: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in typed.split(",") if part.strip())
+def _listed(
+    context: click.Context, parameter: click.Parameter, typed: str | None
+) -> tuple[str, ...]:
+    if typed is None:
+        return ()
+    names = dict.fromkeys(part.strip() for part in typed.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter("expected one name, or several with commas between them.")
+    return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,7 @@ _OPTIONS = (
         metavar="NAME,…",
         help="debug: the exercises whose code they are planted in.",
     ),
-    click.option(
-        "--only", callback=_listed, default="", metavar="BUG,…", help="debug: plant just these."
-    ),
+    click.option("--only", callback=_listed, metavar="BUG,…", help="debug: plant just these."),
     click.option("--seed", "draw_seed", type=click.IntRange(0), help="debug: draw the same again."),
     click.option("--daily", is_flag=True, help="debug: the puzzle of today, everybody's."),
     click.option(

@@ -101,8 +101,8 @@ def main() -> None:
     drawn = {draw_key(seed, Wanted()): partial(_faults, seed) for seed in range(given.draws)}
     with ProcessPoolExecutor(given.jobs) as pool:
         for what, work in {
-            "clean texts pass": clean,
             "pairs of plant and text named first": named,
+            "clean texts pass": clean,
             "draws of four told right": drawn,
         }.items():
             print(said(what, run(pool, record, work), work), flush=True)

@@ -26,7 +26,8 @@ _CONTRACTS = {
     "over all targets that are not `ignore_index`; AdamW decays parameters of two axes or more "
     "and no others; the schedule is a warm-up in equal parts that reaches the maximum in its last "
     "step, half a cosine, then the floor; a step is that of one batch with all micro-batches in "
-    "it, clipped by the norm of all gradients; an estimate leaves no trace; a sample reads at most "
+    "it, clipped by the norm of all gradients, and gives their mean loss as a `float`; an "
+    "estimate leaves no trace; a sample reads at most "
     "the last `block_size` tokens, applies temperature, then top-k, then top-p, and keeps what "
     "has ended ended",
     "kv_cache.py": "the logits of a whole text, whatever pieces it is read in. A cache that was "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from random import Random
 
+from grader.bugs import CAUSES
 from grader.errors import GraderError
 from grader.exercises.debug.plants import FILES, Hunk, Plant, Text, planted, plants, texts
 
@@ -100,16 +102,21 @@ def draw(wanted: Wanted, seed: int) -> Puzzle:
 
 
 def _check(wanted: Wanted) -> None:
-    if unknown := [slug for slug in wanted.only if slug not in plants()]:
-        raise DrawError(
-            f"there is no plant {', '.join(unknown)}; there is: {', '.join(sorted(plants()))}"
-        )
+    for slug in wanted.only:
+        if slug not in plants():
+            said = "cannot be planted" if slug in CAUSES else "is no bug of the catalogue"
+            raise DrawError(f"--only: {slug} {said}. {_meant(slug, plants())}")
     there = {plant.exercise for plant in plants().values()}
-    if unknown := [name for name in wanted.over if name not in there]:
-        raise DrawError(
-            f"bugs cannot be planted over {', '.join(unknown)}, but over "
-            f"{', '.join(name for name in FILES if name in there)}"
-        )
+    for name in wanted.over:
+        if name not in there:
+            raise DrawError(f"--over: no bugs can be planted over {name}. {_meant(name, there)}")
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """What was probably meant, or what there is."""
+    if near := get_close_matches(name, known, cutoff=0.5):
+        return f"Did you mean {' or '.join(near)}?"
+    return f"Expected {', '.join(sorted(known))}."
 
 
 def _of(wanted: Wanted) -> str:
@@ -158,6 +165,7 @@ def _order(wanted: Wanted, chosen: Mapping[str, Text], rng: Random) -> Sequence[
 def _fits(one: Set, others: Collection[Set]) -> bool:
     return not any(
         one.plant.topic == other.plant.topic
+        or one.plant.symptom == other.plant.symptom
         or (
             one.plant.file == other.plant.file
             and any(a.touches(b) for a in one.hunks for b in other.hunks)

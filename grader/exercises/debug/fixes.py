@@ -6,10 +6,10 @@ import ast
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-from grader.catalogue import EXERCISES
-from grader.exercises.debug.plants import FILES, repaired, restored, standing
+from grader.exercises.debug.plants import FILES, Hunk, planted, repaired, restored, standing
 from grader.exercises.debug.sheet import Planted, Sheet
 from grader.results import Report
 
@@ -44,62 +44,124 @@ def outcome(
     """Tell the fates of an exercise's plants.
 
     report: on the texts as they came; grade_text: gives that on another text in place of the
-    exercise's file. What still stands as it was planted is wrong by itself: it is taken back, and
-    the grader says what is wrong with the rest.
+    exercise's file.
     """
-    plants, text = sheet.of(exercise), texts[FILES[exercise]]
     if report.verdict == "pass":
-        return Outcome(tuple(Fixed(one, "fixed") for one in plants), ())
-    stand = [one for one in plants if standing(text, one.hunks)]
-    rest = report
-    if stand:
-        others = [one for one in sheet.plants if one.plant.file == FILES[exercise]]
-        mended = repaired(
-            text, [h for one in others if standing(text, one.hunks) for h in one.hunks]
-        )
-        rest = report if mended == text else grade_text(mended)
-    fates = [_fate(one, one in stand, text, sheet, rest) for one in plants]
-    return Outcome(tuple(fates), _new(exercise, fates, rest))
+        return Outcome(tuple(Fixed(one, "fixed") for one in sheet.of(exercise)), ())
+    trial = _Trial(exercise, sheet, texts[FILES[exercise]], cache(grade_text))
+    return Outcome(tuple(map(trial.fate, sheet.of(exercise))), trial.new())
 
 
-def _fate(one: Planted, stands: bool, text: str, sheet: Sheet, rest: Report) -> Fixed:
-    if stands:
-        return Fixed(one, "not fixed")
-    if rest.verdict == "pass" or restored(text, one.hunks):
-        return Fixed(one, "fixed")
-    named = _causes(rest)
-    if one.plant.slug in named:
-        return Fixed(one, "not fixed")
-    if not _wrong_where_it_was(one, sheet, rest):
-        return Fixed(one, "fixed")
-    return Fixed(one, "changed", named or ("a bug without a name",))
+@dataclass(frozen=True)
+class _Change:
+    """Lines of the clean text, from start to before end, and what is in their place."""
+
+    start: int
+    end: int
+    new: tuple[str, ...]
+
+    def touches(self, hunk: Hunk) -> bool:
+        """Whether it is about the same lines as a plant, or between the same two."""
+        first, last = hunk.start, hunk.start + len(hunk.old)
+        between = self.start == self.end or first == last
+        common = min(self.end, last) - max(self.start, first)
+        return common >= 0 if between else common > 0
 
 
-def _causes(report: Report) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(d.cause for d in report.diagnoses))
+class _Trial:
+    """Finds out what of a text is wrong, by grading the clean one with some of its changes.
+
+    What still stands as it was planted is wrong by itself, and is taken back in all that follows.
+    """
+
+    def __init__(
+        self, exercise: str, sheet: Sheet, text: str, grade_text: Callable[[str], Report]
+    ) -> None:
+        file = FILES[exercise]
+        there = [one for one in sheet.plants if one.plant.file == file]
+        self._own, self._grade = sheet.of(exercise), grade_text
+        self._clean, self._text = sheet.clean[file], text
+        self._stand = [one for one in there if standing(text, one.hunks)]
+        self._rest = repaired(text, [hunk for one in self._stand for hunk in one.hunks])
+        changes = _changes(self._clean, self._rest)
+        hunks = [hunk for one in there if one not in self._stand for hunk in one.hunks]
+        self._changes = changes
+        self._others = [c for c in changes if not any(c.touches(hunk) for hunk in hunks)]
+
+    @property
+    def _rest_is_right(self) -> bool:
+        return self._rest == self._clean or self._grade(self._rest).verdict == "pass"
+
+    def fate(self, one: Planted) -> Fixed:
+        """What became of a plant."""
+        if one in self._stand:
+            return Fixed(one, "fixed" if self._is_made_up_for(one) else "not fixed")
+        if restored(self._text, one.hunks) or self._rest_is_right:
+            return Fixed(one, "fixed")
+        named = self._causes_in_place_of(one)
+        if one.plant.slug in named:
+            return Fixed(one, "not fixed")
+        into = tuple(name for name in named if name not in {o.plant.slug for o in self._own})
+        return Fixed(one, "changed", into) if into else Fixed(one, "fixed")
+
+    def new(self) -> tuple[str, ...]:
+        """Bugs that are there and that no plant accounts for."""
+        if not self._others or self._rest_is_right:
+            return ()
+        made_up = [one for one in self._own if one in self._stand and self._is_made_up_for(one)]
+        text = _with(self._clean, self._others)
+        return self._causes(planted(text, [hunk for one in made_up for hunk in one.hunks]))
+
+    def _is_made_up_for(self, one: Planted) -> bool:
+        """Whether changes elsewhere put right what stands as it was planted."""
+        if not self._others:
+            return False
+        try:
+            text = planted(_with(self._clean, self._others), one.hunks)
+        except ValueError:
+            return False
+        return self._grade(text).verdict == "pass"
+
+    def _causes_in_place_of(self, one: Planted) -> tuple[str, ...]:
+        """What is wrong with what stands in the place of a plant; nothing if it is right there.
+
+        Lines that make sense with others alone come with their class or function.
+        """
+        own = [c for c in self._changes if any(c.touches(hunk) for hunk in one.hunks)]
+        report = self._grade(text := _with(self._clean, own))
+        if any(result.status == "error" for result in report.results):
+            name = definition(self._clean, one.hunks[0].start + 1)
+            text = _with_definition(self._clean, self._rest, name)
+        return self._causes(text)
+
+    def _causes(self, text: str) -> tuple[str, ...]:
+        report = self._grade(text)
+        if report.verdict == "pass":
+            return ()
+        names = tuple(dict.fromkeys(found.cause for found in report.diagnoses))
+        return names or tuple(f"{r.id} fails" for r in report.results if r.failed)[:1]
 
 
-def _new(exercise: str, fates: Sequence[Fixed], rest: Report) -> tuple[str, ...]:
-    """Bugs that are there and of which no plant accounts for any."""
-    if rest.verdict == "pass":
-        return ()
-    known = {name for fixed in fates for name in fixed.into}
-    known |= {f.planted.plant.slug for f in fates if f.fate == "not fixed"}
-    causes = _causes(rest)
-    if any(fixed.fate == "changed" for fixed in fates) or set(causes) & known:
-        return tuple(name for name in causes if name not in known)
-    return causes or (f"{rest.problems[0][0].check.id} fails" if rest.problems else exercise,)
+def _changes(before: str, after: str) -> list[_Change]:
+    was, now = before.splitlines(), after.splitlines()
+    codes = difflib.SequenceMatcher(None, was, now, False).get_opcodes()
+    return [_Change(i1, i2, tuple(now[j1:j2])) for code, i1, i2, j1, j2 in codes if code != "equal"]
 
 
-def _wrong_where_it_was(one: Planted, sheet: Sheet, rest: Report) -> bool:
-    """Whether something fails in the part of the exercise that a plant was planted in."""
-    exercise = EXERCISES[one.plant.exercise]
-    modules = exercise.judged_in.get(definition(sheet.planted[one.plant.file], one.line), ())
-    failing = {result.id for result in rest.results if result.failed}
-    checks = exercise.checks().items()
-    return not modules or any(
-        check.id in failing for key, check in checks if key.split("::")[0] in modules
-    )
+def _with(text: str, changes: Sequence[_Change]) -> str:
+    lines = text.splitlines()
+    for change in sorted(changes, key=lambda change: -change.start):
+        lines[change.start : change.end] = change.new
+    return "\n".join(lines) + "\n"
+
+
+def _with_definition(text: str, other: str, name: str) -> str:
+    """A text with a class or function as it is in another one; that one if it has none."""
+    here, there = _definitions(text).get(name), _definitions(other).get(name)
+    if here is None or there is None:
+        return other
+    lines = tuple(other.splitlines()[there.start - 1 : there.stop - 1])
+    return _with(text, [_Change(here.start - 1, here.stop - 1, lines)])
 
 
 def definition(text: str, line: int) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hypothesis import given
-
+from grader import draws
 from grader.check import check
 from grader.exercises.gpt2 import common, dropout, gradients, ways
 from grader.gpt2 import sizes
@@ -52,7 +51,7 @@ class Part:
         """Its output has the right shape and dtype."""
 
         @check(f"{self.slug}.shape", self.name, self.points, hints, requirement=requirement)
-        @given(case=cases(sizes.BY_CLASS[self.name], times=times))
+        @draws.given(case=cases(sizes.BY_CLASS[self.name], times=times))
         def test_shape(evidence: Evidence, case: Case) -> None:
             common.check_shape(evidence, self.name, case)
 
@@ -68,7 +67,7 @@ class Part:
         drawn = cases(sizes.BY_CLASS[self.name][:2], times=(3, 4), regimes=(UNIT,))
 
         @check(f"{self.slug}.dropout", self.name, points, hints, examples=3)
-        @given(case=drawn)
+        @draws.given(case=drawn)
         def test_dropout(evidence: Evidence, case: Case) -> None:
             """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
             dropout.check_part(evidence, self.name, case)
@@ -93,7 +92,7 @@ class Part:
         drawn = cases(sizes.BY_CLASS[self.name], times=times, regimes=(UNIT, LARGE))
 
         @check(f"{self.slug}.deterministic", self.name, self.points, hints, 6, requirement)
-        @given(case=drawn)
+        @draws.given(case=drawn)
         def test_deterministic(evidence: Evidence, case: Case) -> None:
             common.check_deterministic(evidence, self.name, case)
 
@@ -115,7 +114,7 @@ class Part:
         drawn = cases(sizes.BY_CLASS[self.name], times=times, regimes=(UNIT,))
 
         @check(f"{self.slug}.gradients", self.name, self.points, hints, examples, requirement)
-        @given(case=drawn)
+        @draws.given(case=drawn)
         def test_gradients(evidence: Evidence, case: Case) -> None:
             gradients.check_gradients(evidence, self.name, case)
 

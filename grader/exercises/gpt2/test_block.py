@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-
+from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import common, dropout, known, larger
 from grader.exercises.gpt2.shared import Part
@@ -238,7 +237,7 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
     ),
     examples=12,
 )
-@given(case=cases(sizes.BLOCK))
+@draws.given(case=cases(sizes.BLOCK))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights and parts, the output is that of GPT-2's block."""
     try:
@@ -268,7 +267,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     ),
     examples=3,
 )
-@given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
+@draws.given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
 def test_dropout(evidence: Evidence, case: Case) -> None:
     """dropout_p is felt in train mode on both branches and does nothing in eval mode."""
     dropout.check_inert(evidence, NAME, case)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
 
+from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import common, larger
 from grader.exercises.gpt2.shared import Part
@@ -43,7 +43,7 @@ test_shape = PART.shape(
         "Linear layers act on the last axis only; nothing may mix axis 0 or 1.",
     ),
 )
-@given(case=SEQUENCES)
+@draws.given(case=SEQUENCES)
 def test_position_wise(evidence: Evidence, case: Case) -> None:
     """The same function is applied at every position, on its own."""
     experiment = evidence.experiment(NAME, case)
@@ -133,7 +133,7 @@ def test_gelu(evidence: Evidence) -> None:
     ),
     examples=2,
 )
-@given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
+@draws.given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
 def test_nonlinear(evidence: Evidence, case: Case) -> None:
     """The output is no linear function of the input."""
     experiment = evidence.experiment(NAME, case)
@@ -164,7 +164,7 @@ def test_nonlinear(evidence: Evidence, case: Case) -> None:
     ),
     examples=20,
 )
-@given(case=cases(sizes.MLP))
+@draws.given(case=cases(sizes.MLP))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's MLP."""
     try:

@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
+from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises.kv_cache.client import Piece, build
 from grader.exercises.kv_cache.common import (
@@ -22,6 +21,7 @@ from grader.exercises.kv_cache.common import (
     cause_of,
     chain,
     model,
+    pieces,
     reading,
     same,
     texts,
@@ -187,7 +187,7 @@ def _in_another(text: Text, dtype: str, convert: bool) -> Counterexample:
     ),
     examples=8,
 )
-@given(text=texts(st.integers(1, 9).map(lambda n: (1,) * n)))
+@draws.given(text=texts(draws.integers(1, 9).map(lambda n: (1,) * n)))
 def test_one_by_one(evidence: Evidence, text: Text) -> None:
     """Token by token, the logits are those of the whole text."""
     _compare(evidence, text)
@@ -204,7 +204,7 @@ def test_one_by_one(evidence: Evidence, text: Text) -> None:
     ),
     examples=8,
 )
-@given(text=texts(st.tuples(st.integers(2, 6), st.just(1), st.just(1))))
+@draws.given(text=texts(draws.tuples(draws.integers(2, 6), draws.just(1), draws.just(1))))
 def test_beginning(evidence: Evidence, text: Text) -> None:
     """After a beginning of several tokens, single ones get the logits of the whole text."""
     _compare(evidence, text)
@@ -222,7 +222,7 @@ def test_beginning(evidence: Evidence, text: Text) -> None:
     ),
     examples=12,
 )
-@given(text=texts(st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)))
+@draws.given(text=texts(draws.lists(draws.integers(1, 4), 4, 2).map(tuple)))
 def test_several(evidence: Evidence, text: Text) -> None:
     """Pieces of any lengths give the logits of the whole text."""
     _compare(evidence, text)
@@ -239,7 +239,7 @@ def test_several(evidence: Evidence, text: Text) -> None:
     ),
     examples=6,
 )
-@given(text=texts(st.tuples(st.integers(1, 3), st.integers(1, 3)), batches=(2, 4)))
+@draws.given(text=texts(pieces(3, 3), batches=(2, 4)))
 def test_batch(evidence: Evidence, text: Text) -> None:
     """Every text of a batch gets the logits that it gets alone."""
     made = model(evidence, text.size)

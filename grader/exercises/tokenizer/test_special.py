@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
+from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import Question, Setup, compare
@@ -68,9 +66,9 @@ def _expect_vocab_size(evidence: Evidence, setup: Setup) -> None:
     )
 
 
-def _with_tokens() -> st.SearchStrategy[str]:
-    token = st.sampled_from(TOKENS)
-    return st.lists(st.one_of(token, token, texts.pieces()), max_size=8).map("".join)
+def _with_tokens() -> draws.Draw[str]:
+    token = draws.sampled_from(TOKENS)
+    return draws.lists(draws.one_of(token, token, texts.pieces()), 8).map("".join)
 
 
 @check(
@@ -84,7 +82,7 @@ def _with_tokens() -> st.SearchStrategy[str]:
     ),
     examples=10,
 )
-@given(text=_with_tokens())
+@draws.given(text=_with_tokens())
 def test_special_ordinary(evidence: Evidence, text: str) -> None:
     """Without allow_special special tokens in a text are text like any other."""
     if usual().right.is_clear(text):
@@ -104,7 +102,7 @@ def test_special_ordinary(evidence: Evidence, text: str) -> None:
     ),
     examples=25,
 )
-@given(text=_with_tokens())
+@draws.given(text=_with_tokens())
 def test_special_allowed(evidence: Evidence, text: str) -> None:
     """With allow_special each becomes its id, and what lies between is encoded by itself."""
     beside = Question(alike(), VALIDATION_SIZE, True)

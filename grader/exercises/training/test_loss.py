@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
+from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises.training.client import differentiate
 from grader.exercises.training.common import imports
@@ -164,14 +163,14 @@ _ABOVE = Case(2, 3, 5, 7, ignored=2, index=50)
     ),
     examples=8,
 )
-@given(
-    case=st.builds(
+@draws.given(
+    case=draws.builds(
         Case,
-        rows=st.integers(1, 3),
-        time=st.integers(1, 4),
-        vocab=st.integers(2, 6),
-        draw=st.integers(0, 9999),
-        scale=st.sampled_from((2.0, 0.0, 8.0)),
+        rows=draws.integers(1, 3),
+        time=draws.integers(1, 4),
+        vocab=draws.integers(2, 6),
+        draw=draws.integers(0, 9999),
+        scale=draws.sampled_from((2.0, 0.0, 8.0)),
     )
 )
 def test_loss(evidence: Evidence, case: Case) -> None:
@@ -191,15 +190,15 @@ def test_loss(evidence: Evidence, case: Case) -> None:
     ),
     examples=8,
 )
-@given(
-    case=st.builds(
+@draws.given(
+    case=draws.builds(
         Case,
-        rows=st.integers(1, 3),
-        time=st.integers(2, 4),
-        vocab=st.integers(2, 6),
-        draw=st.integers(0, 9999),
-        ignored=st.integers(1, 6),
-        index=st.sampled_from((None, -1, 0, 3, -12, 255)),
+        rows=draws.integers(1, 3),
+        time=draws.integers(2, 4),
+        vocab=draws.integers(2, 6),
+        draw=draws.integers(0, 9999),
+        ignored=draws.integers(1, 6),
+        index=draws.sampled_from((None, -1, 0, 3, -12, 255)),
     )
 )
 def test_loss_ignore(evidence: Evidence, case: Case) -> None:

@@ -78,7 +78,7 @@ def check(
     part: str,
     points: float,
     hints: Sequence[str],
-    examples: int = 10,
+    examples: int = 6,
     requirement: str = "",
 ) -> Callable[[_Function], _Function]:
     """Make a pytest function a check.

@@ -15,10 +15,9 @@ from grader.catalogue import DEBUG, GRADED
 from grader.charges import charged
 from grader.check import Check
 from grader.errors import GaveWay
-from grader.gpt2.diagnosis import diagnose, marked, marks, replayed
 from grader.kit import identity
 from grader.merits import Case, Merits
-from grader.results import CheckResult, Diagnosis, Report
+from grader.results import CheckResult, Diagnosis, Mark, Report
 from grader.rubric import SHIPPED, Rubric
 from grader.running import Progress
 from grader.sandbox.client import Budget, Server, isolation_of, require_full, start
@@ -177,9 +176,7 @@ def judge(submission: Submission, options: Options, progress: Progress, server: 
         with Merits(case) as merits:
             results = merits.judge(_giving_way(progress, case.budget, options.patience))
             results = charged(GRADED[options.exercise], results, merits.own.charges)
-            found = diagnose(merits.evidence, results, merits.replaced)
-            results = marked(results, found, merits.replaced)
-            results = replayed(merits.own, results, merits.replaced)
+            results, found = _diagnosed(merits, results)
             if case.budget.ended:
                 merits.own.advise(
                     "budget", _OUT_OF_TIME.format(options.budget, case.budget.at_work)
@@ -202,6 +199,35 @@ def _giving_way(progress: Progress, budget: Budget, patience: float) -> Progress
         progress(result)
 
     return watch
+
+
+def _diagnosed(
+    merits: Merits, results: tuple[CheckResult, ...]
+) -> tuple[tuple[CheckResult, ...], tuple[Diagnosis, ...]]:
+    """What is wrong, and the results, which say what of that they follow from."""
+    if all(result.status == "pass" for result in results):
+        return results, ()  # without all that it takes to name a bug
+    from grader.gpt2.diagnosis import diagnose, marked, replayed
+
+    found = diagnose(merits.evidence, results, merits.replaced)
+    results = marked(results, found, merits.replaced)
+    return replayed(merits.own, results, merits.replaced), found
+
+
+def _marks(
+    submission: Submission,
+    exercise: str,
+    results: tuple[CheckResult, ...],
+    diagnoses: tuple[Diagnosis, ...],
+) -> tuple[Mark, ...]:
+    """The lines that something is said of."""
+    said = submission.violations or submission.problems
+    if not said and all(result.status == "pass" for result in results):
+        return ()
+    from grader.gpt2.diagnosis import marks
+
+    found = marks(submission, results, diagnoses, GRADED[exercise].names)
+    return tuple(replace(mark, why=clean(mark.why)) for mark in found)
 
 
 def unread(submission: Submission, options: Options, why: str) -> Report:
@@ -238,10 +264,7 @@ def _report(
         file=clean(str(Path(submission.folder, submission.main))),
         sha256=submission.sha256,
         files=submission.files,
-        marks=tuple(
-            replace(m, why=clean(m.why))
-            for m in marks(submission, results, diagnoses, GRADED[options.exercise].names)
-        ),
+        marks=_marks(submission, options.exercise, results, diagnoses),
         seed=options.seed,
         policy=options.policy,
         isolation_level="none",

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from grader.bugs import of_exception
 from grader.catalogue import CheckFunction, Exercise
 from grader.check import Check, Counterexample, Failure, Flaky, NotRun
 from grader.gpt2.evidence import Evidence
@@ -165,6 +164,8 @@ def _of_fault(raised: Fault) -> str:
         return "endless-loop"
     if raised.status != "error":
         return raised.cause
+    from grader.bugs import of_exception  # with all bugs there are, of which most need none
+
     return of_exception(raised.message, raised.traceback) or raised.cause
 
 

@@ -99,8 +99,6 @@ def grade(
         from grader.ahead import processors
         from grader.grade_all import grade as run
         from grader.interrupts import noted
-        from grader.report import for_candidate as letters
-        from grader.report import html, json_report, short, terminal
         from grader.sandbox.client import WeakIsolationError
         from grader.submission import UnusableInput
 
@@ -134,8 +132,8 @@ def grade(
         report = on_record(path, report)
     failed = []  # the files first: whoever reads the screen may close it early
     for file, write in (
-        (json_file, json_report.write),
-        (html_file, _write_letter if for_candidate else html.write),
+        (json_file, _write_json),
+        (html_file, _write_letter if for_candidate else _write_page),
         (junit_file, partial(write_form, "junit")),
         (gradescope_file, partial(write_form, "gradescope")),
         (classroom_file, partial(write_form, "classroom")),
@@ -146,18 +144,38 @@ def grade(
         except OSError as error:
             failed.append(f"the report could not be written to {file}: {error.strerror}")
     if for_candidate:
-        click.echo(letters.as_text({**report.as_json()}), nl=False)
+        from grader.report.for_candidate import as_text
+
+        click.echo(as_text({**report.as_json()}), nl=False)
     elif form is not None:
         from grader.report.editors import as_lines
 
         click.echo(as_lines(form, report), nl=False)
     elif verbose:
+        from grader.report import terminal
+
         terminal.show(report, console)
     else:
+        from grader.report import short
+
         short.show(report, console, console.height if console.is_terminal else None)
     if failed:
         unusable("; ".join(failed))
     sys.exit(EXIT_CODES[report.verdict])
+
+
+def _write_json(report: Report, file: Path) -> None:
+    """Write all that is known. Raises OSError."""
+    from grader.report import json_report
+
+    json_report.write(report, file)
+
+
+def _write_page(report: Report, file: Path) -> None:
+    """Write the page. Raises OSError."""
+    from grader.report import html
+
+    html.write(report, file)
 
 
 def _write_letter(report: Report, file: Path) -> None:

@@ -91,7 +91,7 @@ class Part:
         )
         drawn = cases(sizes.BY_CLASS[self.name], times=times, regimes=(UNIT, LARGE))
 
-        @check(f"{self.slug}.deterministic", self.name, self.points, hints, 6, requirement)
+        @check(f"{self.slug}.deterministic", self.name, self.points, hints, 5, requirement)
         @draws.given(case=drawn)
         def test_deterministic(evidence: Evidence, case: Case) -> None:
             common.check_deterministic(evidence, self.name, case)

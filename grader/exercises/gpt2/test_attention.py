@@ -63,7 +63,7 @@ def test_block_size(evidence: Evidence) -> None:
         "Print the attention weights of one head as a T × T matrix: which triangle is zero?",
         "Set scores above the diagonal to minus infinity before the softmax; keep the diagonal.",
     ),
-    examples=16,
+    examples=8,
 )
 @draws.given(case=cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, SMALL)))
 def test_causal(evidence: Evidence, case: Case) -> None:
@@ -165,7 +165,7 @@ def test_batch(evidence: Evidence, case: Case) -> None:
         "Print the shape of the scores: is there an axis of size num_heads in it?",
         "Split C into (num_heads, C / num_heads) and move heads beside the batch before q @ kᵀ.",
     ),
-    examples=6,
+    examples=5,
 )
 @draws.given(case=cases(sizes.ATTENTION, times=(2, 2), regimes=(UNIT,)))
 def test_heads(evidence: Evidence, case: Case) -> None:
@@ -254,7 +254,7 @@ def test_scale(evidence: Evidence) -> None:
         "softmax(q kᵀ / √head_dim, masked) v, heads side by side again, then the output "
         "projection.",
     ),
-    examples=20,
+    examples=10,
 )
 @draws.given(case=cases(sizes.ATTENTION))
 def test_equals(evidence: Evidence, case: Case) -> None:

@@ -235,7 +235,7 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
         "Compute both halves of the block by hand from its own parts and compare.",
         "x = x + attn(norm1(x)); x = x + mlp(norm2(x)); return x",
     ),
-    examples=12,
+    examples=8,
 )
 @draws.given(case=cases(sizes.BLOCK))
 def test_equals(evidence: Evidence, case: Case) -> None:

@@ -162,7 +162,7 @@ def test_nonlinear(evidence: Evidence, case: Case) -> None:
         "Compute one hidden unit by hand.",
         "down(gelu(up(x))), with nothing before, after or beside it but dropout.",
     ),
-    examples=20,
+    examples=8,
 )
 @draws.given(case=cases(sizes.MLP))
 def test_equals(evidence: Evidence, case: Case) -> None:

@@ -298,7 +298,7 @@ def test_parts(evidence: Evidence) -> None:
         "Compute the logits of one token by hand from the model's own parts and compare.",
         "token + position, the blocks in order, final norm, head.",
     ),
-    examples=12,
+    examples=8,
 )
 @draws.given(case=cases(sizes.MODEL, times=(1, 7)))
 def test_equals(evidence: Evidence, case: Case) -> None:

@@ -74,7 +74,7 @@ class Model:
     def use(self, path: str, train: bool) -> Callable[[torch.Tensor], Any]:
         """The module at `path`, with the model in the mode asked for."""
         torch.set_default_dtype(self.default_dtype)
-        if any(module.training is not train for module in self.module.modules()):
+        if not _is_in_mode(self.module, train):
             self.module.train(train)
         inside = self.module.get_submodule(path)
         if self.as_told is nullcontext:
@@ -98,6 +98,19 @@ class Model:
                 position.append(place)
             return values[tuple(reversed(position))]
         raise IndexError(index)
+
+
+def _is_in_mode(module: nn.Module, train: bool) -> bool:
+    """Whether all modules in it are in train mode, or none; sooner than `modules()` lists them."""
+    left: list[nn.Module | None] = [module]
+    seen: set[int] = set()
+    for one in left:
+        if one is not None and id(one) not in seen:
+            if one.training is not train:
+                return False
+            seen.add(id(one))
+            left += one._modules.values()
+    return True
 
 
 def _may_be_weights(buffer: torch.Tensor) -> bool:

@@ -205,12 +205,12 @@ _STACKS: tuple[tuple[str, str, Stack], ...] = (
     (
         "ignores-num-layers",
         "the last block is left out",
-        lambda x, p: run_blocks(x, replace(p, blocks=p.blocks[:-1])),
+        lambda x, p: run_blocks(x, p.over(p.blocks[:-1])),
     ),
     (
         "ignores-num-layers",
         "the first block is left out",
-        lambda x, p: run_blocks(x, replace(p, blocks=p.blocks[1:])),
+        lambda x, p: run_blocks(x, p.over(p.blocks[1:])),
     ),
     ("ignores-num-layers", "no block is used", lambda x, p: x),
     ("blocks-shared", "the first block is used for every layer", _repeat_first),
@@ -237,7 +237,7 @@ _STACKS: tuple[tuple[str, str, Stack], ...] = (
     (
         "double-residual",
         "a residual around each block: x = x + block(x)",
-        lambda x, p: run_blocks(x, replace(p, blocks=[_around(block) for block in p.blocks])),
+        lambda x, p: run_blocks(x, p.over([_around(block) for block in p.blocks])),
     ),
     ("double-residual", "every block sees the embedding again", _with_embedding_again),
 )

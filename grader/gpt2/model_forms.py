@@ -6,7 +6,7 @@ Written over functions, so that a candidate's own blocks can stand in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,8 @@ class Pieces:
     """What a GPT2 is put together from.
 
     tokens (V, C), positions (rows, C) or None, blocks and final norm as functions, head (V, C)
-    or None, head_bias (V,), num_layers as the model was told.
+    or None, head_bias (V,), num_layers as the model was told; all_blocks: these one after the
+    other, where that is asked in one.
     """
 
     tokens: Floats
@@ -31,6 +32,11 @@ class Pieces:
     head: Floats | None
     head_bias: Floats
     num_layers: int
+    all_blocks: Function | None = None
+
+    def over(self, blocks: Sequence[Function]) -> Pieces:
+        """The same with other blocks."""
+        return replace(self, blocks=blocks, all_blocks=None)
 
 
 Embed = Callable[[Integers, Pieces], Floats]
@@ -57,6 +63,8 @@ def add_positions(idx: Integers, pieces: Pieces) -> Floats:
 
 def run_blocks(x: Floats, pieces: Pieces) -> Floats:
     """GPT-2's: every block once, in order."""
+    if pieces.all_blocks is not None:
+        return pieces.all_blocks(x)
     for block in pieces.blocks:
         x = block(x)
     return x

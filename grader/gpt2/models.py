@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -99,18 +100,29 @@ class Models:
 
     def same_as_fresh(self, module: Module, path: str, name: str, size: Size) -> bool:
         """Whether the part at `path` is what class `name` gives when built with this size."""
+        return self.first_other(module, [path], name, size) is None
+
+    def first_other(
+        self, module: Module, paths: Sequence[str], name: str, size: Size
+    ) -> str | None:
+        """The first of these paths at which there is not what class `name` gives when built with
+        this size; None if there is none.
+        """
         fresh = self.module(name, size)
-        places = module.below(path)
-        if places.size != fresh.initial.size:
-            return False
+        places = [module.below(path) for path in paths]
+        alike = list(takewhile(lambda each: each.size == fresh.initial.size, places))
         rng = np.random.default_rng(7)
         theta = module.random(rng, 0.5)
         x = rng.normal(0.0, 1.0, (2, size.get("block_size", 3), size["embed_dim"]))
-        inside = module.call(x, theta, path=path)
-        if difference(inside, fresh.call(x, theta[places])) < SAME:
-            return True
-        module.lend(path, fresh)
-        return difference(inside, fresh.call(x, theta[places])) < SAME
+        if alike:
+            inside = module.at_paths(x, theta, paths[: len(alike)])
+            alone = fresh.at_points(x, np.array([theta[each] for each in alike]))
+            for path, each, found, wanted in zip(paths, alike, inside, alone, strict=False):
+                if difference(found, wanted) >= SAME:
+                    module.lend(path, fresh)
+                    if difference(found, fresh.call(x, theta[each])) >= SAME:
+                        return path
+        return paths[len(alike)] if len(alike) < len(paths) else None
 
     def _explained(self, name: str, fault: CandidateError) -> CandidateError | NotRun:
         """A class that waits for another one is not itself unwritten."""

@@ -279,14 +279,14 @@ def test_parts(evidence: Evidence) -> None:
         module = evidence.models.module(NAME, size)
         if long.attention_fails(evidence, size):
             continue  # on its own, too, as its own checks say
-        for part in module.own("TransformerBlock"):
-            block = block_size_of(size)
-            if not evidence.models.same_as_fresh(module, part.path, "TransformerBlock", block):
-                raise Failure(
-                    "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
-                    f"block_size) with the model's own sizes ({block})",
-                    cause=assembly.why_other_blocks(evidence, module, part.path, block),
-                )
+        block, paths = block_size_of(size), [p.path for p in module.own("TransformerBlock")]
+        other = paths and evidence.models.first_other(module, paths, "TransformerBlock", block)
+        if other:
+            raise Failure(
+                "the blocks inside the model are not TransformerBlock(embed_dim, num_heads, "
+                f"block_size) with the model's own sizes ({block})",
+                cause=assembly.why_other_blocks(evidence, module, other, block),
+            )
 
 
 @check(

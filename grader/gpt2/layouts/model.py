@@ -75,6 +75,7 @@ class ModelLayout:
     norm_function: NormFunction = model.layer_norm
     norm_cause: str = ""
     inside: Sequence[Indices] = ()  # where the parameters of each block lie
+    all_blocks: PartFunction | None = None  # one after the other, asked in one
 
     def compute(self, theta: Floats, idx: Integers) -> Floats:
         """What a model of this layout gives."""
@@ -114,6 +115,7 @@ class ModelLayout:
             head=theta[self.head],
             head_bias=lookup(theta, self.head_bias),
             num_layers=self.num_layers,
+            all_blocks=self.all_blocks and partial(self.all_blocks, theta),
         )
 
 
@@ -126,10 +128,12 @@ def find_model(
     rng: np.random.Generator,
     only_right: bool = False,
     in_order: bool = False,
+    all_blocks: PartFunction | None = None,
 ) -> ModelLayout:
     """The layout of a GPT2: the right form if it fits, else (or only_right) the deviation.
 
-    blocks: what each block does; block_norm: the last norm inside them, if it is known.
+    blocks: what each block does, and all_blocks one after the other; block_norm: the last norm
+    inside them, if it is known.
     in_order: rows of positions in another order than theirs are not looked for.
     rest: the places of each parameter that belongs to no block, in the parameter's shape.
     Raises LayoutNotFound when nothing fits.
@@ -141,16 +145,18 @@ def find_model(
     idx[2, 0] = 0  # which some take for padding, and do not count
     if sizes.block_size > _LONG:
         idx = idx[2:]  # the others show nothing that they do not show where they are short
-    seen = [(theta, x, box.call(theta, x)) for x in (idx[:, :-1], idx)]
-    for scale, _ in REGIMES[1:]:
-        other = box.draw(rng, scale)
-        seen.append((other, idx, box.call(other, idx)))
+    drawn = [(theta, idx[:, :-1]), *((box.draw(rng, scale), idx) for scale, _ in REGIMES[1:])]
+    seen = [(theta, x, box.call(theta, x)) for theta, x in drawn]
 
     def fits(layout: ModelLayout) -> bool:
         return all(difference(layout.compute(t, x), logits) < SAME for t, x, logits in seen)
 
     remembered = [remember(block) for block in blocks]
-    layouts = list(_layouts(rest, remembered, block_norm, sizes))
+    known = all_blocks and remember(all_blocks)
+    layouts = [
+        replace(layout, all_blocks=known)
+        for layout in _layouts(rest, remembered, block_norm, sizes)
+    ]
     right = (layout for layout in layouts if layout.positions is not None)
     found = next(filter(fits, right), None)
     if found is None and not in_order:
@@ -162,7 +168,8 @@ def find_model(
         paired = (v for layout in layouts for v in _paired(layout))
         found = next(filter(fits, itertools.chain(deviant, paired)), None)
     if found is not None:
-        return replace(_fit_eps(found, box, theta, idx), blocks=tuple(blocks))
+        found = _fit_eps(found, box, theta, idx)
+        return replace(found, blocks=tuple(blocks), all_blocks=all_blocks)
     raise LayoutNotFound(
         "the logits are not head(norm(blocks(token + position))), nor any other combination of "
         "these parts that the grader knows"

@@ -17,7 +17,7 @@ from grader.gpt2.layouts import (
     NormLayout,
     find_model,
 )
-from grader.gpt2.layouts.box import Indices, PartFunction
+from grader.gpt2.layouts.box import Floats, Indices, PartFunction
 from grader.gpt2.models import Models, Size, block_size_of
 from grader.gpt2.search import matching
 from grader.sandbox.client import CandidateError, Module
@@ -45,8 +45,12 @@ class ModelSearch:
             return self._find_unrolled(module, size)
         inside = [module.below(path) for path in paths]
         blocks = [module.at(path).call for path in paths]
+
+        def in_a_row(theta: Floats, x: Floats) -> Floats:
+            return module.through(x, theta, paths)
+
         try:
-            return self._find_over(module, size, blocks, inside, only_right)
+            return self._find_over(module, size, blocks, inside, only_right, all_blocks=in_a_row)
         except LayoutNotFound as misfit:
             with suppress(LayoutNotFound):  # they may be passed through from the last to the first
                 return self._find_over(module, size, blocks[::-1], inside[::-1], only_right=True)
@@ -60,10 +64,12 @@ class ModelSearch:
         inside: Sequence[Indices],
         only_right: bool,
         in_order: bool = False,
+        all_blocks: PartFunction | None = None,
     ) -> ModelLayout:
         """The layout of a GPT2 over these blocks, whose parameters lie `inside`.
 
-        in_order: the rows of positions are, where many are the ways that blocks can be seen.
+        all_blocks: the same one after the other; in_order: the rows of positions are, where many
+        are the ways that blocks can be seen.
         """
         taken = np.concatenate(inside)
         rest = []
@@ -82,6 +88,7 @@ class ModelSearch:
             self._rng(),
             only_right,
             in_order,
+            all_blocks,
         )
         return replace(layout, inside=tuple(inside))
 
@@ -99,8 +106,9 @@ class ModelSearch:
             for inside in ways:
                 blocks = [matching.part_at(fresh, at) for at in inside]
                 with suppress(LayoutNotFound):
-                    right = {"only_right": True, "in_order": True}
-                    return self._find_over(module, size, blocks, inside, **right)
+                    return self._find_over(
+                        module, size, blocks, inside, only_right=True, in_order=True
+                    )
         raise LayoutNotFound("no TransformerBlock is registered in the model")
 
     def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:

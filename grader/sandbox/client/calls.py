@@ -30,7 +30,8 @@ def asked(made: str, question: str, arrays: Sequence[Values], header: Mapping[st
     else:
         return made
     mode = ".train()" if header.get("train") else ""
-    path = f".{header['path']}" if header.get("path") else ""
+    inside = header.get("path") or next(iter(header.get("paths", ())), "")
+    path = f".{inside}" if inside else ""
     shapes = dict.fromkeys(_of_shape("idx" if x.dtype == np.int64 else "x", x) for x in inputs)
     calls = [f"{made}{mode}{path}({shape})" for shape in shapes]
     return f"{calls[0]}, or with {', '.join(list(shapes)[1:4])}" if calls[1:] else "".join(calls)

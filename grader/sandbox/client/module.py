@@ -114,7 +114,7 @@ class Module:
         return self._outputs(
             inputs,
             theta,
-            path,
+            [path],
             train,
             [seed],
             inputs_back=inputs_back,
@@ -126,26 +126,35 @@ class Module:
         self, x: Values, theta: Floats, seeds: Sequence[int], *, path: str = ""
     ) -> list[Values]:
         """The outputs for one input in train mode, one for each seed."""
-        return self._outputs([x] * len(seeds), theta, path, True, seeds)
+        return self._outputs([x] * len(seeds), theta, [path], True, seeds)
 
     def alike(self, inputs: Sequence[Values], theta: Floats, seed: int) -> list[Values]:
         """The output for each input in train mode, chance being the same before each."""
-        return self._outputs(inputs, theta, "", True, [seed] * len(inputs))
+        return self._outputs(inputs, theta, [""], True, [seed] * len(inputs))
 
     def at_points(self, x: Values, thetas: Floats) -> list[Values]:
         """The outputs for one input, one for each row of thetas."""
         together = max(1, _QUESTION_BYTES // max(1, thetas[0].nbytes))
         parts = (thetas[start : start + together] for start in range(0, len(thetas), together))
-        return [output for part in parts for output in self._outputs([x], part, "", False, [0])]
+        return [output for part in parts for output in self._outputs([x], part, [""], False, [0])]
+
+    def at_paths(self, x: Values, theta: Floats, paths: Sequence[str]) -> list[Values]:
+        """The output of each of the modules inside for one input."""
+        return self._outputs([x], theta, paths, False, [0])
+
+    def through(self, x: Values, theta: Floats, paths: Sequence[str]) -> Values:
+        """The output of modules inside of which each is given what the one before gives."""
+        return self._outputs([x], theta, paths, False, [0], in_a_row=True)[0]
 
     def _outputs(
         self,
         inputs: Sequence[Values],
         theta: Floats | None,
-        path: str,
+        paths: Sequence[str],
         train: bool,
         seeds: Sequence[int],
         *,
+        in_a_row: bool = False,
         inputs_back: bool = False,
         any_shape: bool = False,
         any_values: bool = False,
@@ -154,13 +163,15 @@ class Module:
         _, values = self._ask(
             "call",
             [*arrays, *inputs],
-            path=path,
+            paths=list(paths),
+            in_a_row=in_a_row,
             train=train,
             seeds=list(seeds),
             theta=theta is not None,
             inputs_back=inputs_back,
         )
-        asked = list(inputs) * (1 if theta is None or theta.ndim == 1 else len(theta))
+        rows = 1 if theta is None or theta.ndim == 1 else len(theta)
+        asked = list(inputs) * rows * (1 if in_a_row else len(paths))
         if len(values) != len(asked) + len(inputs) * inputs_back:
             raise self._worker.broken(f"{len(values)} outputs for {len(asked)} inputs")
         self._expect_numbers(values[: len(asked)])

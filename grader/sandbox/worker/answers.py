@@ -311,20 +311,24 @@ class RequestHandler:
         self,
         arrays: tuple[wire.Array, ...],
         model: int,
-        path: str,
+        paths: list[str],
+        in_a_row: bool,
         train: bool,
         seeds: list[int],
         theta: bool,
         inputs_back: bool,
     ) -> wire.Message:
-        """Outputs of a module of the model, one for each input, and the inputs as they are after.
+        """Outputs of modules of the model, each for each input, and the inputs as they are after.
 
+        in_a_row: each module is given what the one before gives; what the last one gives counts.
         seeds: one before the first input, or one before each. With `theta` the first array holds
         the values of all parameters, or rows of such; then the outputs are those for each row.
         """
         target = self.models[model]
         rows = np.atleast_2d(_numbers(arrays[0])) if theta else [None]
-        module = target.use(path, train)
+        modules = [target.use(path, train) for path in paths]
+        if in_a_row:
+            modules = [_in_a_row(modules)]
         outputs = []
         for row in rows:
             if row is not None:
@@ -333,10 +337,11 @@ class RequestHandler:
             inputs = [tensors.decode(array) for array in (arrays[1:] if theta else arrays)]
             # As a model is used: gradients are recorded in training, and when they are asked for.
             with torch.set_grad_enabled(train and torch.is_grad_enabled()):
-                for x, seed in itertools.zip_longest(inputs, seeds):
-                    if seed is not None:
-                        torch.default_generator.manual_seed(seed)
-                    outputs.append(module(x))
+                for module in modules:
+                    for x, seed in itertools.zip_longest(inputs, seeds):
+                        if seed is not None:
+                            torch.default_generator.manual_seed(seed)
+                        outputs.append(module(x))
         problem = tensors.unsendable(outputs)
         if problem is not None:
             return wire.Message({"unsendable": problem})
@@ -448,6 +453,18 @@ class RequestHandler:
         text = describe.model(model.module, model.named, self.classes)
         described = wire.Array("uint8", (len(text),), text)  # longer, perhaps, than a header may be
         return wire.Message({}, (described, *(tensors.encode(values) for values in model.values)))
+
+
+def _in_a_row(modules: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """The modules one after the other, up to the first that gives no tensor."""
+
+    def run(x: Any) -> Any:
+        for module in modules:
+            if tensors.unsendable([x]) is None:
+                x = module(x)
+        return x
+
+    return run
 
 
 def _numbers(array: wire.Array) -> np.ndarray:

@@ -35,7 +35,7 @@ REGIMES = (UNIT, LARGE, SMALL)
 
 @dataclass(frozen=True)
 class Case:
-    """What Hypothesis draws; `draw` seeds the numbers."""
+    """What is drawn; `draw` seeds the numbers."""
 
     size: dict[str, int]
     batch: int

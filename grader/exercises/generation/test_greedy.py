@@ -23,7 +23,7 @@ _CLEAR = 1e-3  # by how much the most probable token leads: no rounding turns th
 
 @dataclass(frozen=True)
 class Case:
-    """What Hypothesis draws; `draw` seeds the model and the prompts."""
+    """What is drawn; `draw` seeds the model and the prompts."""
 
     rows: int
     length: int

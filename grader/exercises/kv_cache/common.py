@@ -47,7 +47,7 @@ def model(
 
 @dataclass(frozen=True)
 class Text:
-    """What Hypothesis draws: texts of a batch, and the lengths of the pieces they are cut into;
+    """What is drawn: texts of a batch, and the lengths of the pieces they are cut into;
     `draw` seeds weights and tokens.
     """
 

@@ -31,7 +31,7 @@ _OVERWRITES = "training.loss overwrites targets"
 
 @dataclass(frozen=True)
 class Case:
-    """What Hypothesis draws. ignored: how many targets do not count; index: by which value, None
+    """What is drawn. ignored: how many targets do not count; index: by which value, None
     for the default, one below _NO_TOKEN is brought into the vocabulary; scale: of the logits; draw:
     seeds the numbers.
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from grader import workspace
 from grader.catalogue import ALL, DEBUG, GRADED, HANDOUT, chosen
@@ -20,8 +20,10 @@ from grader.files import SESSION_FILE as FILE
 from grader.program import program
 from grader.results import Clock, Report, total
 from grader.text import clean
+from grader.vocabulary import Verdict
 
 SCHEMA_VERSION = 1
+_MOST_MINUTES = 1e7  # twenty years
 _MAX_BYTES = 64_000_000  # a thousand gradings of the largest submission there may be
 
 Warn = Callable[[str], None]
@@ -214,7 +216,10 @@ def _started(folder: Path, entry: dict[str, Any]) -> Session:
     if entry["kind"] != "start" or entry["exercise"] not in (*GRADED, ALL):
         raise ValueError("not the beginning of a session")
     at = datetime.fromisoformat(entry["at"]).timestamp()
-    return Session(folder, entry["exercise"], at, _number(entry["minutes"]))
+    minutes = _number(entry["minutes"])
+    if not 0 < minutes < _MOST_MINUTES:
+        raise ValueError("no time that a session has")
+    return Session(folder, entry["exercise"], at, minutes)
 
 
 def _added(session: Session, entry: dict[str, Any]) -> Session:
@@ -231,9 +236,15 @@ def _added(session: Session, entry: dict[str, Any]) -> Session:
 
 
 def _grading(entry: dict[str, Any]) -> Grading:
+    """A grading as its line tells it. Raises an error for what no grading comes to."""
+    if entry["verdict"] not in get_args(Verdict) or _number(entry["minutes"]) > _MOST_MINUTES:
+        raise ValueError("no verdict, or no time")
+    scores = [float(score) for score, _ in entry["parts"].values()]
+    if not math.isclose(sum(scores), float(entry["score"]), abs_tol=0.01):
+        raise ValueError("points that are not those of the parts")
     return Grading(
         _number(entry["minutes"]),
-        clean(str(entry["verdict"])),
+        entry["verdict"],
         *_points(entry["score"], entry["max_score"]),
         {clean(name): _points(score, top) for name, (score, top) in entry["parts"].items()},
         clean(str(entry["sha256"])),

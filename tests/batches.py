@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from grader.batch import BatchConfig, executors
+from grader.batch.store import report_file
 from grader.grading import Options, uniform_report, unread
 from grader.submission import Submission
 
 
 def report(out: Path, name: str) -> dict[str, Any]:
     """The report of one submission."""
-    return json.loads((out / "reports" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(report_file(out, name, "json").read_text(encoding="utf-8"))
 
 
 def rows(out: Path) -> list[dict[str, str]]:

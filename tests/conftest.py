@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from tests import report_schema
 from tests.bank import ROOT
 
 Grade = Callable[..., Report]
+
+# What tests begin is not remembered where this user's own is.
+os.environ.setdefault("GRADER_STATE", tempfile.mkdtemp(prefix="grader-state-"))
 
 # What a plain run of all tests leaves to `-m rest`, so that it takes minutes on two cores: what
 # needs a browser, a terminal, a kernel, a cluster or a run of the lab, and commands as processes.

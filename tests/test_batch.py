@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.batch.store import report_file
 from tests.bank import ROOT
 from tests.batches import report, rows, stamps
 from tests.conftest import Grade, without_times
@@ -83,7 +84,7 @@ def test_every_submission_has_its_row_and_reports(done: Path) -> None:
     assert summary["isolation"] == {"full": len(VERDICTS)}
     for name, verdict in VERDICTS.items():
         assert report(done, name)["verdict"] == verdict
-        page = (done / "reports" / f"{name}.html").read_text(encoding="utf-8")
+        page = report_file(done, name, "html").read_text(encoding="utf-8")
         assert page.startswith("<!doctype html>")
         assert page.rstrip().endswith("</html>")
 

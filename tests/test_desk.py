@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -19,6 +20,7 @@ from grader.batch import BatchConfig, BatchError, executors, run, runner
 from grader.batch.entries import entries
 from grader.batch.process import Grader, GraderDied
 from grader.batch.progress import pace
+from grader.batch.store import report_file
 from grader.files import write_whole
 from grader.grading import Options, uniform_report
 from grader.report import table
@@ -119,7 +121,7 @@ def test_another_kit_or_weaker_walls_are_graded_anew(
     (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
     order = BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1, untrusted=True))
     run(order, lambda step: None)
-    saved = tmp_path / "out" / "reports" / "a.py.json"
+    saved = report_file(tmp_path / "out", "a.py", "json")
     text = saved.read_text("utf-8")
     assert there in text
     saved.write_text(text.replace(there, instead), encoding="utf-8")
@@ -188,6 +190,63 @@ def test_odd_names(tmp_path: Path) -> None:
     assert "<b>" not in page
     for row in found.rows:
         assert (out / row.page).exists()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_results_that_somebody_planted_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("x = (", encoding="utf-8")
+    order = BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1))
+    run(order, lambda step: None)
+    (planted := tmp_path / "planted").mkdir()
+    mark = json.loads((order.out / "batch.json").read_text(encoding="utf-8"))
+    for token in (None, "", "0" * 32, [], {}, mark["token"].upper() + "0"):
+        text = json.dumps({**mark, "token": token})
+        (planted / "batch.json").write_text(text, encoding="utf-8")
+        with pytest.raises(BatchError, match="this user did not begin"):
+            run(replace(order, out=planted), lambda step: None)
+    for text in ("", "[]", "\x00"):
+        (planted / "batch.json").write_text(text, encoding="utf-8")
+        with pytest.raises(BatchError, match="this user did not begin"):
+            run(replace(order, out=planted), lambda step: None)
+    order.out.rename(tmp_path / "moved")
+    run(replace(order, out=tmp_path / "moved"), lambda step: None)
+    monkeypatch.setenv("GRADER_STATE", str(tmp_path / "another-user"))
+    with pytest.raises(BatchError, match="this user did not begin"):
+        run(replace(order, out=tmp_path / "moved"), lambda step: None)
+
+
+def test_no_name_makes_one_report_another() -> None:
+    odd = "a\x07.py"
+    named = report_file(Path(), odd, "json").name.removesuffix(".json")
+    names = [
+        "a.py",
+        "A.py",
+        "a.py.json",
+        odd,
+        named,
+        "x" * 240,
+        "x" * 241,
+        "\u00e9.py",
+        "e\u0301.py",
+    ]
+    files = {report_file(Path(), name, "json").name.casefold() for name in names}
+    assert len(files) == len(names)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_judged_once_is_alike_in_all_that_is_read(tmp_path: Path) -> None:
+    for name, inside in (("one", "model.py"), ("two", "nets.py")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "gpt2.py").write_text("from model import *\n", encoding="utf-8")
+        (tmp_path / "in" / name / inside).write_text("x = 1\n", encoding="utf-8")
+    keys = {
+        runner._text(entry.read(Options()).anonymized("gpt2.py"))
+        for entry in entries(tmp_path / "in", tmp_path / "out").entries
+    }
+    assert len(keys) == 2
 
 
 def test_one_entry_costs_no_other_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

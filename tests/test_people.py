@@ -13,6 +13,7 @@ import pytest
 
 from grader import exports
 from grader.batch import BatchConfig, BatchError, Done, roster, run, saved
+from grader.batch.store import letter_of, report_file
 from grader.grading import Options
 from grader.person import Person
 from grader.submission import UnusableInput
@@ -170,19 +171,21 @@ def test_a_decision_is_told_everywhere_and_outlives_a_grading(
         assert found["score"] == "80"
         assert "80 points, because the mask is right" in found["by_hand"]
         assert "(the grader: pass, 100 points)" in found["by_hand"]
-        reports = order.out / "reports"
-        for page in (order.out / "index.html", reports / "grace-gpt2 (1).py.html"):
+        page_of_one, json_of_one = (
+            report_file(order.out, "grace-gpt2 (1).py", form) for form in ("html", "json")
+        )
+        for page in (order.out / "index.html", page_of_one):
             assert "the mask is right, see 3b" in page.read_text(encoding="utf-8")
         (line,) = (x for x in lines("moodle", order.out) if x["Full name"] == "Grace Hopper")
         assert line["Grade"] == "80"
         report_schema.check_json(report(order.out, "grace-gpt2 (1).py"))
-        one = exports.load([reports / "grace-gpt2 (1).py.json"])
+        one = exports.load([json_of_one])
         for form in ("junit", "csv", "gradescope", "classroom"):
             assert "the mask is right, see 3b" in exports.as_form(form, list(one.values()))
     row = saved.withdraw(order.out, "grace-gpt2 (1).py")
     assert (row.score, row.by_hand) == (100, "")
     assert "by_hand" not in report(order.out, "grace-gpt2 (1).py")
-    page = (reports / "grace-gpt2 (1).py.html").read_text(encoding="utf-8")
+    page = page_of_one.read_text(encoding="utf-8")
     assert "the mask is right" not in page
 
 
@@ -236,7 +239,7 @@ def test_a_decision_that_makes_no_sense(
 def test_what_was_withdrawn_is_in_no_export(order: BatchConfig, done: Done) -> None:
     (order.folder / "grace-gpt2.py").unlink()
     run(order, lambda step: None)
-    assert (order.out / "reports" / "grace-gpt2.py.json").exists()
+    assert report_file(order.out, "grace-gpt2.py", "json").exists()
     assert "grace-gpt2.py" not in exports.load([order.out])
     assert len(exports.load([order.out])) == len(FILES) - 1
 
@@ -267,8 +270,13 @@ def test_letters_hold_nothing_of_this_machine(order: BatchConfig, quick: None) -
     for text in pages.values():
         assert str(order.folder) not in text
         assert not any(word in text for word in ("isolation", "seed", "sha256", "landlock"))
-    assert "<h1>gpt2.py: 100 of 100 points</h1>" in pages["müllerjürgen_LATE_333_4444_gpt2.py.html"]
+    assert (
+        "<h1>gpt2.py: 100 of 100 points</h1>"
+        in pages[
+            letter_of(report_file(order.out, "müllerjürgen_LATE_333_4444_gpt2.py", "html")).name
+        ]
+    )
     saved.override(order.out, "grace-gpt2.py", 30, "it was the wrong file")
-    text = (order.out / "for-candidates" / "grace-gpt2.py.html").read_text(encoding="utf-8")
+    text = letter_of(report_file(order.out, "grace-gpt2.py", "html")).read_text(encoding="utf-8")
     assert "30 of 100" in text
     assert "The points were decided by hand: it was the wrong file" in text

@@ -140,6 +140,12 @@ GRADING = {
         {"parts": []},
         {"parts": {"MLP": [2, 1]}},
         {"parts": {"MLP": 1}},
+        {"parts": {"MLP": [0, 2]}},
+        {"minutes": 1e300},
+        {"verdict": "passed with honours"},
+        {"verdict": ["pass"]},
+        {"causes": 7},
+        {"sha256": None, "only": [[]], "causes": [[1, 2, 3]]},
     ],
 )
 def test_a_forged_line_is_left_out(command: Command, folder: Path, changed: dict[str, Any]) -> None:
@@ -152,12 +158,20 @@ def test_a_forged_line_is_left_out(command: Command, folder: Path, changed: dict
 
 def test_words_of_a_session_are_cleaned_and_its_lines_are_those_of_json(folder: Path) -> None:
     text = {"kind": "text", "sha256": "1", "files": {"gpt2.py": "# \u2028 \x85 \x0c"}}
-    forged = {**GRADING, "verdict": "\x1b[2Jpass", "parts": {"\x1b[31mMLP": [1, 2]}}
+    forged = {**GRADING, "parts": {"\x1b[31mMLP": [1, 2]}}
     sessions._append(folder / SESSION_FILE, [text, forged])
     said: list[str] = []
     (grading,) = sessions.read(folder, said.append).gradings
     assert not said
-    assert (grading.verdict, *grading.parts) == ("[2Jpass", "[31mMLP")
+    assert [*grading.parts] == ["[31mMLP"]
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 1e300, "soon", None])
+def test_a_session_of_no_time_is_told(folder: Path, minutes: object) -> None:
+    first, *_ = entries(folder)
+    (folder / SESSION_FILE).write_text(json.dumps({**first, "minutes": minutes}) + "\n")
+    with pytest.raises(sessions.SessionError, match="damaged, its first line"):
+        sessions.read(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", '{"kind": "start", "at": "never"}\n', "\x00"])

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from grader import by_hand
+from grader.batch import begun
 from grader.files import write_whole
 from grader.grading import SEEDS, Options
+from grader.hints import state_file
 from grader.kit import identity
 from grader.report import for_candidate, html
 from grader.results import Report
@@ -44,6 +46,12 @@ class Store:
                 f"{out}: neither empty nor results of `grader batch`. Give a new folder."
             )
         before = marked(out)
+        if mark.exists() and not begun.is_ours(before.get("token")):
+            raise UnusableInput(
+                f"{out}: results that this user did not begin on this machine, so that others may "
+                "have made them up. Give a new folder. (What was begun is remembered in "
+                f"{_remembered()}; set GRADER_STATE to keep that elsewhere.)"
+            )
         exercise = before.get("exercise", options.exercise)
         if exercise != options.exercise:
             raise UnusableInput(
@@ -54,7 +62,9 @@ class Store:
         if seed is None:
             seed = secrets.randbelow(SEEDS)
         self.options = replace(options, seed=seed)
-        write_whole(mark, json.dumps({"seed": seed, "exercise": options.exercise}) + "\n")
+        facts = {"seed": seed, "exercise": options.exercise}
+        facts["token"] = before["token"] if before else begun.new(out)
+        write_whole(mark, json.dumps(facts) + "\n")
         try:
             self.decided = by_hand.load(out)
         except ValueError as error:
@@ -137,9 +147,16 @@ def page_of(out: Path, name: str) -> str:
 def report_file(out: Path, name: str, form: str) -> Path:
     """The file of the report on a hand-in."""
     plain = clean(name).encode()[:_MAX_NAME].decode("utf-8", "ignore")
-    if plain != name:  # too long, or not fit to be shown
-        name = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
-    return out / _REPORTS / f"{name}.{form}"
+    # Whatever somebody calls a hand-in, and whatever a file system takes for the same name, it is
+    # not another's report.
+    return out / _REPORTS / f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}.{form}"
+
+
+def _remembered() -> str:
+    try:
+        return str(state_file(begun.FILE))
+    except OSError:
+        return "no place"
 
 
 def _seed_of(mark: dict[str, Any]) -> int | None:

@@ -147,6 +147,8 @@ class TestWithout:
             (("bubblewrap", "namespaces", "landlock"), "process", "read a file"),
             (("bubblewrap", "namespaces", "seccomp"), "process", "start a process"),
             (WALLS, "process", "signal another process"),
+            (WALLS, "process", "empty a file"),
+            (WALLS, "process", "have signals sent for a file"),
         ],
     )
     def test_level(self, without: tuple[str, ...], level: str, weakness: str | None) -> None:
@@ -155,6 +157,19 @@ class TestWithout:
         assert found.level == level
         assert weakness is None or weakness in found.weaknesses
         assert not set(found.mechanisms) & set(without)
+
+    @linux
+    def test_the_graders_memory_is_its_own(self) -> None:
+        before = kernel.memory_is_open()
+        with start() as one, start(without=WALLS) as two:
+            isolation_of(two)  # it has started
+            assert not kernel.memory_is_open()
+            one.close()
+            one.close()  # a second time, and nothing changes
+            assert not kernel.memory_is_open()
+            if os.getuid():  # the kernel gives such a process's files to root
+                assert os.stat(f"/proc/{two._process.pid}/mem").st_uid == 0  # type: ignore[union-attr]  # a ForkServer
+        assert kernel.memory_is_open() == before
 
     def test_untrusted_is_refused(self) -> None:
         with start(without=WALLS) as server:

@@ -17,6 +17,7 @@ from itertools import count
 from grader.errors import GraderFault
 from grader.sandbox.server import bubblewrap
 from grader.sandbox.server.launch import launch
+from grader.sandbox.server.privacy import PRIVACY
 from grader.sandbox.worker.lockdown import Limits
 from grader.sandbox.worker.server import (
     COMMAND,
@@ -57,6 +58,8 @@ class ForkServer:
         self._folder = tempfile.mkdtemp(prefix="grader-")
         outer = None if "bubblewrap" in without else bubblewrap.command()
         self._wrapped = outer is not None
+        self._closed = False
+        PRIVACY.begin()
         self._start(outer or [])
 
     def _start(self, outer: list[str]) -> None:
@@ -148,6 +151,9 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server and all its workers."""
+        if not self._closed:
+            PRIVACY.end()
+        self._closed = True
         self._stop(5 if self._ready else 0)  # one that is still loading has no workers to end
         shutil.rmtree(self._folder, ignore_errors=True)
 

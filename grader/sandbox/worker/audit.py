@@ -164,12 +164,15 @@ class Watch:
         caller: FrameType | None = sys._getframe(1)
         if caller is not None and event.startswith(_OURS):
             caller = caller.f_back  # past the one who told of it
-        around = event.startswith("ctypes.") and self._is_beneath(caller)
-        if around or event == ready_made.EVENT or self._is_the_submissions(caller):
+        around = event.startswith("ctypes.")
+        if around and self._is_importing(caller):
+            return
+        own = self._is_the_submissions(caller) or (around and self._is_beneath(caller))
+        if own or event == ready_made.EVENT:
             self._tell(what[:_MAX_TEXT])
             os._exit(1)
-        # What torch does of its own accord is refused, but for its ctypes and the code it makes.
-        if not event.startswith("ctypes.") and event not in _MADE:
+        # What torch does of its own accord is refused, but for the code it makes.
+        if event not in _MADE:
             raise PermissionError(f"a submission may not do this: it {what}")
 
     def _opened(self, path: object, mode: object, flags: int) -> str | None:
@@ -207,13 +210,21 @@ class Watch:
 
     def _is_beneath(self, frame: FrameType | None) -> bool:
         """Whether the submission is anywhere above, however many packages are between: what they
-        call for it may be its own. A module that is being imported does what it does anyway.
+        call for it may be its own.
+        """
+        while frame is not None and not self._own(frame.f_code.co_filename):
+            frame = frame.f_back
+        return frame is not None
+
+    def _is_importing(self, frame: FrameType | None) -> bool:
+        """Whether a module is being imported there, which does what it does whoever imports it,
+        and nothing of the submission's stands between.
         """
         while frame is not None and not self._own(frame.f_code.co_filename):
             if frame.f_code.co_name == "<module>" and _is_genuine(frame):
-                return False
+                return True
             frame = frame.f_back
-        return frame is not None
+        return False
 
     def _is_the_submissions(self, frame: FrameType | None) -> bool:
         """Whether the submission asked for this: not torch or a package between it and here."""

@@ -8,7 +8,8 @@ import platform
 import sys
 
 ARCHITECTURES = ("x86_64", "aarch64")
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_PR_SET_PDEATHSIG, _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 1, 3, 4
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_READ_SEARCH = 2
 _LAST_CAPABILITY = 63
@@ -46,6 +47,18 @@ def die_with_parent(signal_number: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
+def open_memory(is_open: bool) -> None:
+    """Whether others of this user may read and write this process's memory, or trace it."""
+    architecture()
+    _prctl(_PR_SET_DUMPABLE, int(is_open))
+
+
+def memory_is_open() -> bool:
+    """What `open_memory` was told, or how the process began."""
+    architecture()
+    return _prctl(_PR_GET_DUMPABLE, 0) == 1
+
+
 def drop_capabilities() -> None:
     """Give up what root may do, but for reading what others own: Landlock says which files."""
     architecture()
@@ -66,11 +79,13 @@ def _held() -> int:
         return next(int(line.split()[1], 16) for line in file if line.startswith("CapPrm"))
 
 
-def _prctl(option: int, argument: int) -> None:
+def _prctl(option: int, argument: int) -> int:
     zero = ctypes.c_ulong(0)
-    if _libc().prctl(option, ctypes.c_ulong(argument), zero, zero, zero) != 0:
+    result: int = _libc().prctl(option, ctypes.c_ulong(argument), zero, zero, zero)
+    if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+    return result
 
 
 def _libc() -> ctypes.CDLL:

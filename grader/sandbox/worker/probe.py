@@ -12,8 +12,11 @@ from collections.abc import Callable
 NAMES = (
     "read a file",
     "write a file",
+    "empty a file",
     "write in the working folder",
     "connect to a server",
+    "read the grader's memory",
+    "have signals sent for a file",
     "start a process",
     "signal another process",
 )
@@ -28,16 +31,26 @@ def works(name: str, canary: str, port: int, pid: int) -> bool:
     attempts: dict[str, Callable[[], object]] = {
         "read a file": lambda: open(canary, encoding="utf-8").close(),
         "write a file": lambda: open(f"{canary}.written", "x", encoding="utf-8").close(),
+        "empty a file": lambda: os.close(os.open(canary, os.O_RDONLY | os.O_TRUNC)),
         "write in the working folder": lambda: open("written", "x", encoding="utf-8").close(),
         "connect to a server": lambda: socket.create_connection(("127.0.0.1", port), 1).close(),
+        "read the grader's memory": lambda: open(f"/proc/{pid}/mem", "rb").close(),
+        "have signals sent for a file": lambda: _own(0, pid),
         "start a process": _fork,
         "signal another process": lambda: _signal(pid, os.getppid()),
     }
     try:
         attempts[name]()
-    except (OSError, AttributeError, ValueError):
+    except (OSError, AttributeError, ValueError, ImportError):
         return False  # refused, or this platform has no such thing
     return True
+
+
+def _own(descriptor: int, pid: int) -> None:
+    """Let a process of the same user get the signals for a file. Raises OSError or ImportError."""
+    import fcntl  # which Windows does not have
+
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, pid)
 
 
 def _signal(*pids: int) -> None:

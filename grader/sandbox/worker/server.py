@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from grader.sandbox.worker import lockdown
+from grader.sandbox.worker import kernel, lockdown
 
 if TYPE_CHECKING:
     from resource import struct_rusage  # which Windows does not have
@@ -48,6 +48,8 @@ def main(
     gc.disable()  # what is imported stays
     if not found:
         found = lockdown.enter(without)
+    with contextlib.suppress(kernel.UnavailableError, OSError):
+        kernel.open_memory(False)
     control = socket.socket(fileno=control_descriptor)
     answerer = ready()
     plan = lockdown.prepare(limits, without, found)

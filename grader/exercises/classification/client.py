@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from grader.sandbox.client.exchange import RemoteRef
+from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import RemoteRef, arrays
 from grader.sandbox.client.faults import CandidateError
 from grader.sandbox.client.function import Returned, call
 from grader.sandbox.client.module import Floats, Module
@@ -19,7 +20,7 @@ Pair = tuple[Values, Values]  # idx (B, T) and lengths (B,)
 
 def put(module: Module, theta: Floats) -> None:
     """Give the trained parameters of a model these values, laid end to end."""
-    module.ask("put", [theta])
+    module.help("classification.put", theta)
 
 
 def read(module: Module) -> tuple[list[Values], list[bool]]:
@@ -28,13 +29,12 @@ def read(module: Module) -> tuple[list[Values], list[bool]]:
     They are the parameters that it had when it was built, whatever has become of the model since.
     Whether they are trained is the worker's testimony.
     """
-    header, values = module.ask("read")
-    trained = header.get("trained")
+    told = module.help("classification.read")
     shapes = [parameter.shape for parameter in module.parameters]
-    if [value.shape for value in values] != shapes:
-        raise module.broken("the values of parameters")
-    if not isinstance(trained, list) or len(trained) != len(shapes):
-        raise module.broken("which parameters are trained")
+    with decoding(module.broken, "the values of parameters"):
+        values, trained = arrays(told[0], len(shapes)), list(told[1])
+        if [value.shape for value in values] != shapes or len(trained) != len(shapes):
+            raise ValueError("not a value for each")
     if not all(np.isfinite(value).all() for value in values):
         raise CandidateError("fail", "a parameter has NaN or infinite values")
     return values, [flag is True for flag in trained]
@@ -42,7 +42,7 @@ def read(module: Module) -> tuple[list[Values], list[bool]]:
 
 def freeze(module: Module, count: int) -> None:
     """Let the first `count` parameters of a model be trained no more."""
-    module.ask("freeze", count=count)
+    module.help("classification.freeze", count)
 
 
 class Classifier:
@@ -68,15 +68,10 @@ class Classifier:
         seeds: one for each pair. Raises CandidateError; strict: also for pairs that were changed,
         and for logits of another dtype than the weights', which are worked round otherwise.
         """
-        arrays = [array for pair in pairs for array in pair]
+        given = [array for pair in pairs for array in pair]
         seeds = list(seeds) or [0] * len(pairs)
-        _, values = self.module.ask(
-            "classify", arrays, train=train, seeds=seeds, rows=0, same=False, widen=self._widen
-        )
-        if len(values) != len(pairs) + len(arrays):
-            raise self.module.broken("not one output for each input")
-        outputs, after = values[: len(pairs)], values[len(pairs) :]
-        for before, now in zip(arrays, after, strict=True):
+        outputs, after = self._classify((), given, train, seeds, False, len(pairs))
+        for before, now in zip(given, after, strict=True):
             if not np.array_equal(before, now):
                 self.overwrites = True
                 if strict:
@@ -95,47 +90,47 @@ class Classifier:
 
         same: every call gets the very same tensors.
         """
-        arrays = [*thetas, *pair]
-        _, values = self.module.ask(
-            "classify",
-            arrays,
-            train=False,
-            seeds=[0],
-            rows=len(thetas),
-            same=same,
-            widen=self._widen,
-        )
-        if len(values) != len(thetas) + 2:
-            raise self.module.broken("not one output for each set of parameters")
-        if self._narrow(values[: len(thetas)]):
+        outputs, _ = self._classify(thetas, pair, False, [0], same, len(thetas))
+        if self._narrow(outputs):
             return self.at_points(thetas, pair, same=same)
-        for output in values[: len(thetas)]:
+        for output in outputs:
             self._expect(output, len(pair[0]))
-        return values[: len(thetas)]
+        return outputs
+
+    def _classify(
+        self,
+        thetas: Sequence[Floats],
+        given: Sequence[Values],
+        train: bool,
+        seeds: list[int],
+        same: bool,
+        count: int,
+    ) -> tuple[list[Values], list[Values]]:
+        """So many outputs, and what was given as it is afterwards."""
+        told = self.module.help(
+            "classification.classify", list(thetas), list(given), train, seeds, same, self._widen
+        )
+        with decoding(self.module.broken, "not one output for each input"):
+            outputs, after = told
+            return arrays(outputs, count), arrays(after, len(given))
 
     def gradient(
         self, pair: Pair, weights: Floats, *, train: bool = False, seed: int = 0
     ) -> tuple[Floats, list[Floats | None]]:
         """Class logits, and autograd's gradient of sum(logits * weights) for each parameter."""
-        header, values = self.module.ask(
-            "classify_gradient", [*pair, weights], train=train, seed=seed, widen=self._widen
-        )
-        present = header.get("present")
-        if not isinstance(present, list) or len(present) != len(self.module.parameters):
-            raise self.module.broken("the list of gradients")
-        if sum(flag is True for flag in present) != len(values) - 1:
-            raise self.module.broken("the number of gradients")
-        if self._narrow(values[:1]):
+        told = self.module.help("classification.gradient", *pair, weights, train, seed, self._widen)
+        with decoding(self.module.broken, "the list of gradients"):
+            (output,), gradients = arrays([told[0]]), list(told[1])
+            for gradient, parameter in zip(gradients, self.module.parameters, strict=True):
+                if gradient is not None and gradient.shape != parameter.shape:
+                    raise ValueError("another shape")
+        if self._narrow([output]):
             return self.gradient(pair, weights, train=train, seed=seed)
-        self._expect(values[0], len(pair[0]))
-        remaining = iter(values[1:])
-        gradients = [next(remaining) if flag is True else None for flag in present]
-        for gradient, parameter in zip(gradients, self.module.parameters, strict=True):
-            if gradient is not None and gradient.shape != parameter.shape:
-                raise self.module.broken("the shape of a gradient")
+        self._expect(output, len(pair[0]))
+        for gradient in gradients:
             if gradient is not None and not np.isfinite(gradient).all():
                 raise CandidateError("fail", "a gradient has NaN or infinite values")
-        return values[0], gradients
+        return output, gradients
 
     def optimizer(
         self, kind: str, learning_rate: float, stale: float = 0.0, weight_decay: float = 0.0
@@ -144,16 +139,9 @@ class Classifier:
 
         stale: a gradient that all have from before.
         """
-        place = self._subject.new_place()
-        self.module.ask(
-            "optimizer",
-            place=place,
-            kind=kind,
-            learning_rate=learning_rate,
-            stale=stale,
-            weight_decay=weight_decay,
-        )
-        return self._subject.held(place)
+        held = self._subject.held(self._subject.new_place())
+        made = kind, learning_rate, stale, weight_decay
+        return self.module.keep(held, "classification.optimizer", *made)
 
     def step(
         self,

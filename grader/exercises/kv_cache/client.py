@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import arrays
 from grader.sandbox.client.faults import CandidateError
 from grader.sandbox.client.function import call
 from grader.sandbox.client.module import Floats, Module
@@ -38,8 +39,6 @@ class Work:
 
 class CachedModel(Module):
     """A cached model in a worker. As a `Module` it gives the logits of whole texts."""
-
-    adopted_by = "adopt_cached"
 
     def outputs(self, *args: Any, **options: Any) -> list[Values]:
         """As of any module."""
@@ -80,22 +79,14 @@ class CachedModel(Module):
         count: bool = False,
         named: bool = False,
     ) -> tuple[list[Values], list[Work]]:
-        header, values = _told(
-            lambda: self._ask(
-                "steps",
-                [*([] if theta is None else [theta]), *(piece.idx for piece in pieces)],
-                caches=[[piece.source, piece.target] for piece in pieces],
-                theta=theta is not None,
-                train=train,
-                seed=seed,
-                count=count,
-                named=named,
-            )
-        )
-        with decoding(self._worker.broken, "the work of each step"):
-            work = [Work(int(n), float(took), int(calls)) for n, took, calls in header["work"]]
-        if len(values) != len(pieces) or len(work) != len(pieces):
-            raise self._worker.broken(f"{len(values)} outputs for {len(pieces)} pieces")
+        given = [(piece.idx, piece.source, piece.target) for piece in pieces]
+        told = _told(lambda: self.help("kv_cache.steps", given, theta, train, seed, count, named))
+        with decoding(self.broken, "the work of each step"):
+            outputs, spent = told
+            values = arrays(outputs, len(pieces))
+            work = [Work(int(n), float(took), int(calls)) for n, took, calls in spent]
+            if len(work) != len(pieces):
+                raise ValueError("not the work of each piece")
         for output, piece in zip(values, pieces, strict=True):
             self._expect_logits(output, piece.idx)
         self._expect_sensible(values)
@@ -132,7 +123,8 @@ def build(
     assert made.held is not None
     if convert:
         call(subject, {"float64": "double", "float32": "float"}[dtype], {}, on=made.held)
-    return subject.adopt_as(CachedModel, made.held, name, dtype, weighed)
+    alone = subject.keep(name, "kv_cache.alone", made.held)
+    return subject.adopt_as(CachedModel, alone, name, dtype, weighed)
 
 
 def _told(ask: Callable[[], _Given]) -> _Given:

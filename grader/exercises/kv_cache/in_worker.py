@@ -6,17 +6,14 @@ Counts and seconds are testimony: the parent takes them for lowering a score, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from grader.sandbox import wire
 from grader.sandbox.worker import tensors
-from grader.sandbox.worker.models import Model, WeighedModel
-from grader.sandbox.worker.shared import Questions, Shared
+from grader.sandbox.worker.models import Model
 from grader.sandbox.worker.work import counted
 
 
@@ -30,6 +27,7 @@ class FirstOfPair(nn.Module):
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
+        self.caches: dict[str, Any] = {}  # what it has left, by labels
 
     def forward(self, idx: torch.Tensor) -> Any:
         """The logits that the model gives without a cache."""
@@ -46,80 +44,43 @@ def pair(value: Any) -> tuple[Any, Any]:
     raise NotAPair(f"expected a tuple (logits, cache), found {found}")
 
 
-class Cached:
-    """Answers what is asked of cached models, among the models and objects of a worker.
+def alone(built: nn.Module) -> FirstOfPair:
+    """A cached model as one of which whole texts can be asked, too."""
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
+    return FirstOfPair(built)
 
-    describe: registers a model under its number, and says what it is.
+
+def steps(
+    model: Model,
+    pieces: list[tuple[torch.Tensor, str | None, str | None]],
+    theta: torch.Tensor | None,
+    train: bool,
+    seed: int,
+    count: bool,
+    named: bool,
+) -> tuple[list[Any], list[Any]]:
+    """The logits of pieces of text, each of which goes on from a cache and leaves one.
+
+    pieces: with the labels of these two caches; theta: values of all parameters. With `count`, also
+    the work that each one took. With `named`, the cache is given by name.
     """
-
-    def __init__(
-        self,
-        models: dict[int, Model],
-        objects: dict[str, Any],
-        describe: Callable[[int, Model], wire.Message],
-    ) -> None:
-        self._models = models
-        self._objects = objects
-        self._describe = describe
-        self._caches: dict[tuple[int, str], Any] = {}
-        self.questions: dict[str, Callable[..., wire.Message]] = {
-            "adopt_cached": self.adopt_cached,
-            "steps": self.steps,
-        }
-
-    def adopt_cached(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
-        """Make a held module one of the models: one that gives the logits of whole texts.
-
-        With an array, which is a text, its weights are those that it computes from parameters.
-        """
-        built = self._objects[held]
-        if not isinstance(built, nn.Module):
-            raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
-        plain = Model(FirstOfPair(built), torch.get_default_dtype())
-        weighed = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
-        return self._describe(model, weighed)
-
-    def steps(
-        self,
-        arrays: tuple[wire.Array, ...],
-        model: int,
-        caches: list[list[str | None]],
-        theta: bool,
-        train: bool,
-        seed: int,
-        count: bool,
-        named: bool,
-    ) -> wire.Message:
-        """The logits of pieces of text, each of which goes on from a cache and leaves one.
-
-        caches: labels [from, to] of each piece. Arrays: the values of all parameters (with
-        `theta`), then the pieces. With `count`, also the work that each one took. With `named`,
-        the cache is given by name.
-        """
-        target = self._models[model]
-        if theta:
-            target.set(tensors.decode(arrays[0]).numpy())
-        target.use("", train)
-        inner = target.module.get_submodule("inner")
-        torch.default_generator.manual_seed(seed)
-        outputs, work = [], []
-        with torch.set_grad_enabled(train):
-            for array, (source, kept) in zip(arrays[theta:], caches, strict=True):
-                cache = None if source is None else self._caches[model, source]
-                idx = tensors.decode(array)
-                step = partial(inner, idx, cache=cache) if named else partial(inner, idx, cache)
-                value, *spent = counted(step) if count else (step(), 0, 0.0, 0)
-                logits, grown = pair(value)
-                if kept is not None:
-                    self._caches[model, kept] = grown
-                outputs.append(logits)
-                work.append(spent)
-        problem = tensors.unsendable(outputs)
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
-        return wire.Message({"work": work}, tuple(map(tensors.encode, outputs)))
-
-
-def questions(shared: Shared) -> Questions:
-    """What is asked of a worker for this exercise alone."""
-    return Cached(shared.models, shared.objects, shared.describe).questions
+    if theta is not None:
+        model.set(theta.numpy())
+    model.use("", train)
+    assert isinstance(model.module, FirstOfPair)
+    inner, caches = model.module.inner, model.module.caches
+    torch.default_generator.manual_seed(seed)
+    outputs, work = [], []
+    with torch.set_grad_enabled(train):
+        for idx, source, kept in pieces:
+            cache = None if source is None else caches[source]
+            step = partial(inner, idx, cache=cache) if named else partial(inner, idx, cache)
+            value, *spent = counted(step) if count else (step(), 0, 0.0, 0)
+            logits, grown = pair(value)
+            if kept is not None:
+                caches[kept] = grown
+            outputs.append(logits)
+            work.append(spent)
+    tensors.expect_plain(outputs)
+    return outputs, work

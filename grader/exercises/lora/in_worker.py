@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
-
-from grader.sandbox import wire
-from grader.sandbox.worker import tensors
-from grader.sandbox.worker.shared import Questions, Shared
 
 
 class Layer(nn.Module):
@@ -38,10 +32,10 @@ class Toy(nn.Module):
         embedding, up_weight, up_bias, first, second, head = weights
         self.embed = nn.Embedding(*embedding.shape)
         self.embed.weight = nn.Parameter(embedding)
-        up = _linear(up_weight, up_bias)
-        self.layers = nn.ModuleList([Layer(up, _linear(first)), Layer(up, _linear(second))])
+        up = linear(up_weight, up_bias)
+        self.layers = nn.ModuleList([Layer(up, linear(first)), Layer(up, linear(second))])
         self.gain = nn.Parameter(torch.ones(embedding.shape[1]))
-        self.head = _linear(head)
+        self.head = linear(head)
         if tied:
             self.head.weight = self.embed.weight
 
@@ -53,7 +47,8 @@ class Toy(nn.Module):
         return self.head(x)
 
 
-def _linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
+def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
+    """A layer with this weight and, if there is one, this bias."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, dtype=weight.dtype)
     layer.weight = nn.Parameter(weight)
     if bias is not None:
@@ -61,38 +56,15 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear
     return layer
 
 
-class Adapting:
-    """Answers about adapters. objects: what lives here, by "kind:number"."""
-
-    def __init__(self, objects: dict[str, Any]) -> None:
-        self._objects = objects
-        self.questions: Questions = {
-            "lora_linear": self.linear,
-            "lora_toy": self.toy,
-            "lora_layers": self.layers,
-        }
-
-    def linear(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
-        """Hold an nn.Linear with this weight and, if there is one, this bias."""
-        self._objects[place] = _linear(*map(tensors.decode, arrays))
-        return wire.Message({})
-
-    def toy(self, arrays: tuple[wire.Array, ...], place: str, tied: bool) -> wire.Message:
-        """Hold a toy model with these weights."""
-        weights = list(map(tensors.decode, arrays))
-        self._objects[place] = Toy(weights, tied).to(weights[0].dtype).eval()
-        return wire.Message({})
-
-    def layers(self, arrays: tuple[wire.Array, ...], held: str) -> wire.Message:
-        """The paths of the distinct nn.Linear in a held model, and of the shape of each."""
-        found = {
-            path: [module.out_features, module.in_features]
-            for path, module in self._objects[held].named_modules()
-            if isinstance(module, nn.Linear)
-        }
-        return wire.Message({"layers": [[path, *shape] for path, shape in found.items()]})
+def toy(weights: list[torch.Tensor], tied: bool) -> Toy:
+    """A toy model with these weights."""
+    return Toy(weights, tied).to(weights[0].dtype).eval()
 
 
-def questions(shared: Shared) -> Questions:
-    """What is asked of a worker for this exercise alone."""
-    return Adapting(shared.objects).questions
+def layers(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """The paths of the distinct nn.Linear in a model, and the shape of each."""
+    return {
+        path: (module.out_features, module.in_features)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    }

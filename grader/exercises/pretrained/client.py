@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.sandbox.client.exchange import RemoteRef
+from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import Own, RemoteRef, arrays
 from grader.sandbox.client.module import Module
 from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
+
+_KEPT = ("train_mode_unchanged", "dtypes_kept", "recording", "ties_kept")
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,9 @@ class Loading:
     """What became of a call.
 
     refused: the message of the ValueError that it raised, if it did; train_mode_unchanged: whether
-    the model
-    is in train or eval mode as it was; dtypes_kept: and its parameters of the dtypes that they
-    were; recording: whether torch still records gradients; ties_kept: whether what was one
-    parameter in several places still is; variables: those it was given, held. All of it is the
+    the model is in train or eval mode as it was; dtypes_kept: and its parameters of the dtypes
+    that they were; recording: whether torch still records gradients; ties_kept: whether what was
+    one parameter in several places still is; variables: those it was given, held. All of it is the
     worker's own testimony.
     """
 
@@ -56,41 +58,21 @@ def load(
     WorkerLost.
     """
     if isinstance(variables, RemoteRef):
-        place, uses, given = variables.place, [variables], {}
+        held = variables
     else:
-        place, uses, given = subject.new_place(), [], dict(variables)
-    answer, _ = subject.ask(
-        name,
-        "load_variables",
-        list(given.values()),
-        [module.itself, *uses],
-        name=name,
-        model=module.itself.place,
-        names=list(given),
-        place=place,
-        filled=filled,
-    )
-    refused = answer.get("refused")
-    if not (refused is None or isinstance(refused, str)):
-        raise subject.broken(f"what {name} did")
-    return Loading(
-        refused,
-        answer.get("train_mode_unchanged") is True,
-        answer.get("dtypes_kept") is True,
-        answer.get("recording") is True,
-        answer.get("ties_kept") is True,
-        subject.held(place),
-    )
+        held = subject.keep(name, "pretrained.hold", variables)
+    told = subject.help(name, "pretrained.load", Own(name), module.itself, held, filled)
+    with decoding(subject.broken, f"what {name} did"):
+        refused = told["refused"]
+        if not (refused is None or isinstance(refused, str)):
+            raise ValueError("no message")
+        kept = {key: told[key] is True for key in _KEPT}
+        return Loading(refused, **kept, variables=held)
 
 
 def spoil(subject: LoadedSubmission, name: str, loading: Loading) -> Spoiled:
     """What the variables are that were given, before all of them are set to zero."""
-    held = loading.variables
-    answer, values = subject.ask(name, "spoil_variables", (), [held], place=held.place)
-    names = answer.get("names")
-    if not isinstance(names, list) or len(names) != len(values):
-        raise subject.broken("the variables")
-    recording = answer.get("recording")
-    if not isinstance(recording, list):
-        raise subject.broken("the variables")
-    return Spoiled(dict(zip(map(str, names), values, strict=True)), list(map(str, recording)))
+    told = subject.help(name, "pretrained.spoil", loading.variables)
+    with decoding(subject.broken, "the variables"):
+        names, values = map(str, told["values"]), arrays(list(told["values"].values()))
+        return Spoiled(dict(zip(names, values, strict=True)), list(map(str, told["recording"])))

@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from grader.sandbox import wire
 from grader.sandbox.worker import tensors
-from grader.sandbox.worker.shared import Questions, Shared
+
+# Variables by their names, and the same as they were given.
+Held = tuple[dict[Any, torch.Tensor], list[torch.Tensor]]
 
 
-class Checkpoints:
-    """Answers about checkpoints.
-
-    objects: what lives here, by "kind:number"; functions: the submission's.
-    """
-
-    def __init__(self, objects: dict[str, Any], functions: Mapping[str, Any]) -> None:
-        self._objects = objects
-        self._functions = functions
-        self.questions: dict[str, Callable[..., wire.Message]] = {
-            "load_variables": self.load_variables,
-            "spoil_variables": self.spoil_variables,
-        }
-
-    def load_variables(
-        self,
-        arrays: tuple[wire.Array, ...],
-        name: str,
-        model: str,
-        names: list[str],
-        place: str,
-        filled: float | None,
-    ) -> wire.Message:
-        """Call a function with a held model and with variables, which stay held.
-
-        place: where they are held; if there are some, these are given again.
-        """
-        if place not in self._objects:
-            variables = dict(zip(names, map(tensors.decode, arrays), strict=True))
-            self._objects[place] = variables, list(variables.values())
-        return load(self._functions[name], self._objects[model], self._objects[place][0], filled)
-
-    def spoil_variables(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
-        """What held variables are, before they are spoiled."""
-        return spoil(*self._objects[place])
+def hold(variables: dict[str, torch.Tensor]) -> Held:
+    """Variables to be given, once or again, and looked at afterwards."""
+    return variables, list(variables.values())
 
 
 def load(
     target: Callable[..., Any],
     model: Any,
-    variables: dict[str, torch.Tensor],
+    held: Held,
     filled: float | None,
-) -> wire.Message:
-    """Call a function of the submission with a model and variables by name.
+) -> dict[str, Any]:
+    """What becomes of a model for which a function of the submission is given variables.
 
     filled: what all weights of the model are set to before. A ValueError is told of as such: it is
     what the function is asked to raise.
@@ -72,7 +41,7 @@ def load(
     ties = _places(model)
     refused = None
     try:
-        target(model, variables)
+        target(model, held[0])
     except ValueError as error:
         refused = str(error)[:4000]
     after = {name: parameter.dtype for name, parameter in model.named_parameters()}
@@ -85,7 +54,7 @@ def load(
         "ties_kept": all(len({number[n] for n in tied if n in number}) <= 1 for tied in ties),
     }
     torch.set_grad_enabled(True)
-    return wire.Message(facts)
+    return facts
 
 
 def _places(model: nn.Module) -> list[list[str]]:
@@ -96,24 +65,20 @@ def _places(model: nn.Module) -> list[list[str]]:
     return list(found.values())
 
 
-def spoil(variables: dict[Any, Any], given: list[torch.Tensor]) -> wire.Message:
+def spoil(held: Held) -> dict[str, Any]:
     """Names and values of variables as they are, and which of them record gradients; afterwards
-    those that were `given` are all zero.
+    those that were given are all zero.
 
     The two differ where the submission has put others in their places.
     """
+    variables, given = held
     kept = {
         str(name)[:300]: value
         for name, value in variables.items()
         if tensors.unsendable([value]) is None
     }
-    facts = {"names": list(kept), "recording": [n for n in kept if kept[n].requires_grad]}
-    message = wire.Message(facts, tuple(map(tensors.encode, kept.values())))
+    recording = [name for name, value in kept.items() if value.requires_grad]
+    values = {name: value.detach().clone() for name, value in kept.items()}
     for value in given:
         value.detach().zero_()
-    return message
-
-
-def questions(shared: Shared) -> Questions:
-    """What is asked of a worker for this exercise alone."""
-    return Checkpoints(shared.objects, shared.functions).questions
+    return {"values": values, "recording": recording}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from grader.sandbox.client.decoding import decoding
-from grader.sandbox.client.exchange import RemoteRef, unpacked
+from grader.sandbox.client.exchange import Own, RemoteRef, arrays
 from grader.sandbox.client.faults import CandidateError
 from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
@@ -66,60 +66,40 @@ class RemoteToyModel:
         """
         self._subject = subject
         self._asker = asker
-        place, optimizer = subject.new_place(), subject.new_place()
-        subject.ask(
-            asker,
-            "trainee",
-            [*arrays, *(() if traces is None else (traces,)), *stale],
-            place=place,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            dropout_p=dropout_p,
-            train=train,
-            otherwise=list(otherwise),
-            stale=bool(stale),
-            traced=traces is not None,
-        )
-        self.itself, self.sgd = subject.held(place), subject.held(optimizer)
+        facts = dropout_p, train, list(otherwise), list(stale), traces
+        self.itself = subject.keep(asker, "training.toy", list(arrays), *facts)
+        self.sgd = subject.keep(asker, "training.sgd", self.itself, learning_rate)
 
     def left(self, idx: Values) -> Values:
         """Its logits as it is now."""
-        place = self.itself.place
-        _, values = self._subject.ask(
-            self._asker, "trainee_left", [idx], [self.itself], place=place
-        )
-        if len(values) != 1:
-            raise self._subject.broken("the logits of a model")
-        return values[0]
+        told = self._subject.help(self._asker, "training.left", self.itself, idx)
+        with decoding(self._subject.broken, "the logits of a model"):
+            return arrays([told])[0]
 
     def state(self) -> State:
         """What has become of it."""
-        answer, values = self._subject.ask(
-            self._asker, "trainee_state", (), [self.itself], place=self.itself.place
-        )
+        told = self._subject.help(self._asker, "training.state", self.itself)
         with decoding(self._subject.broken, "the state of a model"):
-            present = [flag is True for flag in answer["present"]]
-            remaining = iter(values[6:])
-            gradients = [next(remaining) if flag else None for flag in present]
+            trained, (frozen,) = arrays(told["trained"], 5), arrays(told["frozen"], 1)
+            gradients = list(told["gradients"])
+            arrays([gradient for gradient in gradients if gradient is not None])
             calls = [
-                Call(int(rows), train is True, recorded is True, int(held))
-                for rows, train, recorded, held in answer["calls"]
+                Call(int(rows), train == 1, recorded == 1, int(held))
+                for rows, train, recorded, held in zip(*told["calls"], strict=True)
             ]
-            learning = [flag is True for flag in answer["learning"]]
-            train, same = answer["train"] is True, answer["same"] is True
-            if len(values) != 6 + sum(present) or len(present) != 5:
-                raise ValueError("not all of its parameters")
-        return State(values[:5], values[5], gradients, calls, train, learning, same)
+            learning = [flag is True for flag in told["learning"]]
+            train, same = told["train"] is True, told["same"] is True
+            if len(gradients) != 5:
+                raise ValueError("not a gradient for each")
+        return State(trained, frozen, gradients, calls, train, learning, same)
 
 
 def named_parameters(
-    subject: LoadedSubmission, asker: str, names: Sequence[str], arrays: Sequence[Values]
+    subject: LoadedSubmission, asker: str, names: Sequence[str], values: Sequence[Values]
 ) -> RemoteRef:
     """A module in the worker that has these parameters, all of them trained, and no forward."""
-    place = subject.new_place()
-    shapes = [list(array.shape) for array in arrays]
-    subject.ask(asker, "named_parameters", arrays, place=place, names=list(names), shapes=shapes)
-    return subject.held(place)
+    shapes = [list(value.shape) for value in values]
+    return subject.keep(asker, "training.Named", list(names), shapes, list(values))
 
 
 def steps(
@@ -135,25 +115,15 @@ def steps(
     an optimizer with these gradients. rates: the learning rate that is set before each, if any;
     frozen: how many have no gradients at all.
     """
-    answer, values = subject.ask(
-        asker,
-        "optimizer_steps",
-        [gradient for step in gradients for gradient in step if gradient is not None],
-        [optimizer, model],
-        optimizer=optimizer.place,
-        place=model.place,
-        rates=list(rates),
-        present=[[gradient is not None for gradient in step] for step in gradients],
-    )
-    if answer.get("kind") is not None:
-        found = str(answer["kind"])[:200]
+    given = [list(step) for step in gradients]
+    told = subject.help(asker, "training.steps", optimizer, model, given, list(rates))
+    if isinstance(told, str):
         raise CandidateError(
-            "fail", f"expected a torch.optim.Optimizer, found {found}", cause="no-optimizer"
+            "fail", f"expected a torch.optim.Optimizer, found {told[:200]}", cause="no-optimizer"
         )
-    count = len(gradients[0]) + frozen
-    if len(values) != count * len(rates):
-        raise subject.broken("parameters after each step")
-    return [values[count * n : count * n + count] for n in range(len(rates))]
+    with decoding(subject.broken, "parameters after each step"):
+        count = len(gradients[0]) + frozen
+        return [arrays(step, count) for _, step in zip(rates, told, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -180,21 +150,11 @@ def batches(
     chance: the seed of torch's own.
     """
     name = "get_batch"
-    answer, values = subject.ask(
-        name,
-        "batches",
-        [data],
-        function=name,
-        batch_size=batch_size,
-        block_size=block_size,
-        count=count,
-        seed=seed,
-        chance=chance,
-    )
-    found = _value(subject, name, answer, values)
-    if not isinstance(found, list) or len(found) != count:
-        raise subject.broken("a list of batches")
-    return Batches(found, values[-1], answer.get("rng_unchanged") is True)
+    facts = data, batch_size, block_size, count, seed, chance
+    told = subject.help(name, "training.batches", Own(name), *facts)
+    with decoding(subject.broken, "a list of batches"):
+        found, after, kept = told
+        return Batches(_several(found, count), arrays([after])[0], kept is True)
 
 
 def differentiate(
@@ -207,57 +167,71 @@ def differentiate(
     """What a loss gives, its gradient with regard to the logits, if there is one, and whether the
     targets are as they were.
     """
-    answer, values = subject.ask(
-        name, "differentiate", [logits, targets], function=name, options=dict(options)
-    )
-    gradient = values[-1] if answer.get("gradient") is True and values else None
-    return _value(subject, name, answer, values), gradient, answer.get("kept") is True
+    told = subject.help(name, "training.differentiate", Own(name), logits, targets, options)
+    with decoding(subject.broken, f"what {name} did"):
+        value, gradient, kept = told
+        return value, None if gradient is None else arrays([gradient])[0], kept is True
 
 
 def call_each(
     subject: LoadedSubmission, name: str, given: Sequence[Mapping[str, float]]
 ) -> list[Any]:
     """What a function gives for each of these sets of numbers."""
-    answer, values = subject.ask(
-        name, "call_each", (), function=name, given=[dict(numbers) for numbers in given]
-    )
-    found = _value(subject, name, answer, values)
-    if not isinstance(found, list) or len(found) != len(given):
-        raise subject.broken("a list of values")
-    return found
+    told = subject.help(name, "training.call_each", Own(name), list(given))
+    with decoding(subject.broken, "a list of values"):
+        return _several(told, len(given))
 
 
 def run(
-    subject: LoadedSubmission, model: RemoteRef, data: Values, steps: int, **settings: Any
+    subject: LoadedSubmission,
+    model: RemoteRef,
+    data: Values,
+    *,
+    steps: int,
+    batch_size: int,
+    block_size: int,
+    optimizer: Mapping[str, float],
+    schedule: Mapping[str, float],
+    max_grad_norm: float,
+    seed: int,
 ) -> list[Any]:
     """Train a model with the submission's functions; the loss that each step told.
 
-    settings: see the worker's `run`. However slow the machine is, all steps are made, or it is
-    said that there was no time for them: CandidateError.
+    optimizer, schedule: what configure_optimizer and learning_rate_at take besides. However slow
+    the machine is, all steps are made, or it is said that there was no time for them:
+    CandidateError.
     """
-    told: list[Any] = []
+    name = "train_step"
+    subject.start_clock()
+    begun = subject.keep(name, "training.begin", model, Own("configure_optimizer"), optimizer, seed)
+    functions = [Own("get_batch"), Own(name), Own("learning_rate_at")]
+    losses: list[Any] = []
     for _ in range(_MOST_ROUNDS):
         subject.start_clock()
-        told += _steps(subject, model, data, steps=steps, start=len(told), **settings)
-        if len(told) >= steps:
-            return told
-    raise CandidateError("timeout", f"only {len(told)} of {steps} training steps were made in time")
-
-
-def _steps(subject: LoadedSubmission, model: RemoteRef, data: Values, **settings: Any) -> list[Any]:
-    """The losses of as many steps as are made in a few seconds."""
-    name = "train_step"
-    answer, values = subject.ask(
-        name, "training_run", [data], [model], place=model.place, **settings
+        told = subject.help(
+            name,
+            "training.train",
+            model,
+            begun,
+            data,
+            functions,
+            [len(losses), steps],
+            [batch_size, block_size],
+            schedule,
+            max_grad_norm,
+        )
+        if not isinstance(told, list) or not told:
+            raise subject.broken("a list of losses")
+        losses += told
+        if len(losses) >= steps:
+            return losses
+    raise CandidateError(
+        "timeout", f"only {len(losses)} of {steps} training steps were made in time"
     )
-    found = _value(subject, name, answer, values)
-    if not isinstance(found, list) or not found:
-        raise subject.broken("a list of losses")
-    return found
 
 
-def _value(
-    subject: LoadedSubmission, name: str, answer: dict[str, Any], values: list[Values]
-) -> Any:
-    with decoding(subject.broken, f"what {name} did"):
-        return unpacked(answer["value"], values)
+def _several(value: Any, count: int) -> list[Any]:
+    """A list of so many values. Raises ValueError for anything else: see `decoding`."""
+    if not isinstance(value, list) or len(value) != count:
+        raise ValueError(f"not a list of {count}")
+    return value

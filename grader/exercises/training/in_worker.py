@@ -1,4 +1,4 @@
-"""Questions about training: a small model whose every number is known, optimizers, and a run.
+"""What trains: a small model whose every number is known, optimizers, and a run.
 
 Nothing here knows what has to come out: that is `grader.exercises.training.oracle`.
 """
@@ -8,16 +8,14 @@ from __future__ import annotations
 import operator
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from grader.sandbox import wire
-from grader.sandbox.worker import exchange, tensors
-from grader.sandbox.worker.shared import Questions, Shared
+from grader.sandbox.worker import tensors
 
 # Of the processor, for steps of a training run: what takes longer stops, and is asked to go on.
 _RUN_SECONDS = 4.0
@@ -36,13 +34,13 @@ class ToyModel(nn.Module):
 
     def __init__(
         self,
-        arrays: Sequence[wire.Array],
+        parameters: Sequence[torch.Tensor],
         dropout_p: float,
-        traces: wire.Array | None = None,
+        traces: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.traces = None if traces is None else tensors.decode(traces)
-        embed, places, gain, weight, bias, kernel = map(tensors.decode, arrays)
+        self.traces = traces
+        embed, places, gain, weight, bias, kernel = parameters
         (size, width), wide = embed.shape, embed.dtype
         self.embed = nn.Embedding(size, width, dtype=wide)
         self.embed.weight = nn.Parameter(embed)
@@ -115,247 +113,182 @@ class Named(nn.Module):
     """Nothing but parameters, by names with dots: what an optimizer is asked for."""
 
     def __init__(
-        self, names: Sequence[str], shapes: Sequence[Sequence[int]], arrays: Sequence[wire.Array]
+        self, names: list[str], shapes: list[list[int]], values: list[torch.Tensor]
     ) -> None:
         super().__init__()
         self.trained: list[torch.Tensor] = []  # in the order of their names
         self.frozen: list[torch.Tensor] = []
-        for name, shape, array in zip(names, shapes, arrays, strict=True):
+        for name, shape, value in zip(names, shapes, values, strict=True):
             *path, last = name.split(".")
             module: nn.Module = self
             for part in path:
                 if part not in dict(module.named_children()):
                     module.add_module(part, nn.Module())
                 module = module.get_submodule(part)
-            parameter = nn.Parameter(tensors.decode(array).reshape(shape))
+            parameter = nn.Parameter(value.reshape(shape))
             module.register_parameter(last, parameter)
             self.trained.append(parameter)
 
 
-class Training:
-    """Answers about training. objects: what lives in this worker; functions: the submission's.
+def toy(
+    parameters: list[torch.Tensor],
+    dropout_p: float,
+    train: bool,
+    otherwise: list[str],
+    stale: list[torch.Tensor],
+    traces: torch.Tensor | None,
+) -> ToyModel:
+    """A model of these parameters.
 
-    runs: optimizer and generator of each training run that has begun, by the model's place.
+    train: its mode, of which the modules `otherwise` have the other; stale: gradients that it has
+    already; traces: what its logits tell.
     """
-
-    def __init__(self, objects: dict[str, Any], functions: Mapping[str, Any]) -> None:
-        self.objects = objects
-        self.functions = functions
-        self.runs: dict[str, tuple[Any, torch.Generator]] = {}
-        self.questions: dict[str, Callable[..., wire.Message]] = {
-            "trainee": self.trainee,
-            "named_parameters": self.named,
-            "trainee_state": self.state,
-            "trainee_left": self.left,
-            "optimizer_steps": self.steps,
-            "batches": self.batches,
-            "differentiate": self.differentiate,
-            "call_each": self.call_each,
-            "training_run": self.run,
-        }
-
-    def trainee(
-        self,
-        arrays: tuple[wire.Array, ...],
-        place: str,
-        optimizer: str,
-        learning_rate: float,
-        dropout_p: float,
-        train: bool,
-        otherwise: list[str],
-        stale: bool,
-        traced: bool,
-    ) -> wire.Message:
-        """Make a model, and SGD for it, at these places. The arrays are its parameters, and, with
-        `traced`, what its logits tell.
-
-        train: its mode, of which the modules `otherwise` have the other; stale: more arrays are
-        gradients that it has already.
-        """
-        parameters, more = arrays[:6], arrays[6:]
-        traces, more = (more[0], more[1:]) if traced else (None, more)
-        model = ToyModel(parameters, dropout_p, traces).train(train)
-        for path in otherwise:
-            model.get_submodule(path).training = not train
-        if stale:
-            for parameter, array in zip(model.trained, more, strict=True):
-                parameter.grad = tensors.decode(array)
-        model.remember()
-        self.objects[place] = model
-        groups = [
-            {"params": [p for p in model.trained if p.ndim >= 2]},
-            {"params": [p for p in model.trained if p.ndim < 2]},
-        ]
-        self.objects[optimizer] = torch.optim.SGD(groups, lr=learning_rate)
-        return wire.Message({})
-
-    def named(
-        self, arrays: tuple[wire.Array, ...], place: str, names: list[str], shapes: list[list[int]]
-    ) -> wire.Message:
-        """Make a module with these parameters at this place."""
-        self.objects[place] = Named(names, shapes, arrays)
-        return wire.Message({})
-
-    def state(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
-        """A model's parameters, its gradients where it has any, and how it was called."""
-        model = self.objects[place]
-        gradients = [parameter.grad for parameter in model.trained]
-        sent = [*model.trained, *model.frozen, *(g for g in gradients if g is not None)]
-        problem = tensors.unsendable([tensor.detach() for tensor in sent])
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
-        return wire.Message(
-            {
-                "present": [gradient is not None for gradient in gradients],
-                "calls": model.calls[:1000],
-                "train": model.training,
-                "learning": [p.requires_grad for p in (*model.trained, *model.frozen)],
-                "same": all(map(operator.is_, model.born, (*model.trained, *model.frozen))),
-            },
-            tuple(map(tensors.encode, sent)),
-        )
-
-    def left(self, arrays: tuple[wire.Array, ...], place: str) -> wire.Message:
-        """A model's logits in the state in which it was left, which they tell."""
-        model = self.objects[place]
-        model.telling, calls = True, model.calls
-        model.calls = []  # this one is no submission's
-        try:
-            logits = model(tensors.decode(arrays[0])).detach()
-        finally:
-            model.telling, model.calls = False, calls
-        problem = tensors.unsendable([logits])
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
-        return wire.Message({}, (tensors.encode(logits),))
-
-    def steps(
-        self,
-        arrays: tuple[wire.Array, ...],
-        optimizer: str,
-        place: str,
-        rates: list[float | None],
-        present: list[list[bool]],
-    ) -> wire.Message:
-        """Steps of an optimizer with given gradients; the model's parameters after each.
-
-        rates: the learning rate set before each step, if any; present: for each step, which
-        parameters have a gradient. The arrays are those of the first step, then those of the
-        second, and so on.
-        """
-        made, model = self.objects[optimizer], self.objects[place]
-        if not isinstance(made, torch.optim.Optimizer):
-            return wire.Message({"kind": type(made).__name__[:200]})
-        remaining = iter(arrays)
-        seen = []
-        for rate, flags in zip(rates, present, strict=True):
-            for parameter, flag in zip(model.trained, flags, strict=True):
-                parameter.grad = _like(parameter, next(remaining)) if flag else None
-            for group in made.param_groups if rate is not None else ():
-                group["lr"] = rate
-            made.step()
-            seen += [tensors.encode(p.clone()) for p in (*model.trained, *model.frozen)]
-        return wire.Message({"kind": None}, tuple(seen))
-
-    def batches(
-        self,
-        arrays: tuple[wire.Array, ...],
-        function: str,
-        batch_size: int,
-        block_size: int,
-        count: int,
-        seed: int | None,
-        chance: int,
-    ) -> wire.Message:
-        """Batches that a function gives one after another, and the data as it is afterwards.
-
-        seed: of one generator for all of them, if it gets one; chance: the seed of torch's own.
-        """
-        data = tensors.decode(arrays[0])
-        torch.default_generator.manual_seed(chance)
-        before = torch.default_generator.get_state()
-        given = {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
-        get_batch = self.functions[function]
-        made = [get_batch(data, batch_size, block_size, **given) for _ in range(count)]
-        made = [tuple(pair) if isinstance(pair, tuple) else pair for pair in made]  # named ones
-        kept = torch.equal(before, torch.default_generator.get_state())
-        return _told(made, {"rng_unchanged": kept}, [tensors.encode(data)])
-
-    def differentiate(
-        self, arrays: tuple[wire.Array, ...], function: str, options: dict[str, int]
-    ) -> wire.Message:
-        """What a loss gives for logits and targets, and its gradient with regard to the logits."""
-        logits, targets = map(tensors.decode, arrays)
-        given = targets.clone()
-        value = self.functions[function](logits.requires_grad_(True), given, **options)
-        gradient: list[wire.Array] = []
-        if isinstance(value, torch.Tensor) and value.numel() == 1 and value.requires_grad:
-            (found,) = torch.autograd.grad(value.sum(), logits, allow_unused=True)
-            gradient = [] if found is None else [tensors.encode(found)]
-        kept = torch.equal(given, targets)
-        return _told(value, {"gradient": bool(gradient), "kept": kept}, gradient)
-
-    def call_each(
-        self, arrays: tuple[wire.Array, ...], function: str, given: list[dict[str, Any]]
-    ) -> wire.Message:
-        """What a function gives for each of these sets of numbers."""
-        return _told([self.functions[function](**numbers) for numbers in given], {}, [])
-
-    def run(
-        self,
-        arrays: tuple[wire.Array, ...],
-        place: str,
-        steps: int,
-        batch_size: int,
-        block_size: int,
-        optimizer: dict[str, float],
-        schedule: dict[str, float],
-        max_grad_norm: float,
-        seed: int,
-        start: int,
-    ) -> wire.Message:
-        """Train a model on data with the submission's functions; the loss that each step told.
-
-        It goes on from step `start`, and stops early when it has taken long: to be asked to go on.
-        """
-        torch.set_default_dtype(torch.float32)
-        get_batch, train_step = self.functions["get_batch"], self.functions["train_step"]
-        rate_at = self.functions["learning_rate_at"]
-        data = tensors.decode(arrays[0])
-        model = self.objects[place].train()
-        if not start:
-            torch.default_generator.manual_seed(seed)
-            generator = torch.Generator().manual_seed(seed)
-            made = self.functions["configure_optimizer"](model, **optimizer)
-            self.runs[place] = made, generator
-        made, generator = self.runs[place]
-        begun = time.process_time()
-        losses: list[Any] = []
-        for step in range(start, steps):
-            for group in made.param_groups:
-                group["lr"] = rate_at(step, **schedule)
-            batches = [get_batch(data, batch_size, block_size, generator=generator)]
-            losses.append(train_step(model, made, batches, max_grad_norm=max_grad_norm))
-            if time.process_time() - begun > _RUN_SECONDS:
-                break
-        return _told(losses, {}, [])
+    model = ToyModel(parameters, dropout_p, traces).train(train)
+    for path in otherwise:
+        model.get_submodule(path).training = not train
+    for parameter, gradient in zip(model.trained, stale, strict=bool(stale)):
+        parameter.grad = gradient
+    model.remember()
+    return model
 
 
-def _like(parameter: torch.Tensor, array: wire.Array) -> torch.Tensor:
-    """The array in the parameter's shape: on the wire, a number alone has one axis."""
-    return tensors.decode(array).reshape(parameter.shape)
+def sgd(model: ToyModel, learning_rate: float) -> torch.optim.SGD:
+    """An optimizer for it, with two groups, as most have."""
+    groups = [
+        {"params": [p for p in model.trained if p.ndim >= 2]},
+        {"params": [p for p in model.trained if p.ndim < 2]},
+    ]
+    return torch.optim.SGD(groups, lr=learning_rate)
 
 
-def _told(value: Any, facts: dict[str, Any], more: Sequence[wire.Array]) -> wire.Message:
-    """A value for the parent, and arrays after those in it."""
-    teller = exchange.Encoder()
+def state(model: ToyModel) -> dict[str, Any]:
+    """A model's parameters, its gradients where it has any, and how it was called."""
+    rows, train, recorded, held = zip(*model.calls[:1000], strict=True) if model.calls else [()] * 4
+    return {
+        "trained": model.trained,
+        "frozen": model.frozen,
+        "gradients": [parameter.grad for parameter in model.trained],
+        "calls": [list(rows), list(map(int, train)), list(map(int, recorded)), list(held)],
+        "train": model.training,
+        "learning": [p.requires_grad for p in (*model.trained, *model.frozen)],
+        "same": all(map(operator.is_, model.born, (*model.trained, *model.frozen))),
+    }
+
+
+def left(model: ToyModel, idx: torch.Tensor) -> torch.Tensor:
+    """A model's logits in the state in which it was left, which they tell."""
+    model.telling, calls = True, model.calls
+    model.calls = []  # this one is no submission's
     try:
-        told = teller.tell(value)
-    except exchange.UnsendableError as error:
-        return wire.Message({"unsendable": error.found})
-    return wire.Message({"value": told, **facts}, (*teller.arrays, *more))
+        logits: torch.Tensor = model(idx).detach()
+    finally:
+        model.telling, model.calls = False, calls
+    tensors.expect_plain([logits])
+    return logits
 
 
-def questions(shared: Shared) -> Questions:
-    """What is asked of a worker for this exercise alone."""
-    return Training(shared.objects, shared.functions).questions
+def steps(
+    optimizer: Any,
+    model: ToyModel | Named,
+    gradients: list[list[torch.Tensor | None]],
+    rates: list[float | None],
+) -> list[list[torch.Tensor]] | str:
+    """A model's parameters after each step of an optimizer with given gradients; or the name of its
+    type, if it is none. rates: the learning rate set before each step, if any.
+    """
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        return type(optimizer).__name__
+    seen = []
+    for rate, given in zip(rates, gradients, strict=True):
+        for parameter, gradient in zip(model.trained, given, strict=True):
+            # On the wire, a number alone has one axis.
+            parameter.grad = None if gradient is None else gradient.reshape(parameter.shape)
+        for group in optimizer.param_groups if rate is not None else ():
+            group["lr"] = rate
+        optimizer.step()
+        seen.append([tensors.plain(p.clone()) for p in (*model.trained, *model.frozen)])
+    return seen
+
+
+def batches(
+    get_batch: Callable[..., Any],
+    data: torch.Tensor,
+    batch_size: int,
+    block_size: int,
+    count: int,
+    seed: int | None,
+    chance: int,
+) -> tuple[list[Any], torch.Tensor, bool]:
+    """Batches that a function gives one after another, the data as it is afterwards, and whether
+    torch's own generator is as it was.
+
+    seed: of one generator for all of them, if it gets one; chance: the seed of torch's own.
+    """
+    torch.default_generator.manual_seed(chance)
+    before = torch.default_generator.get_state()
+    given = {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
+    made = [get_batch(data, batch_size, block_size, **given) for _ in range(count)]
+    made = [tuple(pair) if isinstance(pair, tuple) else pair for pair in made]  # named ones
+    kept = torch.equal(before, torch.default_generator.get_state())
+    return made, tensors.plain(data), kept
+
+
+def differentiate(
+    loss: Callable[..., Any], logits: torch.Tensor, targets: torch.Tensor, options: dict[str, int]
+) -> tuple[Any, torch.Tensor | None, bool]:
+    """What a loss gives for logits and targets, its gradient with regard to the logits, and whether
+    the targets are as they were.
+    """
+    given = targets.clone()
+    value = loss(logits.requires_grad_(True), given, **options)
+    gradient: torch.Tensor | None = None
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and value.requires_grad:
+        (gradient,) = torch.autograd.grad(value.sum(), logits, allow_unused=True)
+    told = None if gradient is None else tensors.plain(gradient)
+    return value, told, torch.equal(given, targets)
+
+
+def call_each(function: Callable[..., Any], given: list[dict[str, Any]]) -> list[Any]:
+    """What a function gives for each of these sets of numbers."""
+    return [function(**numbers) for numbers in given]
+
+
+def begin(
+    model: nn.Module, configure: Callable[..., Any], options: dict[str, float], seed: int
+) -> tuple[Any, torch.Generator]:
+    """The optimizer and the generator of a training run."""
+    torch.set_default_dtype(torch.float32)
+    torch.default_generator.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    return configure(model.train(), **options), generator
+
+
+def train(
+    model: nn.Module,
+    run: tuple[Any, torch.Generator],
+    data: torch.Tensor,
+    functions: list[Callable[..., Any]],
+    steps: list[int],
+    sizes: list[int],
+    schedule: dict[str, float],
+    max_grad_norm: float,
+) -> list[Any]:
+    """Train a model on data with the submission's functions; the loss that each step told.
+
+    functions: get_batch, train_step and learning_rate_at; steps: the first one, and where to end;
+    sizes: batch_size and block_size. It stops early when it has taken long: to be asked to go on.
+    """
+    torch.set_default_dtype(torch.float32)
+    get_batch, train_step, rate_at = functions
+    optimizer, generator = run
+    model.train()
+    begun = time.process_time()
+    losses: list[Any] = []
+    for step in range(*steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(step, **schedule)
+        batches = [get_batch(data, *sizes, generator=generator)]
+        losses.append(train_step(model, optimizer, batches, max_grad_norm=max_grad_norm))
+        if time.process_time() - begun > _RUN_SECONDS:
+            break
+    return losses

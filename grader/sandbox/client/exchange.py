@@ -14,6 +14,7 @@ from grader.sandbox.client.worker import Values
 MAX_ITEMS = 4000  # of tuples, lists and dicts, all together: a worker tells no more
 _MOST_INTEGERS = 1 << 21  # in lists of an answer, each of which takes 40 bytes
 _MOST_BYTES = 1 << 24  # in texts of an answer
+_SHORT = 100  # characters of what is a name rather than a text
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,36 @@ class Unknown:
     type: str
 
 
+@dataclass(frozen=True)
+class Own:
+    """What the submission calls so: a function or a class."""
+
+    name: str
+
+
 class Packer:
     """Puts values into the wire's words.
 
-    arrays: the numbers in them, to be sent beside; uses: what of them lives in a worker.
+    arrays: the numbers in them, to be sent beside; uses: what of them lives in a worker; own: names
+    of what the submission has to have.
     """
 
     def __init__(self) -> None:
         self.arrays: list[Values] = []
         self.uses: list[RemoteRef] = []
+        self.own: list[str] = []
 
     def pack(self, value: object) -> dict[str, Any]:
         """The word for None, a bool, int, float, str, bytes, a NumPy array (which arrives as a
-        tensor), `NumPy`, `Scripted`, `Generator`, `Merges`, `RemoteRef`, or lists, tuples and
-        dicts of these.
+        tensor), `NumPy`, `Scripted`, `Generator`, `Merges`, `Own`, `RemoteRef`, or lists, tuples
+        and dicts of these.
         """
         if isinstance(value, RemoteRef):
             self.uses.append(value)
             return {"object": value.place}
+        if isinstance(value, Own):
+            self.own.append(value.name)
+            return {"object": f"own:{value.name}"}
         if isinstance(value, Generator):
             return {"generator": value.seed}
         if isinstance(value, Scripted):
@@ -101,6 +114,8 @@ class Packer:
             return {"array": self.add(value)}
         if isinstance(value, float):
             return {"float": value.hex()}
+        if isinstance(value, str) and len(value) <= _SHORT and value.isascii():
+            return {"value": value}
         if isinstance(value, str):
             return {"text": self._raw(value.encode("utf-8", "surrogatepass"))}
         if isinstance(value, bytes):
@@ -169,9 +184,32 @@ class Unpacker:
         return array
 
 
+def helping(
+    target: str, args: Sequence[object], given: Mapping[str, object]
+) -> tuple[dict[str, Any], Packer]:
+    """A call of one of the grader's functions in a worker: the header, and what goes with it."""
+    packer = Packer()
+    header = {
+        "target": target,
+        "args": [packer.pack(value) for value in args],
+        "given": [[key, packer.pack(value)] for key, value in given.items()],
+        "keep": None,
+    }
+    return header, packer
+
+
 def unpacked(item: Any, arrays: Sequence[Values]) -> Any:
     """The one value that a worker described. Raises some Exception for what makes no sense."""
     return Unpacker(arrays).unpack(item)
+
+
+def arrays(value: Any, count: int | None = None) -> list[Values]:
+    """So many arrays, or any number. Raises ValueError for anything else: see `decoding`."""
+    if not isinstance(value, list | tuple) or not all(isinstance(v, np.ndarray) for v in value):
+        raise ValueError("not a list of arrays")
+    if count is not None and len(value) != count:
+        raise ValueError(f"{len(value)} arrays, not {count}")
+    return list(value)
 
 
 def words(value: object) -> str:

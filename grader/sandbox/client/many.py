@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from grader.sandbox.client.decoding import decoding
-from grader.sandbox.client.exchange import Packer, RemoteRef, Unpacker
+from grader.sandbox.client.exchange import Own, RemoteRef
 from grader.sandbox.client.subject import LoadedSubmission
-from grader.sandbox.client.worker import Values
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,22 @@ def each(
 
     Raises CandidateError if one of the calls raises, or WorkerLost.
     """
-    packer = Packer()
-    header = {
-        "on": on and packer.pack(on)["object"],
-        "items": [packer.pack(item) for item in items],
-        "given": [[key, packer.pack(value)] for key, value in (given or {}).items()],
-    }
-    answer, values = subject.ask_about(name, "each", packer.arrays, packer.uses, **header)
-    return _answers(subject, name, answer, values, len(items))
+    target, method = (Own(name), "") if on is None else (on, name)
+    told = subject.help(
+        name, "many.each", target, method, list(items), dict(given or {}), here=on is None
+    )
+    with decoding(subject.broken, f"what {name} did"):
+        values, seconds = told
+        if len(values) != len(items) or seconds.shape != (len(items),):
+            raise ValueError("not one value for each item")
+        if seconds.dtype != np.float64 or not np.isfinite(seconds).all():
+            raise ValueError("no seconds")
+        return Answers(list(values), seconds.tolist())
 
 
 def attribute(subject: LoadedSubmission, on: RemoteRef, name: str) -> Any:
     """The value of an attribute. Raises CandidateError if there is none, or WorkerLost."""
-    answer, values = subject.ask_about(name, "attribute", (), [on], on=on.place)
-    return _answers(subject, name, answer, values, 1).values[0]
+    return subject.help(name, "many.attribute", on, name, here=False)
 
 
 def hold(subject: LoadedSubmission, name: str, value: object) -> RemoteRef:
@@ -58,23 +60,4 @@ def hold(subject: LoadedSubmission, name: str, value: object) -> RemoteRef:
 
     Raises WorkerLost.
     """
-    packer = Packer()
-    place, item = subject.new_place(), packer.pack(value)
-    subject.ask(name, "hold", packer.arrays, packer.uses, item=item, place=place)
-    return subject.held(place)
-
-
-def _answers(
-    subject: LoadedSubmission,
-    name: str,
-    answer: dict[str, Any],
-    arrays: Sequence[Values],
-    count: int,
-) -> Answers:
-    with decoding(subject.broken, f"what {name} did"):
-        unpacker = Unpacker(arrays)
-        found = [unpacker.unpack(value) for value in answer["values"]]
-        seconds = [float(value) for value in answer["seconds"]]
-        if len(found) != count or len(seconds) != count or not all(map(math.isfinite, seconds)):
-            raise ValueError("not one value for each item")
-    return Answers(found, seconds)
+    return subject.keep(name, "many.itself", value)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.sandbox.client.decoding import decoding
 from grader.sandbox.client.description import Indices, Parameter, Part, read
-from grader.sandbox.client.exchange import RemoteRef
+from grader.sandbox.client.exchange import RemoteRef, helping, unpacked
 from grader.sandbox.client.expected import ABSURD, sensible, shape_cause
 from grader.sandbox.client.faults import NOT_FINITE, CandidateError, WorkerLost
 from grader.sandbox.client.worker import Values, Worker
@@ -24,8 +24,6 @@ AnyModule = TypeVar("AnyModule", bound="Module")
 
 class Module:
     """A model in a worker. Its parameters are known here as one flat float64 vector."""
-
-    adopted_by = "adopt"  # the question that makes one of what a worker holds
 
     def __init__(
         self,
@@ -54,8 +52,23 @@ class Module:
             self.trainable[parameter.indices] = parameter.trainable
 
     def ask(self, question: str, arrays: Sequence[Values] = (), **header: Any) -> Answer:
-        """An exercise's own question about this model. What comes back is yet to be checked."""
+        """A question about this model. What comes back is yet to be checked."""
         return self._ask(question, arrays, **header)
+
+    def help(self, target: str, /, *args: object, **given: object) -> Any:
+        """What one of the grader's own functions in the worker gives for this model, such as
+        "classification.read". What comes back is yet to be checked.
+        """
+        question, packer = helping(target, args, given)
+        answer, values = self._ask("help", packer.arrays, **question)
+        with decoding(self.broken, f"what {self.name} did"):
+            return unpacked(answer["value"], values)
+
+    def keep(self, held: RemoteRef, target: str, /, *args: object) -> RemoteRef:
+        """The same, with what it gives held in the worker, at the place of `held`."""
+        question, packer = helping(target, args, {})
+        self._ask("help", packer.arrays, **question | {"keep": held.place})
+        return held
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""

@@ -8,13 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from grader.errors import GraderFault
 from grader.sandbox import wire
 from grader.sandbox.client import calls
 from grader.sandbox.client.budget import Budget
-from grader.sandbox.client.exchange import Merges, Packer, RemoteRef
+from grader.sandbox.client.decoding import decoding
+from grader.sandbox.client.exchange import Merges, RemoteRef, helping, unpacked
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.loading import Loading
 from grader.sandbox.client.module import Answer, AnyModule, Module
@@ -271,6 +270,32 @@ class LoadedSubmission:
         self._expect(about)
         return self._ask(worker, about, question, arrays, **header)
 
+    def help(
+        self, about: str, target: str, /, *args: object, here: bool = True, **given: object
+    ) -> Any:
+        """What one of the grader's own functions in the worker gives, such as "lora.layers".
+
+        about: the class or function that it is called for, which has to be there unless `here` is
+        False; args, given: as of `Packer.pack`. What comes back is yet to be checked. Raises
+        CandidateError, or WorkerLost.
+        """
+        question, packer = helping(target, args, given)
+        worker = self._worker_of(packer.uses)
+        for name in (*([about] if here else ()), *packer.own):
+            self._expect(name)
+        answer, values = self._ask(worker, about, "help", packer.arrays, **question)
+        with decoding(worker.broken, f"what {about} did"):
+            return unpacked(answer["value"], values)
+
+    def keep(self, about: str, target: str, /, *args: object, **given: object) -> RemoteRef:
+        """The same, with what it gives held in the worker."""
+        question, packer = helping(target, args, given)
+        worker, place = self._worker_of(packer.uses), self.new_place()
+        for name in (about, *packer.own):
+            self._expect(name)
+        self._ask(worker, about, "help", packer.arrays, **question | {"keep": place})
+        return self.held(place)
+
     def processor_seconds(self) -> float:
         """What the current worker has used of its processor, as the kernel counts it."""
         return self._live_worker().processor_seconds()
@@ -284,12 +309,11 @@ class LoadedSubmission:
 
         Raises CandidateError, or WorkerLost.
         """
-        worker = self._live_worker()
-        packer = Packer()
-        given = packer.pack(None if gpt2_merges is None else Merges(gpt2_merges))
-        text = np.frombuffer(code.encode("utf-8", "surrogatepass"), np.uint8)
-        header, _ = self._ask(worker, "", "replay", [*packer.arrays, text], merges=given)
-        return str(header.get("printed", "")), str(header.get("raised", ""))
+        merges = None if gpt2_merges is None else Merges(gpt2_merges)
+        told = self.help("", "replay.replay", code, merges, here=False)
+        with decoding(self.broken, "what a counterexample prints"):
+            printed, raised = map(str, told)
+        return printed, raised
 
     def _worker_of(self, uses: Sequence[RemoteRef]) -> Worker:
         worker = self._live_worker()
@@ -339,15 +363,13 @@ class LoadedSubmission:
         dtype: str = "float64",
         weighed: Values | None = None,
     ) -> AnyModule:
-        """The same as another kind of Module. weighed: as of `build`, where the kind allows it."""
+        """The same as another kind of Module. weighed: as of `build`."""
         worker = self._live_worker()
         number, ask = self._asker(worker, name, name)
         if held.worker is not worker:
             raise WorkerLost("error", _GONE)
         example = () if weighed is None else (weighed,)
-        return kind(
-            name, ask, worker, ask(kind.adopted_by, example, held=held.place), dtype, number
-        )
+        return kind(name, ask, worker, ask("adopt", example, held=held.place), dtype, number)
 
     def broken(self, what: str) -> WorkerLost:
         """End the worker, whose answer does not fit its question."""

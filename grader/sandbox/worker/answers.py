@@ -6,7 +6,6 @@ an `error` with the candidate's own traceback. Nothing here compares anything wi
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import itertools
 import socket
@@ -14,7 +13,6 @@ import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +21,6 @@ import torch
 from torch import nn
 from torch.overrides import resolve_name
 
-from grader import exercises
 from grader.sandbox import wire
 from grader.sandbox.worker import (
     audit,
@@ -40,16 +37,14 @@ from grader.sandbox.worker import (
 from grader.sandbox.worker.adapted import Adapted
 from grader.sandbox.worker.computed import Weighing
 from grader.sandbox.worker.functions import Functions
+from grader.sandbox.worker.helpers import Helpers
 from grader.sandbox.worker.loader import SubmissionFinder, hide_the_kit, load
-from grader.sandbox.worker.many import Many
 from grader.sandbox.worker.missing import MissingPackages
 from grader.sandbox.worker.models import Model, WeighedModel
 from grader.sandbox.worker.pretend import DEVICES, SINGLE, pretending
 from grader.sandbox.worker.printed import Printed
 from grader.sandbox.worker.reach import Reach
-from grader.sandbox.worker.replay import Replay
 from grader.sandbox.worker.segments import Joining
-from grader.sandbox.worker.shared import Questions, Shared
 from grader.sandbox.worker.ways import Ways
 from grader.sandbox.worker.weights import Weights
 
@@ -63,20 +58,6 @@ def prepare() -> None:
     uncompiled.install()
     audit.announce_silent_calls()
     ready_made.prepare()
-
-
-def _asking_modules() -> list[ModuleType]:
-    """What runs in a worker for single exercises."""
-    folders = [found.name for found in iter_modules(exercises.__path__) if found.ispkg]
-    names = [f"{exercises.__name__}.{folder}.in_worker" for folder in folders]
-    return [importlib.import_module(name) for name in names if importlib.util.find_spec(name)]
-
-
-_ASKING = _asking_modules()
-
-
-def _of_exercises(shared: Shared) -> Questions:
-    return {name: answer for module in _ASKING for name, answer in module.questions(shared).items()}
 
 
 class RequestHandler:
@@ -107,9 +88,7 @@ class RequestHandler:
             "trace": self.trace,
             "run": self.run,
             "adopt": self.adopt,
-            **Many(objects, self.classes).questions,
-            **_of_exercises(Shared(self.models, objects, self.classes, self._describe)),
-            **Replay().questions,
+            "help": Helpers(self.models, objects).help,
             **Ways(self.models, self._class, self._own_files).questions,
             **Weights(self.models, objects).questions,
         }
@@ -152,6 +131,8 @@ class RequestHandler:
         header = dict(question.header)
         try:
             return self.questions[header.pop("ask")](arrays=question.arrays, **header)
+        except tensors.UnsendableError as error:
+            return wire.Message({"unsendable": error.found})
         # A submission may raise SystemExit or KeyboardInterrupt: these too are its own errors.
         except BaseException as error:
             return wire.Message({"error": describe.exception(error, self._own_files())})
@@ -216,6 +197,7 @@ class RequestHandler:
             {"error": describe.exception(error, finder.names), "names": names}
             for error, names in finder.failed
         ]
+        self.functions.objects.update((f"own:{name}", it) for name, it in self.classes.items())
         said = {n: describe.callable_(n, item) for n, item in self.classes.items()}
         return wire.Message({"classes": said, "failed": failed})
 
@@ -293,9 +275,7 @@ class RequestHandler:
         with as_told():
             built = make()
         plain = Model(built, torch.get_default_dtype(), as_told, make)
-        halved = tensors.halved(plain.named, plain.values)
-        if halved is not None:
-            return wire.Message({"unsendable": halved})
+        tensors.expect_whole(plain.named, plain.values)
         kinds = (Joining, partial(Joining, inputs=False)) if joined else (Weighing,)
         known = WeighedModel(plain, tensors.decode(arrays[0]), kinds) if arrays else plain
         return self._describe(model, known)
@@ -342,9 +322,7 @@ class RequestHandler:
                         if seed is not None:
                             torch.default_generator.manual_seed(seed)
                         outputs.append(module(x))
-        problem = tensors.unsendable(outputs)
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        tensors.expect_plain(outputs)
         sent = [*outputs, *inputs] if inputs_back else outputs
         return wire.Message({}, tuple(tensors.encode(output) for output in sent))
 
@@ -368,9 +346,7 @@ class RequestHandler:
                 element.fill_(before + step)
                 outputs.append(module(x))
                 element.fill_(before)
-        problem = tensors.unsendable(outputs)
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        tensors.expect_plain(outputs)
         return wire.Message({}, (tensors.encode(torch.stack(outputs)),))
 
     def gradient(
@@ -392,9 +368,7 @@ class RequestHandler:
         for parameter in target.parameters:
             parameter.grad = None
         output = module(x)
-        problem = tensors.unsendable([output])
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        tensors.expect_plain([output])
         if output.requires_grad:
             total = (output * tensors.decode(weights_array)).sum()
             with target.as_told():  # functions of its own may have a part in it
@@ -414,9 +388,7 @@ class RequestHandler:
         torch.default_generator.manual_seed(0)
         with target.as_told():
             called, device_mismatches, output = trace.run(target.module, tensors.decode(arrays[0]))
-        problem = tensors.unsendable([output])
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        tensors.expect_plain([output])
         return wire.Message(
             {"functions": called, "device_mismatches": device_mismatches}, (tensors.encode(output),)
         )
@@ -441,11 +413,16 @@ class RequestHandler:
         return functions.run(target, arrays, args, given, keep, seed, torchs, watch, recording)
 
     def adopt(self, arrays: tuple[wire.Array, ...], held: str, model: int) -> wire.Message:
-        """Make a held module one of the models, as if it had been built."""
+        """Make a held module one of the models, as if it had been built.
+
+        With an array, which is an input, its weights are those that it computes from parameters.
+        """
         built = self.functions.objects[held]
         if not isinstance(built, nn.Module):
             raise TypeError(f"expected an nn.Module, found {type(built).__name__}")
-        return self._describe(model, Model(built, torch.get_default_dtype()))
+        plain = Model(built, torch.get_default_dtype())
+        weighed = WeighedModel(plain, tensors.decode(arrays[0])) if arrays else plain
+        return self._describe(model, weighed)
 
     def _describe(self, number: int, model: Model) -> wire.Message:
         self.models[number] = model

@@ -15,14 +15,6 @@ MAX_ITEMS = 4000  # of tuples, lists and dicts, all together
 _INT64 = range(-(2**63), 2**63)
 
 
-class UnsendableError(Exception):
-    """A value that the parent cannot be told. found: what it is, in words for the candidate."""
-
-    def __init__(self, found: dict[str, Any]) -> None:
-        super().__init__(found)
-        self.found = found
-
-
 def made(item: Any, arrays: tuple[wire.Array, ...], objects: Mapping[str, Any]) -> Any:
     """The value that the parent described; see `grader.sandbox.client.exchange.Packer`.
 
@@ -64,6 +56,12 @@ def _merges(data: bytes, lengths: bytes) -> list[tuple[bytes, bytes]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
+def told(value: Any) -> wire.Message:
+    """An answer that is this value."""
+    encoder = Encoder()
+    return wire.Message({"value": encoder.tell(value)}, tuple(encoder.arrays))
+
+
 class Encoder:
     """Describes values for the parent. arrays: the numbers in them, to be sent beside."""
 
@@ -75,16 +73,14 @@ class Encoder:
     def tell(self, value: Any) -> dict[str, Any]:
         """What a value is. Only exact types count: a subclass may say anything of itself.
 
-        Raises UnsendableError if it is a tensor that cannot be sent, or too much.
+        Raises tensors.UnsendableError if it is a tensor that cannot be sent, or too much.
         """
         self._items += 1
         if self._items > MAX_ITEMS:
-            raise UnsendableError({"found": f"more than {MAX_ITEMS} values in one another"})
+            raise tensors.UnsendableError({"found": f"more than {MAX_ITEMS} values in one another"})
         kind = type(value)
         if kind in (torch.Tensor, torch.nn.Parameter):
-            problem = tensors.unsendable([value])
-            if problem is not None:
-                raise UnsendableError(problem)
+            tensors.expect_plain([value])
             return {"tensor": self._add(tensors.encode(value))}
         if value is None or kind is bool or (kind is int and value in _INT64):
             return {"value": value}
@@ -112,6 +108,6 @@ class Encoder:
     def _add(self, array: wire.Array) -> int:
         self._bytes += len(array.data)
         if self._bytes > wire.PAYLOAD_LIMIT:
-            raise UnsendableError({"found": f"{self._bytes} bytes of output"})
+            raise tensors.UnsendableError({"found": f"{self._bytes} bytes of output"})
         self.arrays.append(array)
         return len(self.arrays) - 1

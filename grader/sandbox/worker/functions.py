@@ -107,13 +107,8 @@ class Functions:
         if keep is not None:
             self.objects[keep] = value
         teller = exchange.Encoder()
-        try:
-            told = teller.tell(value)
-        except exchange.UnsendableError as error:
-            return wire.Message({"unsendable": error.found})
-        problem = tensors.unsendable(list(inputs.values()))
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        told = teller.tell(value)
+        tensors.expect_plain(list(inputs.values()))
         facts = {
             "value": told,
             "recorded": any(model.recorded for model in scripted),

@@ -25,6 +25,14 @@ _WIDER = {
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 
+class UnsendableError(Exception):
+    """A value that the parent cannot be told. found: what it is, in words for the candidate."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        super().__init__(found)
+        self.found = found
+
+
 def decode(array: Array) -> torch.Tensor:
     """A contiguous CPU tensor with an array's values, sharing nothing."""
     values = np.frombuffer(bytearray(array.data), dtype=array.dtype)
@@ -35,24 +43,34 @@ def encode(tensor: torch.Tensor) -> Array:
     """The values of a tensor that `unsendable` has nothing against, or of a parameter or gradient:
     these may be sparse, and of a dtype of which the wire has a wider one.
     """
+    values = plain(tensor)
+    return Array(_NAMES[values.dtype], tuple(values.shape), values.numpy().tobytes())
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The same as a tensor that can be told."""
     plain = tensor.detach()
     if plain.layout != torch.strided:
         plain = plain.to_dense()
     wide = plain.to(_WIDER.get(plain.dtype, plain.dtype))
     if wide.dtype not in _NAMES:
         raise TypeError(f"a tensor has dtype {wide.dtype}, expected float32")
-    values = wide.numpy(force=True)
-    return Array(_NAMES[wide.dtype], values.shape, values.tobytes())
+    return torch.from_numpy(wide.numpy(force=True))
 
 
-def halved(
-    named: Sequence[tuple[str, bool]], values: Sequence[torch.Tensor]
-) -> dict[str, Any] | None:
-    """What `unsendable` would say of weights that are trained in less than float32, or None."""
+def expect_whole(named: Sequence[tuple[str, bool]], values: Sequence[torch.Tensor]) -> None:
+    """Raise UnsendableError for weights that are trained in less than float32."""
     for (name, trained), value in zip(named, values, strict=True):
         if trained and value.dtype in (torch.float16, torch.bfloat16):
-            return {"found": f"the parameter {name} of dtype {value.dtype}", "dtype": True}
-    return None
+            found = f"the parameter {name} of dtype {value.dtype}"
+            raise UnsendableError({"found": found, "dtype": True})
+
+
+def expect_plain(outputs: Sequence[object]) -> None:
+    """Raise UnsendableError unless these are plain tensors that fit the wire."""
+    problem = unsendable(outputs)
+    if problem is not None:
+        raise UnsendableError(problem)
 
 
 def unsendable(outputs: Sequence[object]) -> dict[str, Any] | None:

@@ -107,9 +107,7 @@ class Ways:
             with torch.no_grad():
                 after = module.eval()(x)
         found = [before, born, largest, _flat(parameters), after]
-        problem = tensors.unsendable(found)
-        if problem is not None:
-            return wire.Message({"unsendable": problem})
+        tensors.expect_plain(found)
         names = {"born": named, "called": [name for name, _ in known]}
         told = {**names, "outside": outside, "longest": _longest(module)}
         return wire.Message(told, tuple(map(tensors.encode, found)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,126 +15,19 @@ import pytest
 from grader.catalogue import EXERCISES
 from grader.exercises.classification import client as classification
 from grader.exercises.kv_cache import client as cached
+from grader.exercises.lora import client as lora
 from grader.exercises.pretrained import client as pretrained
 from grader.exercises.training import client as training
-from grader.sandbox import wire
 from grader.sandbox.client import LoadedSubmission, Module, Server, isolation, many, ways
 from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.function import call
-from grader.sandbox.client.worker import Worker, pack
+from grader.sandbox.client.worker import Worker
 from tests.bank import ROOT
+from tests.frames import Sender, told
 
 FEW, MANY = 6_000, 200_000  # frames
 _MEGABYTES = 64  # that memory may grow meanwhile
-
-_DTYPES = tuple(wire.ITEM_SIZES)
-_SHAPES = ([], [1], [2], [3], [5], [2, 3], [3, 2], [0], [0, 3], [1, 2, 3], [2, 3, 4], [1] * 8, [6])
-_ODD_SHAPES = ([1 << 26, 0], [0, 1 << 26, 1 << 26], [1 << 26, 1 << 26, 1 << 26, 0], [-1], [True])
-_ODD: tuple[Any, ...] = (
-    *(None, True, False, 0, 1, -1, 3, 2**31, 2**63, 2**64, 10**400, 0.5, 1e308, -0.0),
-    *("", "x", "0x1p99999", "nan", "inf", "0x1p-1", "error", "list", "\ud800", "a|b+c", "é" * 400),
-    *([], {}, [[]], {"": 0}, [None] * 3, [0, 1], ["list", 0], [["a", True]]),
-)
-_KINDS = ("value", "float", "tensor", "text", "bytes", "ints", "dict", "object", "list", "tuple")
-_KEYS = (
-    *(
-        "value",
-        "values",
-        "seconds",
-        "after",
-        "recorded",
-        "train_mode_unchanged",
-        "flags_kept",
-        "gradients",
-    ),
-    *(
-        "rng_unchanged",
-        "recording_kept",
-        "device_mismatches",
-        "classes",
-        "failed",
-        "functions",
-        "present",
-    ),
-    *("work", "calls", "train", "learning", "kind", "gradient", "kept", "ways", "outside", "born"),
-    *("called", "longest", "counts", "trained", "refused", "dtypes_kept", "recording", "names"),
-    *("ties_kept", "printed", "raised", "works", "mechanisms", "unsendable", "error", "attempt"),
-    *("late", "place", "missing", "aside", "facts"),
-)
-
-
-class Sender:
-    """Makes frames: mostly well formed, of odd things in odd places."""
-
-    def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
-
-    def anything(self, depth: int = 0) -> Any:
-        """Some JSON."""
-        roll = self._chance.random()
-        if roll < 0.35 or depth > 3:
-            return self._chance.choice(_ODD)
-        if roll < 0.6:
-            return self.item(depth)
-        if roll < 0.8:
-            return [self.anything(depth + 1) for _ in range(self._chance.randrange(5))]
-        return {self._chance.choice(_KEYS): self.anything(depth + 1) for _ in range(2)}
-
-    def item(self, depth: int) -> dict[str, Any]:
-        """What stands for a value, or nearly so."""
-        index: Any = self._chance.choice((0, 0, 1, 2, 7, -1, "0", None))
-        kind = self._chance.choice(_KINDS)
-        insides: dict[str, Any] = {
-            "ints": [self._chance.choice(("list", "tuple", "set", 0)), index],
-            "float": self._chance.choice(("0x1p0", "0x1p99999", "nan", 1, None)),
-            "list": [self.anything(depth + 1) for _ in range(3)],
-            "tuple": [self.item(depth + 1) for _ in range(3) if depth < 3],
-            "dict": [[self.item(depth + 1), self.item(depth + 1)] for _ in range(2) if depth < 3],
-        }
-        return {kind: insides.get(kind, index)}
-
-    def header(self) -> Any:
-        """Of an answer."""
-        if self._chance.random() < 0.02:
-            return self.anything()
-        keys = self._chance.sample(_KEYS, self._chance.randrange(12))
-        # What only reports a fault ends each reading at once: seldom.
-        faults = ("unsendable", "error", "attempt", "late")
-        seldom = self._chance.random() < 0.1
-        return {key: self.anything() for key in keys if seldom or key not in faults}
-
-    def arrays(self) -> tuple[list[Any], bytes]:
-        """A listing of arrays, and their bytes."""
-        listing, payload = [], b""
-        for _ in range(self._chance.randrange(7)):
-            dtype = self._chance.choice(_DTYPES)
-            odd = self._chance.random() < 0.03
-            shape = list(self._chance.choice(_ODD_SHAPES if odd else _SHAPES))
-            listing.append([dtype, shape])
-            size = 0 if odd else int(np.prod(shape, dtype=int)) * wire.ITEM_SIZES[dtype]
-            payload += self._chance.randbytes(size)
-        return listing, payload
-
-    def frame(self, valid: dict[str, Any], values: list[np.ndarray]) -> bytes:
-        """A right answer with something else in some place, or one that never was right."""
-        header, (listing, payload) = self.header(), self.arrays()
-        if valid and isinstance(header, dict) and self._chance.random() < 0.6:
-            header = {**header, **valid}
-            if self._chance.random() < 0.6:
-                header[self._chance.choice(list(valid))] = self.anything()
-        if self._chance.random() < 0.5:
-            right = [pack(value) for value in values]
-            if right and self._chance.random() < 0.5:
-                right.pop(self._chance.randrange(len(right)))
-            listing = [[array.dtype, list(array.shape)] for array in right]
-            payload = b"".join(array.data for array in right)
-        if isinstance(header, dict) and self._chance.random() < 0.99:
-            header = {**header, "arrays": listing}
-        text = json.dumps(header).encode()
-        if self._chance.random() < 0.01:
-            text = text[: len(text) // 2]
-        return struct.pack("<II", len(text), len(payload)) + text + payload
 
 
 class OneAnswer:
@@ -248,83 +139,78 @@ class Asker:
             "count": (lambda: ways.count(self._model(), [1, 2]), {"counts": [1, 2]}, []),
             "steps": (
                 lambda: self._cached().counted([cached.Piece(_IDX)]),
-                {"work": [[1, 0.5, 1]]},
-                [logits],
+                *told(([logits], [[1, 0.5, 1]])),
             ),
             "run": (lambda: call(self._live(), "MLP", {"x": _X}), value, []),
             "each": (
                 lambda: many.each(self._live(), None, "MLP", [1]),
-                {"values": [{"ints": ["list", 0]}], "seconds": [0.5]},
-                [np.arange(3)],
+                *told(([[0, 1, 2]], np.array([0.5]))),
             ),
             "attribute": (
                 lambda: many.attribute(self._live(), self._held(), "a"),
-                {"values": [{"text": 0}], "seconds": [0.0]},
-                [np.arange(3, dtype=np.uint8)],
+                *told("abc"),
             ),
-            "trainee_state": (
+            "toy_state": (
                 lambda: self._student().state(),
-                {
-                    "present": [False] * 5,
-                    "calls": [[1, True, True, 0]],
-                    "learning": [],
-                    "same": True,
-                },
-                [_THETA] * 6,
+                *told(
+                    {
+                        **{"trained": [_THETA] * 5, "frozen": [_THETA], "gradients": [None] * 5},
+                        **{"calls": [[1], [1], [1], [0]], "train": True, "learning": []},
+                        "same": True,
+                    }
+                ),
             ),
+            "toy_left": (lambda: self._student().left(_IDX), *told(_X)),
             "optimizer_steps": (
                 lambda: training.steps(
                     self._live(), "MLP", self._held(), self._held(), [[_X]], [0.1]
                 ),
-                {"kind": None},
-                [_X],
+                *told([[_X]]),
             ),
             "batches": (
                 lambda: training.batches(self._live_of("get_batch"), np.arange(9), 1, 2),
-                {"value": {"list": [{"tuple": [{"tensor": 0}, {"tensor": 1}]}]}},
-                [_IDX, _IDX, np.arange(9)],
+                *told(([(_IDX, _IDX)], np.arange(9), True)),
             ),
             "differentiate": (
                 lambda: training.differentiate(self._live(), "MLP", logits, _IDX, {}),
-                {"value": {"tensor": 0}, "gradient": True, "kept": True},
-                [np.zeros(()), logits],
+                *told((np.zeros(()), logits, True)),
             ),
             "call_each": (
                 lambda: training.call_each(self._live(), "MLP", [{"a": 1.0}]),
-                {"value": {"list": [{"float": "0x1p0"}]}},
-                [],
+                *told([1.0]),
             ),
-            "training_run": (
-                lambda: training.run(self._live_of("train_step"), self._held(), np.arange(9), 1),
-                {"value": {"list": [{"float": "0x1p0"}]}},
-                [],
+            "training_steps": (
+                lambda: training.go_on(
+                    self._live_of("get_batch", "train_step", "learning_rate_at"),
+                    *(self._held(), self._held(), np.arange(9), [0, 1], [1, 2], {}, 1.0),
+                ),
+                *told([1.0]),
             ),
             "read": (
                 lambda: classification.read(self._model()),
-                {"trained": [True]},
-                [_THETA.reshape(2, 3)],
+                *told(([_THETA.reshape(2, 3)], [True])),
             ),
             "classify": (
                 lambda: self._classifier().logits([(_IDX, np.array([2]))]),
-                none,
-                [np.zeros((1, 3)), _IDX, np.array([2])],
+                *told(([np.zeros((1, 3))], [_IDX, np.array([2])])),
             ),
             "classify_gradient": (
                 lambda: self._classifier().gradient((_IDX, np.array([2])), np.zeros((1, 3))),
-                {"present": [True]},
-                [np.zeros((1, 3)), _THETA.reshape(2, 3)],
+                *told((np.zeros((1, 3)), [_THETA.reshape(2, 3)])),
             ),
             "load_variables": (
                 lambda: self._load_variables(self._model()),
-                {"refused": None},
-                [],
+                *told({"refused": None, **dict.fromkeys(pretrained.KEPT, True)}),
             ),
             "spoil_variables": (
                 lambda: pretrained.spoil(self._live(), "MLP", self._loaded()),
-                {"names": ["a"], "recording": []},
-                [_X],
+                *told({"values": {"a": _X}, "recording": []}),
             ),
-            "replay": (lambda: self._live().replay("1"), {"printed": "", "raised": ""}, []),
+            "layers": (
+                lambda: lora.layers(self._live(), "MLP", self._held()),
+                *told({"a.b": [3, 4]}),
+            ),
+            "replay": (lambda: self._live().replay("1"), *told(("", ""))),
             "probe": (
                 lambda: isolation.measure(cast(Server, self._server)),
                 {"works": False, "mechanisms": ["landlock"]},
@@ -339,10 +225,10 @@ class Asker:
         """With a worker that has loaded, and gives its one answer to the next question."""
         return self._live_of("MLP")
 
-    def _live_of(self, name: str) -> LoadedSubmission:
+    def _live_of(self, *names: str) -> LoadedSubmission:
         subject = self._subject()
         subject._worker = Worker(cast(Server, self._server))
-        subject._found = {name: "()"}
+        subject._found = dict.fromkeys(names, "()")
         self._worker, self._latest = subject._worker, subject
         return subject
 
@@ -368,7 +254,7 @@ class Asker:
         return student
 
     def _load_variables(self, model: Module) -> pretrained.Loading:
-        return pretrained.load(self._latest, "MLP", model, {"a": _X})
+        return pretrained.load(self._latest, "MLP", model, self._held())
 
     def _loaded(self) -> pretrained.Loading:
         return pretrained.Loading(None, True, True, True, True, self._held())

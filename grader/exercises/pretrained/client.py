@@ -11,7 +11,7 @@ from grader.sandbox.client.module import Module
 from grader.sandbox.client.subject import LoadedSubmission
 from grader.sandbox.client.worker import Values
 
-_KEPT = ("train_mode_unchanged", "dtypes_kept", "recording", "ties_kept")
+KEPT = ("train_mode_unchanged", "dtypes_kept", "recording", "ties_kept")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load(
         refused = told["refused"]
         if not (refused is None or isinstance(refused, str)):
             raise ValueError("no message")
-        kept = {key: told[key] is True for key in _KEPT}
+        kept = {key: told[key] is True for key in KEPT}
         return Loading(refused, **kept, variables=held)
 
 

@@ -204,30 +204,27 @@ def run(
     name = "train_step"
     subject.start_clock()
     begun = subject.keep(name, "training.begin", model, Own("configure_optimizer"), optimizer, seed)
-    functions = [Own("get_batch"), Own(name), Own("learning_rate_at")]
-    losses: list[Any] = []
+    sizes, losses = [batch_size, block_size], list[Any]()
     for _ in range(_MOST_ROUNDS):
         subject.start_clock()
-        told = subject.help(
-            name,
-            "training.train",
-            model,
-            begun,
-            data,
-            functions,
-            [len(losses), steps],
-            [batch_size, block_size],
-            schedule,
-            max_grad_norm,
-        )
-        if not isinstance(told, list) or not told:
-            raise subject.broken("a list of losses")
-        losses += told
+        facts = data, [len(losses), steps], sizes, schedule, max_grad_norm
+        losses += go_on(subject, model, begun, *facts)
         if len(losses) >= steps:
             return losses
     raise CandidateError(
         "timeout", f"only {len(losses)} of {steps} training steps were made in time"
     )
+
+
+def go_on(subject: LoadedSubmission, model: RemoteRef, begun: RemoteRef, *facts: Any) -> list[Any]:
+    """The losses of as many steps as are made in a few seconds. facts: as of the worker's `train`,
+    but for its functions.
+    """
+    functions = [Own("get_batch"), Own("train_step"), Own("learning_rate_at")]
+    told = subject.help("train_step", "training.train", model, begun, functions, *facts)
+    if not isinstance(told, list) or not told:
+        raise subject.broken("a list of losses")
+    return told
 
 
 def _several(value: Any, count: int) -> list[Any]:

@@ -266,8 +266,8 @@ def begin(
 def train(
     model: nn.Module,
     run: tuple[Any, torch.Generator],
-    data: torch.Tensor,
     functions: list[Callable[..., Any]],
+    data: torch.Tensor,
     steps: list[int],
     sizes: list[int],
     schedule: dict[str, float],

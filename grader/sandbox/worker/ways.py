@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from grader.sandbox import wire
 from grader.sandbox.worker import describe, tensors
+from grader.sandbox.worker.imported import Imported
 from grader.sandbox.worker.models import Model
 
 _OTHER_SEED = 97  # of an instance that is to have other weights than the model
@@ -43,12 +44,10 @@ class Ways:
     def __init__(
         self,
         models: Mapping[int, Model],
-        classes: Callable[[str], Callable[..., Any]],
-        own_files: Callable[[], Collection[str]],
+        submission: Imported,
     ) -> None:
         self._models = models
-        self._classes = classes
-        self._own_files = own_files
+        self._submission = submission
         self.questions: dict[str, Callable[..., wire.Message]] = {
             "ways": self.ways,
             "learn": self.learn,
@@ -71,7 +70,7 @@ class Ways:
                 with target.as_told():
                     found, remark = _Used(target, arrays, **way).found()
             except BaseException as error:
-                told.append({"error": describe.exception(error, self._own_files())})
+                told.append({"error": describe.exception(error, self._submission.own_files())})
                 continue
             problem = tensors.unsendable(found)
             if problem is not None:
@@ -120,7 +119,7 @@ class Ways:
 
         def built(width: int) -> nn.Module:
             with self._models[model].as_told():
-                module: nn.Module = self._classes(name)(width)
+                module: nn.Module = self._submission.class_(name)(width)
                 if any(map(is_lazy, module.parameters())):
                     module(torch.zeros(1, 1, width))  # which says what shapes they have
             return module

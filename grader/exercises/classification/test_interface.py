@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
 from grader.check import Failure, check
+from grader.exercises import contract
 from grader.exercises.classification.common import (
     LONG,
     NAME,
@@ -18,36 +18,12 @@ from grader.exercises.classification.common import (
     rigs,
 )
 from grader.exercises.gpt2.common import UNCHANGED
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.layouts.box import CLOSE, difference
-from grader.gpt2.policy import advise_on_devices, check_policy
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import Returned, call
 
 PART = "Classifier"
-
-
-@check(
-    "classification.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the classifier and its training.",
-        "Look at your imports.",
-        "torch, the standard library and your own gpt2.py only.",
-    ),
-)
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch, the standard library and one's own gpt2 are used."""
-    check_policy(evidence)
-    advise_on_devices(evidence, partial(_watched, evidence))
-
-
-@check("classification.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
 
 
 def _watched(evidence: Evidence) -> Iterator[Returned]:
@@ -59,6 +35,18 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
     optimizer = rig.classifier.optimizer("SGD", 0.1)
     labels = np.array([0, 1, 1])
     yield rig.classifier.step(optimizer, pair, labels, max_grad_norm=1.0, watch=True)
+
+
+test_from_scratch = contract.from_scratch(
+    "classification",
+    "write the classifier and its training",
+    "torch, the standard library and your own gpt2.py only.",
+    "Only torch, the standard library and one's own gpt2 are used.",
+    _watched,
+)
+
+
+test_imports = contract.imports("classification", PART)
 
 
 @check(
@@ -74,14 +62,7 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
 )
 def test_signature(evidence: Evidence) -> None:
     """There is a class GPT2Classifier that takes the stub's arguments, by name and by position."""
-    found = evidence.subject.found_classes()
-    if NAME not in found:
-        evidence.subject.explain_absence(NAME)
-        raise Failure(f"expected a class {NAME}, found none", cause="wrong-signature")
-    if found[NAME].startswith("not a class"):
-        raise Failure(
-            f"expected {NAME} to be a class, found {found[NAME]}", cause="wrong-signature"
-        )
+    contract.expect_there(evidence, NAME)
     idx, lengths = np.array([[1, 2, 3], [4, 0, 0]]), np.array([3, 1])
     try:
         rig = ClassifierHarness(evidence, OTHER, 10, any_backbone=True)
@@ -94,7 +75,8 @@ def test_signature(evidence: Evidence) -> None:
         by_name = call(evidence.subject, "__call__", arguments, on=made.held).output
     except CandidateError as fault:
         if fault.status == "error" and "raised TypeError" in fault.message:
-            message = f"{NAME} has {found[NAME]}: {fault.message}"
+            claimed = evidence.subject.found_classes()[NAME]
+            message = f"{NAME} has {claimed}: {fault.message}"
             raise Failure(message, cause="wrong-signature") from None
         raise
     if by_name.shape != by_position.shape:

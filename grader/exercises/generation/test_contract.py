@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from grader.check import Failure, check
+from grader.exercises import contract
 from grader.exercises.generation import usage
 from grader.exercises.generation.common import (
     NAME,
@@ -19,41 +19,23 @@ from grader.exercises.generation.common import (
     constant_call,
     random_call,
 )
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.policy import advise_on_devices, check_policy
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import Returned, Scripted, call
 
 PART = "Contract"
 
 
-@check(
-    "generation.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the loop.",
-        "Look at your imports.",
-        "torch and the standard library only.",
-    ),
-)
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch and the standard library are used."""
-    check_policy(evidence)
-    advise_on_devices(evidence, partial(_watched, evidence))
-
-
-@check("generation.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
-
-
 def _watched(evidence: Evidence) -> Iterator[Returned]:
     for options in ({"temperature": 0}, {"temperature": 0.9, "top_k": 3, "top_p": 0.9}):
         made = random_call(0, 5, 6, (2, 3), 2, options={**options, "eos_token_id": 1})
         yield made.run(evidence, watch=True)
+
+
+test_from_scratch = contract.from_scratch("generation", "write the loop", watched=_watched)
+
+
+test_imports = contract.imports("generation", PART)
 
 
 @check(
@@ -69,22 +51,12 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
 )
 def test_signature(evidence: Evidence) -> None:
     """There is a function generate that takes the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    if NAME not in found:
-        evidence.subject.explain_absence(NAME)
-        raise Failure(f"expected a function {NAME}, found none", cause="wrong-signature")
-    if found[NAME].startswith("not a function"):
-        raise Failure(f"expected {NAME} to be a function, found {found[NAME]}")
+    contract.expect_there(evidence, NAME)
     made = random_call(0, 5, 6, (2, 3), 2)
     options: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
-    try:
+    with contract.calls_fit(evidence, NAME):
         replace(made, options={**options, "eos_token_id": None, "generator": None}).run(evidence)
         made.run(evidence)
-    except CandidateError as fault:
-        if fault.message.startswith("it raised TypeError") and not fault.traceback:
-            message = f"{NAME} has {found[NAME]}: {fault.message}"
-            raise Failure(message, cause="wrong-signature") from None
-        raise
 
 
 @check(

@@ -11,6 +11,7 @@ import numpy as np
 
 from grader import draws
 from grader.check import Counterexample, Failure, check
+from grader.exercises import contract
 from grader.exercises.kv_cache.client import Piece, build
 from grader.exercises.kv_cache.common import (
     NAME,
@@ -28,37 +29,13 @@ from grader.exercises.kv_cache.common import (
     whole,
 )
 from grader.exercises.kv_cache.explain import why
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import worst
-from grader.gpt2.policy import advise_on_devices, check_policy
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import Returned, call
 
 PART = "Pieces"
 _SINGLE = 1e-3  # of the logits' size: what float32 leaves
-
-
-@check(
-    "kv_cache.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the cache.",
-        "Look at your imports.",
-        "torch, the standard library and your own gpt2.py only.",
-    ),
-)
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch and the standard library are used."""
-    check_policy(evidence)
-    advise_on_devices(evidence, partial(_watched, evidence))
-
-
-@check("kv_cache.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
 
 
 def _watched(evidence: Evidence) -> Iterator[Returned]:
@@ -70,6 +47,17 @@ def _watched(evidence: Evidence) -> Iterator[Returned]:
     yield first
     cache = call(evidence.subject, "__getitem__", {}, args=[1], on=first.held, keep=True)
     yield ask(args=[idx, cache.held])
+
+
+test_from_scratch = contract.from_scratch(
+    "kv_cache",
+    "write the cache",
+    "torch, the standard library and your own gpt2.py only.",
+    watched=_watched,
+)
+
+
+test_imports = contract.imports("kv_cache", PART)
 
 
 @check(
@@ -87,14 +75,7 @@ def test_signature(evidence: Evidence) -> None:
 
     What it gives back is a tuple of two.
     """
-    found = evidence.subject.found_classes()
-    if NAME not in found:
-        evidence.subject.explain_absence(NAME)
-        raise Failure(f"expected a class {NAME}, found none", cause="wrong-signature")
-    if found[NAME].startswith("not a class"):
-        raise Failure(
-            f"expected {NAME} to be a class, found {found[NAME]}", cause="wrong-signature"
-        )
+    contract.expect_there(evidence, NAME)
     size = SIZES[0]
     idx = np.zeros((1, 2), dtype=np.int64)
     ways = "built by name, by position, and without dropout_p; called with idx, and with a cache"
@@ -108,8 +89,9 @@ def test_signature(evidence: Evidence) -> None:
         if fault.status != "error":
             raise
         mistaken = re.search(r"TypeError: .*(argument|parameter)", fault.message)
+        claimed = evidence.subject.found_classes()[NAME]
         raise Failure(
-            f"{NAME} must be {ways}; it has {found[NAME]}: {fault.message}",
+            f"{NAME} must be {ways}; it has {claimed}: {fault.message}",
             cause="wrong-signature" if mistaken else cause_of(fault),
         ) from None
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from grader.check import Counterexample, Failure, check
+from grader.exercises import contract
 from grader.exercises.pretrained.client import spoil
 from grader.exercises.pretrained.common import (
     BEFORE,
@@ -22,12 +23,10 @@ from grader.exercises.pretrained.common import (
 )
 from grader.exercises.pretrained.common import dtype as usual_dtype
 from grader.exercises.pretrained.oracle import Variables
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import show
 from grader.gpt2.layouts.box import difference
 from grader.gpt2.oracle import Integers
-from grader.gpt2.policy import check_policy
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.exchange import RemoteRef
 from grader.sandbox.client.function import call
@@ -36,25 +35,10 @@ PART = "Contract"
 CASE = Case(size_of(7, 2, 3, 2, 4), 20)
 
 
-@check(
-    "pretrained.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to place every variable yourself.",
-        "Look at your imports.",
-        "torch and the standard library only.",
-    ),
-)
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch and the standard library are used."""
-    check_policy(evidence)
+test_from_scratch = contract.from_scratch("pretrained", "place every variable yourself")
 
 
-@check("pretrained.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
+test_imports = contract.imports("pretrained", PART)
 
 
 @check(
@@ -69,21 +53,11 @@ def test_imports(evidence: Evidence) -> None:
 )
 def test_signature(evidence: Evidence) -> None:
     """There is a function load_openai_weights that takes the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    if NAME not in found:
-        evidence.subject.explain_absence(NAME)
-        raise Failure(f"expected a function {NAME}, found none", cause="wrong-signature")
-    if found[NAME].startswith("not a function"):
-        raise Failure(f"expected {NAME} to be a function, found {found[NAME]}")
+    contract.expect_there(evidence, NAME)
     module = fresh(evidence, CASE.size)
     variables, _ = CASE.drawn()
-    try:
+    with contract.calls_fit(evidence, NAME):
         call(evidence.subject, NAME, {"model": module.itself, "variables": variables})
-    except CandidateError as fault:
-        if fault.message.startswith("it raised TypeError") and not fault.traceback:
-            message = f"{NAME} has {found[NAME]}: {fault.message}"
-            raise Failure(message, cause="wrong-signature") from None
-        raise
 
 
 @check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from grader.check import Counterexample, Failure, check
+from grader.exercises import contract
 from grader.exercises.tokenizer.common import ENCODING, TOKENIZER, TRAIN, Question, Setup
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
@@ -27,13 +28,7 @@ from grader.sandbox.client.many import attribute, each, hold
 )
 def test_signature(evidence: Evidence) -> None:
     """There are train_bpe and BPETokenizer, which take the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    for name in (TRAIN, TOKENIZER):
-        if name not in found:
-            evidence.subject.explain_absence(name)
-            raise Failure(f"expected {name}, found none", cause="wrong-signature")
-        if found[name].startswith("not a"):
-            raise Failure(f"{name} is {found[name]}", cause="wrong-signature")
+    contract.expect_there(evidence, TRAIN, TOKENIZER)
     try:
         call(evidence.subject, TRAIN, {"text": "a", "vocab_size": 256})
         given: dict[str, object] = {"merges": SentMerges(()), "special_tokens": ["<x>"]}

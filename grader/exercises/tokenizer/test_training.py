@@ -7,14 +7,13 @@ from typing import Any
 
 from grader import draws
 from grader.check import Counterexample, Failure, check
+from grader.exercises import contract
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import TRAIN, cause_of_type, short
 from grader.exercises.tokenizer.oracle import Pair, Trainer
 from grader.exercises.tokenizer.trainers import TRAINERS
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
-from grader.gpt2.policy import check_policy
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.exchange import words
 from grader.sandbox.client.function import call
@@ -143,25 +142,15 @@ def _bug(evidence: Evidence, text: str, vocab_size: int) -> str:
     )
 
 
-@check(
-    "tokenizer.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the tokenizer.",
-        "Look at your imports.",
-        "torch, regex and the standard library only.",
-    ),
+test_from_scratch = contract.from_scratch(
+    "tokenizer",
+    "write the tokenizer",
+    "torch, regex and the standard library only.",
+    "Only torch, the module regex and the standard library are used.",
 )
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch, the module regex and the standard library are used."""
-    check_policy(evidence)
 
 
-@check("tokenizer.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
+test_imports = contract.imports("tokenizer", PART)
 
 
 @check(

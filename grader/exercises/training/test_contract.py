@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from grader.check import Failure, check
+from grader.check import check
+from grader.exercises import contract
 from grader.exercises.training.client import RemoteToyModel
 from grader.exercises.training.common import trainee
-from grader.gpt2 import imports
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.policy import advise_of_stranded, check_policy
+from grader.gpt2.policy import advise_of_stranded
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.function import call
 
@@ -22,25 +22,14 @@ NAMES = (
 )
 
 
-@check(
-    "training.from_scratch",
-    "Submission",
-    0,
-    hints=(
-        "The exercise is to write the training yourself.",
-        "Look at your imports.",
-        "torch and the standard library only; torch.optim and torch.nn.functional are welcome.",
-    ),
+test_from_scratch = contract.from_scratch(
+    "training",
+    "write the training yourself",
+    "torch and the standard library only; torch.optim and torch.nn.functional are welcome.",
 )
-def test_from_scratch(evidence: Evidence) -> None:
-    """Only torch and the standard library are used."""
-    check_policy(evidence)
 
 
-@check("training.imports", PART, 1, hints=imports.HINTS)
-def test_imports(evidence: Evidence) -> None:
-    """The file parses, and importing it ends by itself and needs nothing but torch."""
-    imports.check_imports(evidence)
+test_imports = contract.imports("training", PART)
 
 
 @check(
@@ -56,24 +45,13 @@ def test_imports(evidence: Evidence) -> None:
 )
 def test_signature(evidence: Evidence) -> None:
     """There are the stub's six functions, which take the stub's arguments by name."""
-    found = evidence.subject.found_classes()
-    for name in NAMES:
-        if name not in found:
-            evidence.subject.explain_absence(name)
-            raise Failure(f"expected a function {name}, found none", cause="wrong-signature")
-        if found[name].startswith("not a function"):
-            raise Failure(
-                f"expected {name} to be a function, found {found[name]}", cause="wrong-signature"
-            )
+    contract.expect_there(evidence, *NAMES)
     unwritten, device_mismatches = [], []
     for name in NAMES:
         try:
-            device_mismatches += _call_plainly(evidence, name)
+            with contract.calls_fit(evidence, name):
+                device_mismatches += _call_plainly(evidence, name)
         except CandidateError as fault:
-            # Raised by the call itself: there is no line of the submission in it.
-            if fault.message.startswith("it raised TypeError") and not fault.traceback:
-                message = f"{name} has {found[name]}: {fault.message}"
-                raise Failure(message, cause="wrong-signature") from None
             unwritten += [fault] if fault.status == "todo" else []
     advise_of_stranded(evidence, device_mismatches)
     if unwritten:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import tomli
+
+# structural: what a check observes of it is not about the function that is computed, and stands
+# beside any deviation; of-weights: it is told from how weights are kept, not from what is computed
+# with them; not-finite: all or some of the output may be NaN; fatal: a part that has it does not
+# work at all, and what is built on the part does not either; unsteady: chance or memory.
+Trait = Literal["structural", "of-weights", "not-finite", "fatal", "unsteady"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,7 @@ class Bug:
     the lines meant there; hints: a nudge, a pointer, a near-solution in words; checks: ids of the
     checks whose requirement it breaks first, the most telling first. An id that begins with a dot
     is that of any class: ".shape" is attention.shape, mlp.shape, block.shape and gpt2.shape.
+    traits: what it is like, for the diagnosis.
     """
 
     slug: str
@@ -27,6 +34,7 @@ class Bug:
     hints: tuple[str, str, str]
     checks: tuple[str, ...]
     lines: str = ""
+    traits: tuple[Trait, ...] = ()
 
     @property
     def explanation(self) -> str:
@@ -43,6 +51,7 @@ class Raised(Bug):
 
     raised: str
     line: str = ""
+    traits: tuple[Trait, ...] = ("structural", "fatal")
 
 
 _PATTERNS = ("lines", "line", "raised")  # which a table may give as a list of alternatives
@@ -61,6 +70,8 @@ def _read(table: Path, slug: str, entry: dict[str, Any]) -> Bug:
     for key in _PATTERNS:
         if type(facts.get(key)) is tuple:
             facts[key] = "|".join(facts[key])
+    if odd := set(facts.get("traits", ())).difference(get_args(Trait)):
+        raise ValueError(f"{table}: [{slug}] has no such traits: {', '.join(sorted(odd))}")
     try:
         return Raised(slug=slug, **facts) if "raised" in facts else Bug(slug=slug, **facts)
     except TypeError as error:

@@ -117,6 +117,13 @@ def test_an_entry_that_lacks_something_is_told(tmp_path: Path) -> None:
         read_bugs(table)
 
 
+def test_a_trait_that_there_is_not_is_told(tmp_path: Path) -> None:
+    table = tmp_path / "bugs.toml"
+    table.write_text('[no-scale]\ntraits = ["structural", "fatall"]\n')
+    with pytest.raises(ValueError, match=r"\[no-scale\] has no such traits: fatall"):
+        read_bugs(table)
+
+
 def test_patterns_may_be_lists_of_alternatives(tmp_path: Path) -> None:
     table = tmp_path / "bugs.toml"
     words = "".join(f'{key} = "Words."\n' for key in ("summary", "expected", "where"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.bug import Bug, read_bugs
+from grader.bug import Bug, Trait, read_bugs
 from grader.bugs.crashes import CRASH_SLUGS, CRASHES, of_exception
 
-__all__ = ["CAUSES", "CRASH_SLUGS", "Bug", "of_exception"]
+__all__ = ["CAUSES", "CRASH_SLUGS", "Bug", "of_exception", "with_trait"]
 
 _GRADER = Path(__file__).parents[1]
 
@@ -34,3 +34,8 @@ def _catalogue() -> dict[str, Bug]:
 
 
 CAUSES = _catalogue()
+
+
+def with_trait(*traits: Trait) -> frozenset[str]:
+    """The slugs of the bugs that have one of these."""
+    return frozenset(slug for slug, bug in CAUSES.items() if not set(traits).isdisjoint(bug.traits))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
-from grader.bugs import CAUSES, CRASH_SLUGS
+from grader.bugs import CAUSES, CRASH_SLUGS, with_trait
 from grader.check import NotRun
 from grader.gpt2.diagnosis import (
     attention,
@@ -32,15 +32,8 @@ _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
 }
 
 
-# A part that has one of these does not work at all; what is built on it does not either.
-_FATAL = frozenset(
-    (
-        *("not-implemented", "wrong-signature", "returns-tuple", "wrong-dtype"),
-        *("output-transposed", "hard-coded-heads", "block-size-mask-fixed"),
-        *observed.NOT_FINITE_CAUSES,
-        *CRASH_SLUGS,
-    )
-)
+# What is built on a part that has one of these does not work either.
+_FATAL = with_trait("fatal", "not-finite")
 
 
 def diagnose(

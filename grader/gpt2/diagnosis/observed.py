@@ -3,60 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from grader.bug import read_bugs
-from grader.bugs import CRASH_SLUGS
+from grader.bugs import CRASH_SLUGS, with_trait
 from grader.results import CheckResult, Diagnosis
 
-# What a check observes of a function is told better by the deviation that equals it; these are not
-# about the function that is computed, and stand beside any deviation.
-_STRUCTURAL = (
-    *("wrong-signature", "forward-requires-targets", "not-implemented"),
-    *CRASH_SLUGS,
-    *("returns-tuple", "wrong-dtype", "output-transposed", "logits-only-last-position"),
-    *("head-missing", "head-wrong-size", "mutates-input", "state-kept-between-calls"),
-    *("randomness-in-eval", "dropout-always-on", "dropout-ignored", "dropout-not-passed"),
-    *("differs-in-train-mode", "mask-not-in-training"),
-    *("no-grad-in-forward", "detach-breaks-gradients", "token-embedding-frozen"),
-    *("position-not-trainable", "block-size-mask-fixed", "position-table-too-small"),
-    *("hard-coded-heads", "blocks-not-registered", "blocks-shared", "num-layers-plus-one"),
-    *("ignores-num-layers", "eps-too-large", "overflow", "not-finite"),
-    *("not-registered", "position-table-of-vocab-size"),
-    *(bug.slug for bug in read_bugs(Path(__file__).parents[1] / "bugs" / "ways.toml")),
-)
-STRUCTURAL = frozenset(_STRUCTURAL)
-
-
-def is_adapted(diagnosis: Diagnosis) -> bool:
-    """Whether a class has other names or arguments than the brief's, and was built with its own:
-    nothing else is lost by that.
-    """
-    return diagnosis.cause == "wrong-signature" and diagnosis.certainty == "exact"
-
-
-# Of these all or some of the output may be NaN.
-NOT_FINITE_CAUSES = frozenset(
-    (
-        *("not-finite", "zero-times-infinity", "overflow", "mask-strict", "mask-anti"),
-        *("softmax-over-heads", "softmax-dim", "state-kept-between-calls"),
-    )
-)
-# Told from how weights are kept, not from what is computed with them.
-_OF_WEIGHTS = frozenset(
-    (
-        *("token-embedding-frozen", "position-not-trainable", "blocks-shared"),
-        *("blocks-not-registered", "num-layers-plus-one", "ignores-num-layers"),
-        *("hard-coded-heads", "eps-too-large", "block-size-mask-fixed"),
-        *("position-table-too-small", "position-table-of-vocab-size"),
-    )
-)
+STRUCTURAL = with_trait("structural")
+NOT_FINITE_CAUSES = with_trait("not-finite")
+UNSTEADY = with_trait("unsteady")
+_OF_WEIGHTS = with_trait("of-weights")
 # The one is all that the other says, and more.
 _IMPLIES = {
     "position-table-of-vocab-size": ("position-table-too-small", "index-out-of-range"),
     "not-finite": ("state-kept-between-calls",),  # NaN is another number each time
 }
-UNSTEADY = frozenset(("state-kept-between-calls", "randomness-in-eval"))
 # Requirements that a wrong number, as any deviation gives it, does not touch: what fails there
 # beside a deviation that is shown by equality has a cause of its own.
 APART = frozenset((".signature", ".shape", ".dropout", ".deterministic", ".gradients"))
@@ -96,6 +55,13 @@ _FUNCTIONAL = (
     "hard-coded-heads",
     "ignores-num-heads",
 )
+
+
+def is_adapted(diagnosis: Diagnosis) -> bool:
+    """Whether a class has other names or arguments than the brief's, and was built with its own:
+    nothing else is lost by that.
+    """
+    return diagnosis.cause == "wrong-signature" and diagnosis.certainty == "exact"
 
 
 def observed(results: Sequence[CheckResult]) -> list[tuple[str, CheckResult]]:

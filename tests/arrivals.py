@@ -2,9 +2,10 @@
 
 How the exports look is public:
 - Moodle: `get_student_prefix` and `load_submissionplugin_filelist` in mod/assign/classes/
-  downloader.php of moodle/moodle; with and without "Download submissions in folders".
+  downloader.php of moodle/moodle; with and without "Download submissions in folders"; texts as
+  `get_files` in mod/assign/submission/onlinetext/locallib.php has them.
 - Canvas: `get_filename`, `add_upload_submission` and `add_text_or_url` in lib/content_zipper.rb of
-  instructure/canvas-lms.
+  instructure/canvas-lms, and app/views/assignments/text_entry_page.html.erb.
 - Gradescope: "Export Submissions" of
   https://guides.gradescope.com/hc/en-us/articles/22066784117901, with submission_metadata.yml.
 - GitHub Classroom: a repository is called by the assignment and the login; `gh classroom clone
@@ -15,6 +16,7 @@ How the exports look is public:
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +31,9 @@ from tests.hand_ins import (
     STUB,
     Content,
     archive,
+    kit,
     notebook,
+    typed,
 )
 
 _OTHER = RIGHT.replace("self.", "self.my_")
@@ -74,6 +78,18 @@ SINGLE: dict[str, tuple[Files, str]] = {
         {"a.zip": archive("a.zip", {"gpt2.py": RIGHT, "__MACOSX/._gpt2.py": b"\0\5"})},
         "pass",
     ),
+    "tar.xz": ({"gpt2.tar.xz": archive("a.tar.xz", {"gpt2/gpt2.py": RIGHT})}, "pass"),
+    "tar.bz2": ({"gpt2.tar.bz2": archive("a.tar.bz2", {"gpt2/gpt2.py": RIGHT})}, "pass"),
+    "zip called .py": ({"gpt2.py": archive("a.zip", {"gpt2.py": RIGHT})}, "pass"),
+    "zip from Windows": ({"a.zip": archive("a.zip", {"hw\\src\\gpt2.py": RIGHT})}, "pass"),
+    "saved by a browser": ({"gpt2.html": f"<pre>{html.escape(RIGHT)}</pre>"}, "pass"),
+    "typed into an editor": ({"text.html": f"<p>{typed(RIGHT)}</p>"}, "pass"),
+    "notebook as JSON": ({"gpt2.ipynb.json": NOTEBOOK}, "pass"),
+    "spaces of a web page": ({"gpt2.py": RIGHT.replace("    ", "\xa0 \xa0 ")}, "pass"),
+    "all of the kit": ({"kit.zip": archive("a.zip", kit(RIGHT))}, "pass"),
+    "the kit as it was": ({"kit.zip": archive("a.zip", kit(STUB))}, "fail"),
+    "a page of words": ({"answer.html": "<p>See my repository.</p>"}, "ungraded"),
+    "7z": ({"gpt2.7z": b"7z\xbc\xaf"}, "ungraded"),
     "the stub": ({"gpt2.py": STUB}, "fail"),
     "does not parse": ({"gpt2.py": _BROKEN}, "fail"),
     "two in a zip": ({"a.zip": archive("a.zip", {"a.py": RIGHT, "b.py": _OTHER})}, "ungraded"),
@@ -106,6 +122,14 @@ FOLDERS: dict[str, tuple[Files, str]] = {
     "with tests": ({"gpt2.py": RIGHT, "tests/test_gpt2.py": "import pytest\n"}, "pass"),
     "with a virtualenv": ({"gpt2.py": RIGHT, "venv/lib/gpt2.py": _OTHER}, "pass"),
     "with older ones": ({"gpt2.py": RIGHT, "old/gpt2.py": _OTHER}, "pass"),
+    "with a virtualenv of any name": (
+        {"gpt2.py": RIGHT, "mine/pyvenv.cfg": "", "mine/lib/gpt2.py": _OTHER},
+        "pass",
+    ),
+    "in a folder test": ({"test/gpt2.py": RIGHT}, "pass"),
+    "whole kit": (kit(RIGHT), "pass"),
+    "whole kit, untouched": (kit(STUB), "fail"),
+    "compiled": ({"__pycache__/gpt2.cpython-312.pyc": b"\xcb", "gpt2.pyc": b"\xcb"}, "ungraded"),
     "two of equal right": ({"a/gpt2.py": RIGHT, "b/gpt2.py": _OTHER}, "ungraded"),
 }
 _NAMES = (
@@ -190,6 +214,9 @@ def moodle_new_folders() -> Export:
     both = ("Alan Turing_2_assignsubmission_file", "Alan Turing_2_assignsubmission_onlinetext")
     files = {f"{both[0]}/gpt2.py": RIGHT, f"{both[1]}/onlinetext.html": "<p>Done.</p>"}
     export.add("Alan Turing_2", files, Wanted("pass", "Alan Turing"))
+    typed_in = "Chloé O'Neil_6_assignsubmission_onlinetext"
+    page = f"<!DOCTYPE html><html><head></head><body><p>{typed(RIGHT)}</p></body></html>"
+    export.add(typed_in, {f"{typed_in}/onlinetext.html": page}, Wanted("pass", "Chloé O'Neil"))
     text = "Grace Hopper_5_assignsubmission_onlinetext"
     export.add(
         text, {f"{text}/onlinetext.html": "<p>Sorry</p>"}, Wanted("ungraded", "Grace Hopper")
@@ -240,6 +267,10 @@ def canvas() -> Export:
         {"noethere_9001_text.html": "<p>Here</p>"},
         Wanted("ungraded", "Noether, E"),
     )
+    page = f"<html><h1>GPT-2: Amalie</h1>\n<div>\n <p>{typed(RIGHT)}</p>\n</div></html>"
+    name = "emmyamalie_9003_text.html"
+    export.add(name, {name: page}, Wanted("pass", "Emmy, Amalie"))
+    roster += ['"Emmy, Amalie",9003,s9003,l9003,001']
     roster += ['"Noether, E",9001,s9001,l9001,001', '"Curie, Marie",9002,s9002,l9002,001']
     export.roster, export.missing = "\n".join(roster) + "\n", ("Curie, Marie",)
     return export

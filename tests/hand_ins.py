@@ -4,6 +4,7 @@ encoded, split and called.
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -53,7 +54,7 @@ def archive(name: str, files: Mapping[str, Content]) -> bytes:
             for place, content in files.items():
                 archive.writestr(place, content)
         return target.getvalue()
-    kind = {"tar": "w", "bz2": "w:bz2"}.get(name.rsplit(".", 1)[-1], "w:gz")
+    kind = {"tar": "w", "bz2": "w:bz2", "xz": "w:xz"}.get(name.rsplit(".", 1)[-1], "w:gz")
     with tarfile.open(fileobj=target, mode=kind) as tar:  # type: ignore[call-overload]  # of a str
         for place, content in files.items():
             entry = tarfile.TarInfo(place)
@@ -77,6 +78,26 @@ def notebook(*cells: str | tuple[str, str], language: str = "python") -> str:
     )
 
 
+def typed(text: str) -> str:
+    """As the editors of platforms keep what is pasted into them."""
+    lines = [line.lstrip(" ") for line in text.split("\n")]
+    spaces = [len(line) - len(bare) for line, bare in zip(text.split("\n"), lines, strict=True)]
+    rows = zip(spaces, lines, strict=True)
+    return "<br />".join("&nbsp; " * (n // 2) + html.escape(line) for n, line in rows)
+
+
+def kit(stub: str) -> dict[str, Content]:
+    """All of the kit, as somebody hands it in who filled its stub, or did not."""
+    return {
+        "exercises/gpt2.py": stub,
+        "exercises/README.md": "# GPT-2 from scratch",
+        "solutions/gpt2.py": RIGHT,
+        "grader/gpt2/models.py": RIGHT.replace("self.", "self.its_"),
+        "tests/submissions/accepted/gpt2.py": RIGHT.replace("self.", "self.an_"),
+        "README.md": "# The kit",
+    }
+
+
 def renamed(**names: str) -> str:
     """The right text with classes of other names."""
     text = RIGHT
@@ -93,6 +114,24 @@ def _write(path: Path, content: Content) -> Path:
 
 def _bytes(content: Content) -> bytes:
     return content.encode() if isinstance(content, str) else content
+
+
+def _linked(name: str, target: str) -> Build:
+    """A folder in which one file is a link to another."""
+
+    def build(where: Path) -> Path:
+        _write(where / "ada" / target, RIGHT)
+        (where / "ada" / name).symlink_to(target)
+        return where / "ada"
+
+    return build
+
+
+def _bare(*cells: str) -> str:
+    """A notebook as editors write it that know little of it."""
+    told = [{"cell_type": "code", "source": text} for text in cells]
+    about = {"kernelspec": None, "language_info": None}
+    return json.dumps({"cells": told, "metadata": about, "nbformat": 4, "nbformat_minor": 2})
 
 
 PIECES: Sequence[str] = (HEAD, ATTENTION, MLP, BLOCK, MODEL)
@@ -153,6 +192,13 @@ FOUND: dict[str, Build] = {
     "folder, virtualenv": folder(
         {"gpt2.py": RIGHT, "venv/lib/gpt2.py": "x", "env/lib/site-packages/gpt2.py": "x"}
     ),
+    "folder, virtualenv of any name": folder(
+        {"gpt2.py": RIGHT, "mine/pyvenv.cfg": "", "mine/Lib/x/answer.py": _OTHER}
+    ),
+    "folder, a link in it": _linked("gpt2.py", "answer.py"),
+    "folder, called test": folder({"test/gpt2.py": RIGHT}),
+    "folder, only a test": folder({"test_gpt2.py": RIGHT, "notes.md": "mine"}),
+    "folder, all of the kit": folder(kit(RIGHT)),
     "folder, the stub is still there": folder({"gpt2.py": STUB, "src/gpt2.py": RIGHT}),
     "folder, the same twice": folder({"a/gpt2.py": RIGHT, "b/gpt2.py": RIGHT + "\n"}),
     "folder, older ones deeper": folder({"gpt2.py": RIGHT, "old/gpt2.py": _OTHER}),
@@ -184,8 +230,23 @@ FOUND: dict[str, Build] = {
     "tar": packed("ada.tar", {"ada/gpt2.py": RIGHT}),
     "tar.gz": packed("ada.tar.gz", {"ada/gpt2.py": RIGHT}),
     "tar.bz2": packed("ada.tar.bz2", {"ada/gpt2.py": RIGHT}),
+    "tar.xz": packed("ada.tar.xz", {"ada/gpt2.py": RIGHT}),
+    "folder, tar.xz in it": folder({"hw.tar.xz": archive("hw.tar.xz", {"gpt2.py": RIGHT})}),
+    "zip called tar.gz": file("ada.tar.gz", archive("ada.zip", {"gpt2.py": RIGHT})),
+    "tar.gz called zip": file("ada.zip", archive("ada.tar.gz", {"gpt2.py": RIGHT})),
+    "zip called .py": file("gpt2.py", archive("ada.zip", {"ada/gpt2.py": RIGHT})),
+    "zip of Windows": packed(
+        "ada.zip", {"ada\\": "", "ada\\src\\gpt2.py": RIGHT, "ada\\README.txt": "mine"}
+    ),
+    "zip with a virtualenv of any name": packed(
+        "ada.zip",
+        {"a/answer.py": RIGHT, "a/mine/pyvenv.cfg": "", "a/mine/Lib/gpt2.py": _OTHER},
+    ),
     "tgz, other name": packed("ada.tgz", {"ada/answer.py": RIGHT}),
     "notebook": file("gpt2.ipynb", NOTEBOOK),
+    "notebook as .ipynb.json": file("gpt2.ipynb.json", NOTEBOOK),
+    "notebook as .ipynb.txt": file("gpt2.ipynb.txt", NOTEBOOK),
+    "notebook, bare": file("gpt2.ipynb", _bare(*PIECES)),
     "notebook as .py": file("gpt2.py", NOTEBOOK),
     "notebook, magics and prose": file(
         "gpt2.ipynb",
@@ -224,6 +285,23 @@ FOUND: dict[str, Build] = {
     "ends of lines of Windows": file("gpt2.py", RIGHT.replace("\n", "\r\n")),
     "ends of lines of old Macs": file("gpt2.py", RIGHT.replace("\n", "\r")),
     "tabs": file("gpt2.py", RIGHT.replace("    ", "\t")),
+    "ends as on DOS, or in a block": file("gpt2.py", f"{RIGHT}\x1a\0\0"),
+    "spaces of web pages": file("gpt2.py", "\u200b" + RIGHT.replace("    ", "\xa0\xa0 \xa0")),
+    "a web page of a text": file(
+        "gpt2.html", f"<html><body><pre>{html.escape(RIGHT)}</pre></body>"
+    ),
+    "a web page as .py": file("gpt2.py", f"<html><body><pre>{html.escape(RIGHT)}</pre></body>"),
+    "a platform's editor": file("text.html", f"<p>{typed(RIGHT)}</p>"),
+    "a platform's editor, titled": file(
+        "text.html", f"<html><h1>GPT-2: Ada</h1><div>\n<p>{typed(RIGHT)}</p></div></html>"
+    ),
+    "a platform's editor, a paragraph a line": file(
+        "text.html", "".join(f"<p>{typed(line) or '<br>'}</p>\n" for line in RIGHT.split("\n"))
+    ),
+    "a platform's editor, plain": file("text.html", html.escape(RIGHT).replace("\n", "<br />\n")),
+    "a platform's editor, with words": file(
+        "text.html", f"<p>My answer:</p><pre><code>{html.escape(RIGHT)}</code></pre><p>Ada</p>"
+    ),
     "fences": file("gpt2.py", f"Here it is:\n\n```python\n{RIGHT}```\nDone!\n"),
     "fences, in Markdown": file("answer.md", f"# Mine\n\n```python\n{RIGHT}```\n"),
     "prompts": file(
@@ -233,6 +311,15 @@ FOUND: dict[str, Build] = {
         ),
     ),
 }
+
+
+def _nested(depth: int) -> Build:
+    """An archive in an archive in an archive."""
+    inside: Content = RIGHT
+    for number in range(depth):
+        inside = archive("a.zip", {f"{number}.zip" if number else "gpt2.py": inside})
+    return file("ada.zip", inside)
+
 
 # What is not to be guessed, or not to be read: the words that say so.
 REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
@@ -254,12 +341,29 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
     ),
     "nothing": (folder({"Thumbs.db": b"\0"}), ("found no Python file",)),
     "prose": (file("answer.txt", "I did not manage."), ("not a Python file",)),
-    "a picture": (file("answer.png", b"\x89PNG"), ("not a Python file",)),
+    "a picture": (file("answer.png", b"\x89PNG"), ("a picture",)),
     "a broken archive alone": (
         folder({"hw.zip": b"no zip"}),
         ("found no Python file", "hw.zip: not a zip archive"),
     ),
     "a broken tar": (file("ada.tar.gz", b"no tar"), ("not a tar archive",)),
+    "an archive of another kind": (file("gpt2.7z", b"7z\xbc\xaf"), ("pack it as zip",)),
+    "an archive of another kind in a folder": (
+        folder({"hw.rar": b"Rar!", "note.txt": "see there"}),
+        ("hw.rar: an archive of a kind that is not read",),
+    ),
+    "another kind called zip": (file("gpt2.zip", b"Rar!\x1a\7"), ("It is a RAR archive",)),
+    "a tar.xz cut off": (
+        file("ada.tar.xz", archive("ada.tar.xz", {"gpt2.py": RIGHT})[:-40]),
+        ("not a tar archive", "Get it once more"),
+    ),
+    "archives too deep": (_nested(5), ("found no Python file", "so deep in others")),
+    "a document": (file("gpt2.docx", b"PK\3\4"), ("a Word document", "Copy the code")),
+    "a link out of it": (_linked("gpt2.py", "../../secret.py"), ("a symbolic link",)),
+    "words on a page": (
+        file("text.html", "<p>See <a href='https://x.org/gpt2'>mine</a>.</p>"),
+        ("It links to https://x.org/gpt2",),
+    ),
     "a tar that leaves its folder": (
         packed("ada.tar", {"../gpt2.py": RIGHT}),
         ("lies outside",),
@@ -274,10 +378,11 @@ UNREAD: dict[str, tuple[Build, str]] = {
     ),
     "no notebook": (file("gpt2.ipynb", "{"), "not a notebook that can be read"),
     "neither UTF-8 nor Python": (
-        file("gpt2.py", "%PDF-1.4\nfür später (".encode("latin-1")),
+        file("gpt2.py", "%!PS-1.4\nfür später (".encode("latin-1")),
         "line 2: a byte that is not UTF-8",
     ),
     "a web page": (file("gpt2.py", "<!DOCTYPE html>\n<html>class MLP</html>"), "a web page"),
+    "a PDF document": (file("gpt2.py", b"%PDF-1.7\n\xe2\xe3"), "a PDF document"),
     "a word processor's": (file("gpt2.py", "{\\rtf1\\ansi class MLP}"), "RTF"),
     "an encoding that is none": (
         file("gpt2.py", f"# coding: klingon\n{RIGHT}"),

@@ -16,11 +16,12 @@ from grader.grading import Options
 from grader.person import Label, Person, label
 from grader.submission import Submission, UnusableInput, unusable
 from grader.submission.archive import is_packed
+from grader.submission.files import NOTEBOOKS
 
 # Files of systems, platforms and interviewers, which nobody hands in.
 _OF_NOBODY = re.compile(
     r"thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r|submission_metadata\.yml|readme(\.\w+)?|__macosx"
-    r"|__pycache__|~\$.*|.*\.(csv|tsv|xlsx?|ods|ini|lnk|log|toml|ya?ml|json)",
+    r"|.*:zone\.identifier|__pycache__|~\$.*|.*\.(csv|tsv|xlsx?|ods|ini|lnk|log|toml|ya?ml|json)",
     re.I,
 )
 _CLONES = "-submissions"  # how `gh classroom clone student-repos` calls the folder
@@ -120,7 +121,8 @@ def _is_nobodys(path: Path) -> bool:
         return False
     if path.is_dir():
         return _OF_NOBODY.fullmatch(path.name) is not None or not _has_files(path)
-    return not label(path.name).people and _OF_NOBODY.fullmatch(path.name) is not None
+    named = label(path.name).people or path.name.lower().endswith(NOTEBOOKS)
+    return not named and _OF_NOBODY.fullmatch(path.name) is not None
 
 
 def _has_files(folder: Path) -> bool:

@@ -9,7 +9,9 @@ import tarfile
 import zipfile
 import zlib
 from bz2 import BZ2File
+from collections.abc import Callable
 from gzip import GzipFile
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -22,7 +24,9 @@ from grader.submission.files import (
     UnusableInput,
     is_wanted,
     limit_of,
+    of_environments,
 )
+from grader.submission.refused import binary
 
 # What the libraries raise for what is no archive, or a damaged one.
 _BROKEN = (
@@ -40,7 +44,9 @@ _BROKEN = (
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # of an entry's flags
 _UNPACKED_BYTES = 50_000_000  # of a tar, whose files come one after the other
+_XZ_MEMORY = 100_000_000  # bytes; what xz itself packs takes 65 million at most
 _DEEPEST = 2  # archives in archives
+_FEW = 20  # files in a folder that are looked at whether they are archives
 
 
 def is_packed(name: str) -> bool:
@@ -49,14 +55,28 @@ def is_packed(name: str) -> bool:
 
 
 def unpacked(name: str, data: bytes) -> dict[str, Reader]:
-    """What may be of use in an archive called `name`. Raises UnusableInput."""
-    is_zip = name.lower().endswith(".zip")
+    """What may be of use in an archive called `name`. Raises UnusableInput.
+
+    Its first bytes say of which kind it is: people, and browsers, give it other endings.
+    """
+    is_zip = is_zipped(data) or (name.lower().endswith(".zip") and not _is_tarred(data))
     try:
         found = _of_zip(name, data) if is_zip else _of_tar(name, data)
     except _BROKEN as error:
         kind = "zip" if is_zip else "tar"
-        raise UnusableInput(f"{name}: not a {kind} archive that can be read ({error})") from None
+        told = f"{name}: not a {kind} archive that can be read ({error})"
+        what = f" It is {other}." if (other := binary(data)) and not is_zipped(data) else ""
+        raise UnusableInput(f"{told}.{what} Get it once more.") from None
     return found
+
+
+def is_zipped(data: bytes) -> bool:
+    """Whether the bytes begin as those of a zip archive do."""
+    return data.startswith((b"PK\3\4", b"PK\5\6"))
+
+
+def _is_tarred(data: bytes) -> bool:
+    return data.startswith(tuple(_COMPRESSED)) or data[257:262] == b"ustar"
 
 
 def opened(readers: dict[str, Reader], deep: int = 0) -> tuple[dict[str, Reader], tuple[str, ...]]:
@@ -67,9 +87,11 @@ def opened(readers: dict[str, Reader], deep: int = 0) -> tuple[dict[str, Reader]
     found: dict[str, Reader] = {}
     troubles: list[str] = []
     for place, read in readers.items():
-        if not is_packed(place):
+        if not is_packed(place) and not (len(readers) <= _FEW and _is_in_disguise(read)):
             found[place] = read
-        elif deep < _DEEPEST:
+        elif deep == _DEEPEST:
+            troubles.append(f"{place}: an archive so deep in others is not looked into. Unpack it.")
+        else:
             try:
                 inside, more = opened(unpacked(place, read()), deep + 1)
             except (UnusableInput, OSError) as error:
@@ -80,10 +102,18 @@ def opened(readers: dict[str, Reader], deep: int = 0) -> tuple[dict[str, Reader]
     return found, tuple(troubles)
 
 
+def _is_in_disguise(read: Reader) -> bool:
+    """Whether it is a zip under another name, as where nothing but Python may be handed in."""
+    try:
+        return is_zipped(read())
+    except (UnusableInput, OSError):
+        return False
+
+
 def stem(place: str) -> str:
     """An archive's name without its ending."""
-    ending = next(ending for ending in reversed(PACKED) if place.lower().endswith(ending))
-    return place[: -len(ending)]
+    ending = next((ending for ending in reversed(PACKED) if place.lower().endswith(ending)), "")
+    return place[: -len(ending)] if ending else PurePosixPath(place).with_suffix("").as_posix()
 
 
 def _of_zip(name: str, data: bytes) -> dict[str, Reader]:
@@ -92,9 +122,10 @@ def _of_zip(name: str, data: bytes) -> dict[str, Reader]:
     if len(entries) > MAX_ENTRIES:
         raise UnusableInput(f"{name}: more than {MAX_ENTRIES:,} files and folders. {ADVICE}")
     found: dict[str, Reader] = {}
-    for entry in entries:
-        place = _place(name, entry.filename)
-        if entry.is_dir() or not is_wanted(place):
+    places = [_place(name, entry.filename) for entry in entries]
+    left_out = of_environments(places)
+    for entry, place in zip(entries, places, strict=True):
+        if entry.filename.endswith(("/", "\\")) or place in left_out or not is_wanted(place):
             continue
         if place.as_posix() in found:
             raise UnusableInput(f"{name}: {entry.filename!r} is in it twice.")
@@ -139,27 +170,54 @@ def _bounded(shown: str, file: IO[bytes], place: str) -> bytes:
 
 def _of_tar(name: str, data: bytes) -> dict[str, Reader]:
     """All at once: a tar can only be read from its beginning to its end."""
-    if data.startswith((b"\x1f\x8b", b"BZh")):
-        stream = io.BytesIO(data)
-        is_bzip = data.startswith(b"BZh")
-        with BZ2File(stream) if is_bzip else GzipFile(fileobj=stream) as file:
-            data = file.read(_UNPACKED_BYTES + 1)
+    expand = next((way for start, way in _COMPRESSED.items() if data.startswith(start)), None)
+    if expand is not None:
+        data = expand(data)
         if len(data) > _UNPACKED_BYTES:
             raise UnusableInput(f"{name}: more than {_UNPACKED_BYTES:,} bytes in it. {ADVICE}")
     found: dict[str, Reader] = {}
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-        for count, entry in enumerate(archive):
-            if count > MAX_ENTRIES:
-                raise UnusableInput(
-                    f"{name}: more than {MAX_ENTRIES:,} files and folders. {ADVICE}"
-                )
-            place = _place(name, entry.name)
-            if entry.isdir() or not is_wanted(place):
-                continue
-            if place.as_posix() in found:
-                raise UnusableInput(f"{name}: {entry.name!r} is in it twice.")
-            found[place.as_posix()] = _tar_reader(name, entry, data)
+        entries = list(islice(archive, MAX_ENTRIES + 1))
+    if len(entries) > MAX_ENTRIES:
+        raise UnusableInput(f"{name}: more than {MAX_ENTRIES:,} files and folders. {ADVICE}")
+    places = [_place(name, entry.name) for entry in entries]
+    left_out = of_environments(places)
+    for entry, place in zip(entries, places, strict=True):
+        if not entry.isdir() and place not in left_out and is_wanted(place):
+            found[place.as_posix()] = _tar_reader(name, entry, data)  # a later one takes its place
     return found
+
+
+def _of_xz(data: bytes) -> bytes:
+    """As much of it as is read. Raises EOFError and others for what is broken."""
+    try:
+        from lzma import LZMADecompressor, LZMAError
+    except ImportError:  # a Python that was built without it
+        raise UnusableInput("this Python cannot read .xz. Unpack it first.") from None
+    expander = LZMADecompressor(memlimit=_XZ_MEMORY)
+    try:
+        found = expander.decompress(data, _UNPACKED_BYTES + 1)
+    except LZMAError as error:
+        raise ValueError(str(error)) from None
+    if not expander.eof and len(found) <= _UNPACKED_BYTES:
+        raise EOFError("cut off")
+    return found
+
+
+def _of_stream(open_: Callable[[io.BytesIO], IO[bytes] | GzipFile]) -> Callable[[bytes], bytes]:
+    def read(data: bytes) -> bytes:
+        with open_(io.BytesIO(data)) as file:
+            return file.read(_UNPACKED_BYTES + 1)
+
+    return read
+
+
+# By their first bytes: how a compressed tar is read, as far as it may go.
+_COMPRESSED: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": _of_stream(lambda data: GzipFile(fileobj=data)),
+    b"BZh": _of_stream(BZ2File),
+    b"\xfd7zXZ\0": _of_xz,
+}
 
 
 def _tar_reader(name: str, entry: tarfile.TarInfo, data: bytes) -> Reader:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
 from grader.errors import GraderError
+from grader.submission.refused import why_not
 
 MAX_FILES = 200
 MAX_BYTES = 1_000_000  # of all files together
 MAX_FILE_BYTES = 100_000  # a tree of syntax takes up to 800 times the bytes of its text
 MAX_ENTRIES = 20_000  # files and folders that are looked at
 MAX_NOTEBOOK_BYTES = 10_000_000  # most of which are pictures
+MAX_PAGE_BYTES = 400_000  # most of which are colours
 MAX_ARCHIVE_BYTES = 20_000_000
-CODE = (".py", ".pyw", ".py.txt", ".ipynb")  # endings of files with code
-PROSE = (".txt", ".md")  # of files that may hold code, where there are none of the others
-PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2")
+NOTEBOOKS = (".ipynb", ".ipynb.json", ".ipynb.txt")  # the longer ones are browsers' doing
+CODE = (".py", ".pyw", ".py.txt", *NOTEBOOKS)  # endings of files with code
+PAGES = (".html", ".htm")  # as platforms keep what was typed into their editors
+PROSE = (".txt", ".md", *PAGES)  # of files that may hold code, where there are none of the others
+PACKED = (*(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz"),)
 _SKIPPED_FOLDERS = {"__pycache__", "__MACOSX", "node_modules", "site-packages", "venv"}
+ENVIRONMENT = "pyvenv.cfg"  # lies in the folder of a virtualenv, beside these
+_OF_ENVIRONMENT = {"bin", "include", "lib", "lib64", "scripts", "share"}
 ADVICE = "Hand in the code only."
 
 
@@ -106,10 +112,7 @@ def read_file(path: Path) -> bytes:
     elif path.name.lower().endswith(CODE) or is_prose(path.name):
         limit = limit_of(path.name)
     else:
-        raise UnusableInput(
-            f"{path}: not a Python file. Give a file that ends in .py or .ipynb, a folder, or a "
-            "zip or tar.gz archive."
-        )
+        raise UnusableInput(f"{path}: {why_not(path.name)}")
     with path.open("rb") as file:
         text = file.read(limit + 1)
     if len(text) > limit:
@@ -119,7 +122,9 @@ def read_file(path: Path) -> bytes:
 
 def limit_of(name: str) -> int:
     """How many bytes a file of this name may have."""
-    return MAX_NOTEBOOK_BYTES if name.lower().endswith(".ipynb") else MAX_FILE_BYTES
+    if name.lower().endswith(NOTEBOOKS):
+        return MAX_NOTEBOOK_BYTES
+    return MAX_PAGE_BYTES if name.lower().endswith(PAGES) else MAX_FILE_BYTES
 
 
 def folder_readers(root: Path) -> dict[str, Reader]:
@@ -128,7 +133,7 @@ def folder_readers(root: Path) -> dict[str, Reader]:
         found = sorted(_files_of(root))
     except RecursionError:  # os.walk, before Python 3.12
         raise UnusableInput(f"{root}: its folders lie too deep. {ADVICE}") from None
-    return {file.relative_to(root).as_posix(): _reader(file) for file in found}
+    return {file.relative_to(root).as_posix(): _reader(file, root) for file in found}
 
 
 def others_in(root: Path) -> tuple[str, ...]:
@@ -153,9 +158,11 @@ def readers_of(pieces: Mapping[str, Path]) -> dict[str, Reader]:
     return found
 
 
-def _reader(file: Path) -> Reader:
+def _reader(file: Path, root: Path | None = None) -> Reader:
+    """Reads a file; what is a link leads to somewhere below the root, or is refused."""
+
     def read() -> bytes:
-        if file.is_symlink():
+        if file.is_symlink() and not (root and file.resolve().is_relative_to(root.resolve())):
             raise UnusableInput(f"{file}: a symbolic link. Hand in the file itself.")
         return read_file(file)
 
@@ -173,9 +180,11 @@ def _files_of(root: Path) -> Iterator[Path]:
                 "Give a folder with only the submission in it."
             )
         inside[:] = [name for name in inside if not _is_skipped(name)]
+        if ENVIRONMENT in names:
+            inside[:] = [name for name in inside if name.lower() not in _OF_ENVIRONMENT]
         for name in names:
             file = Path(folder, name)
-            if is_wanted(PurePath(name)) and file.is_file():
+            if is_wanted(PurePath(name)) and (file.is_file() or file.is_symlink()):
                 yield file
 
 
@@ -191,6 +200,21 @@ def is_wanted(place: PurePath) -> bool:
     """Whether what lies at a relative place may be code, and none of a library or a tool."""
     known = place.name.lower().endswith((*CODE, *PACKED)) or is_prose(place.name)
     return known and not any(map(_is_skipped, place.parts))
+
+
+def of_environments(places: Collection[PurePosixPath]) -> set[PurePosixPath]:
+    """Those of these places that lie in virtualenvs, whatever these are called."""
+    roots = [place.parent.parts for place in places if place.name == ENVIRONMENT]
+
+    def lies_in(place: PurePosixPath, root: tuple[str, ...]) -> bool:
+        inside = place.parts[len(root) : -1]
+        return (
+            place.parts[: len(root)] == root
+            and inside[:1] != ()
+            and inside[0].lower() in _OF_ENVIRONMENT
+        )
+
+    return {place for place in places if any(lies_in(place, root) for root in roots)}
 
 
 def _is_skipped(name: str) -> bool:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from grader.submission.archive import is_packed, opened, unpacked
+from grader.submission.archive import is_packed, is_zipped, opened, unpacked
 from grader.submission.classes import Names, definitions, roles_of
 from grader.submission.files import (
     CODE,
     MAX_BYTES,
     MAX_FILES,
+    NOTEBOOKS,
+    PAGES,
     Alone,
     MissingFile,
     SeveralFiles,
@@ -30,6 +32,8 @@ from grader.submission.files import (
     readers_of,
 )
 from grader.submission.notebook import as_python, is_notebook
+from grader.submission.page import as_text, is_page
+from grader.submission.refused import is_known, why_not
 from grader.submission.syntax import readable
 from grader.submission.text import Text, parsed, plain
 
@@ -40,6 +44,7 @@ _VARIANT = re.compile(
 _BEFORE = re.compile(r"^(copy of|kopie von)\s+")
 _NOT_OWN = sys.stdlib_module_names | {"torch"}
 _SHOWN = 8  # names in a message
+_OF_THE_KIT = ("solutions", "grader", "lab", "tests", "docs", "examples")
 
 
 def tree_of(path: Path, beside: bool = True, pieces: Mapping[str, Path] | None = None) -> Tree:
@@ -57,7 +62,9 @@ def tree_of(path: Path, beside: bool = True, pieces: Mapping[str, Path] | None =
     if is_packed(path.name):
         return Tree("archive", *opened(unpacked(str(path), read_file(path))))
     alone = Alone(path, beside)
-    alone.read(path.name)  # or it says what it is
+    raw = alone.read(path.name)  # or it says what it is
+    if is_zipped(raw):  # renamed, where nothing but Python may be handed in
+        return Tree("archive", *opened(unpacked(str(path), raw)))
     return alone
 
 
@@ -82,9 +89,8 @@ def find(path: Path, tree: Tree, wanted: Names, others: Collection[str] = ()) ->
     """
     found = _chosen(path, tree, wanted, others)
     if is_prose(found.place) and (found.parsed is None or not found.reached):
-        raise UnusableInput(
-            f"{path}: not a Python file. Give a file that ends in .py or .ipynb, or a folder."
-        )
+        error = found.found.text.error or why_not(found.place)
+        raise UnusableInput(f"{path}: {error}")
     return found.with_others
 
 
@@ -95,6 +101,7 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
     foreign = {stem_of(other) for other in others}
     code = [place for place in tree if place.lower().endswith(CODE) and not is_test(place)]
     code = [place for place in code if stem_of(place) not in foreign]
+    code = _without_kit(code, wanted)
     named = [_Candidate(path, tree, place, wanted) for place in code if _is_named(place, wanted)]
     best = _best(path, [one for one in named if one.counts and not one.unwritten])
     if best is None:
@@ -108,13 +115,28 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
         return best
     if len(code) == 1:
         return _Candidate(path, tree, code[0], wanted)
+    tests = _without_kit([place for place in tree if is_test(place)][:MAX_FILES], wanted)
+    if (best := _best(path, _defining(path, tree, tests, wanted))) is not None:
+        return best  # somebody's whole work lies in a folder "test"
     there = ", ".join(" ".join(place.split()) for place in code[:_SHOWN]) or "no Python file"
     if others := [place for place in tree if place not in code] + list(tree.others):
         there += f" but {', '.join(others[:_SHOWN])}" if not code else ""
-    troubles = "".join(f" {trouble}" for trouble in tree.troubles)
+    known = [f"{name}: {why_not(name)}" for name in others if is_known(name) and not code]
+    troubles = "".join(f" {trouble}" for trouble in (*tree.troubles, *known[:1]))
     raise MissingFile(
         f"{path}: expected {wanted.file} in this {tree.kind}, found {there}.{troubles}"
     )
+
+
+def _without_kit(places: Sequence[str], wanted: Names) -> list[str]:
+    """Those that are not the kit's own, where somebody hands in all of it: beside the folder of
+    the stub lies that of the worked solution.
+    """
+    stub = f"exercises/{wanted.file}"
+    roots = [place.removesuffix(stub) for place in places if f"/{place}".endswith(f"/{stub}")]
+    roots = [root for root in roots if f"{root}solutions/{wanted.file}" in places]
+    own = tuple(f"{root}{folder}/" for root in roots for folder in _OF_THE_KIT)
+    return [place for place in places if not place.startswith(own)]
 
 
 def stem_of(place: str) -> str:
@@ -219,7 +241,7 @@ def _defining(path: Path, tree: Tree, places: Sequence[str], wanted: Names) -> l
             raw = tree.read(place)
         except UnusableInput:
             continue
-        size += 0 if place.lower().endswith(".ipynb") else len(raw)
+        size += 0 if place.lower().endswith((*NOTEBOOKS, *PAGES)) else len(raw)
         if count > MAX_FILES or size > MAX_BYTES:
             there = ", ".join(" ".join(place.split()) for place in places[:_SHOWN])
             raise UnusableInput(
@@ -247,7 +269,7 @@ def _best(path: Path, found: Sequence[_Candidate]) -> _Candidate | None:
     written = _not_imported(written) or written
     outermost = min((one.place.count("/") for one in written), default=0)
     near = [one for one in written if one.place.count("/") == outermost]
-    python = [one for one in near if not one.place.lower().endswith(".ipynb")] or near
+    python = [one for one in near if not one.place.lower().endswith(NOTEBOOKS)] or near
     different = list({one.meaning: one for one in reversed(python)}.values())
     if len(different) > 1 and (whole := _pieced_together(different)) is not None:
         return whole
@@ -304,9 +326,9 @@ def gather(path: Path, tree: Tree, place: str, names: Collection[str] = ()) -> F
 
 def text_of(raw: bytes, place: str, names: Collection[str] = ()) -> Text:
     """The Python text of a file of any kind."""
-    if place.lower().endswith(".ipynb") or is_notebook(raw):
+    if place.lower().endswith(NOTEBOOKS) or is_notebook(raw):
         return as_python(raw, names)
-    return plain(raw)
+    return as_text(raw) if place.lower().endswith(PAGES) or is_page(raw) else plain(raw)
 
 
 @dataclass

@@ -74,10 +74,9 @@ class _Cell:
 
 def _code_cells(notebook: dict[str, Any]) -> list[str]:
     """The sources of the code cells, of format 4 or an older one. Raises ValueError and others."""
-    about = notebook.get("metadata", {})
-    language = about.get("language_info", {}).get("name") or about.get("kernelspec", {}).get(
-        "language"
-    )
+    about = notebook.get("metadata") or {}
+    language = (about.get("language_info") or {}).get("name")
+    language = language or (about.get("kernelspec") or {}).get("language")
     if isinstance(language, str) and "python" not in language.lower():
         raise ValueError(f"its language is {language}")
     cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]

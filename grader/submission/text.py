@@ -10,6 +10,8 @@ import tokenize
 import warnings
 from dataclasses import dataclass, field
 
+from grader.submission.refused import binary
+
 # What PEP 263 lets a file declare, as far as anybody does. Others can take long, or are no text.
 _ENCODINGS = re.compile(
     r"utf_8(_sig)?|utf_16(_[bl]e)?|ascii|(iso8859|cp|mac|koi8)_?\w+|latin_1|gb\w+|big5\w*"
@@ -31,11 +33,14 @@ _MAGIC = re.compile(r"(\s*)(?:[%!?]|[\w.]+\?{1,2}\s*$|[\w, ]+=\s*(?:!|%\w))")
 
 _MAGICS = "lines that are IPython's own (%, !, ?) were left out"
 _SHELL = "get_ipython()"  # by which Jupyter writes them when it saves a notebook as a script
+_ALONE = "Save the code alone."
+_UNSEEN = str.maketrans(
+    dict.fromkeys("\xa0\u2007\u202f", " ") | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\xad")
+)
 # What editors, browsers and tools put in a file's place.
 _OTHERS = tuple(
     (re.compile(rf"\s*(?:{start})", re.IGNORECASE), what)
     for start, what in (
-        (r"<!doctype html|<html", "a web page"),
         (r"<\?xml", "XML"),
         (r"\{\\rtf", "a text of a word processor (RTF)"),
         (r"version https://git-lfs", "a pointer of Git LFS"),
@@ -70,6 +75,8 @@ def parsed(text: str | bytes) -> ast.Module | None:
 
 def plain(raw: bytes) -> Text:
     """The Python text in a file's bytes, with lines numbered as there."""
+    if what := binary(raw):
+        return Text(raw, error=f"it is {what}, and no Python. {_ALONE}")
     try:
         text = decoded(raw)
     except ValueError as error:
@@ -81,11 +88,12 @@ def plain(raw: bytes) -> Text:
     if tree is not None:
         return Text(text.encode())
     if other := next((what for start, what in _OTHERS if start.match(text)), ""):
-        return Text(text.encode(), error=f"it is {other}, and no Python. Save the code alone.")
+        return Text(text.encode(), error=f"it is {other}, and no Python. {_ALONE}")
     for change, note in (
         (without_magics, _MAGICS),
         (_unfenced, "only what stands between the Markdown fences (```) was taken"),
         (_unprompted, "the prompts (>>>) in front of its lines were taken away"),
+        (_visible, "spaces of web pages, and letters that nobody sees, were replaced"),
     ):
         changed = change(text)
         if changed != text and (tree := parsed(changed)) is not None and tree.body:
@@ -121,7 +129,8 @@ def decoded(raw: bytes) -> str:
             f"line {line}: a byte that is not {name.replace('_', '-').upper()}. Save the file as "
             "UTF-8, or declare its encoding in its first line."
         ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.rstrip("\0\x1a")  # a block that was not filled, and the end of a text in DOS
     if "\0" in text:
         raise ValueError("it has NUL bytes. Save it as UTF-8.")
     head, rest = _split(text)
@@ -207,6 +216,11 @@ def _unfenced(text: str) -> str:
             wanted = inside and (fence[1].lower().startswith("py") or not named)
         kept.append("" if fence or not wanted else line)
     return "\n".join(kept)
+
+
+def _visible(text: str) -> str:
+    """The text with plain spaces, and without letters that take no room."""
+    return text.translate(_UNSEEN)
 
 
 def _unprompted(text: str) -> str:

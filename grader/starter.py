@@ -9,14 +9,21 @@ from typing import Any
 
 from grader.catalogue import HANDOUT, Exercise
 
-HOME = "https://github.com/YOUR-ORGANISATION/gpt2-interview-kit"
+# Where this copy of the kit is published, such as "https://github.com/acme/gpt2-interview-kit"; ""
+# while it is nowhere. Set by `python -m tests.published ADDRESS`, which makes anew what has it.
+HOME = ""
 FOLDER = "notebooks"  # of the repository, where they lie for Colab
-_SETUP = f"""\
-# Where the grader is not installed, as in Colab, fetch it.
+_COLAB = "https://colab.research.google.com"
+_SUCH = "  # in Colab: where your copy of the kit lies, as git+https://…"
+_SETUP = """\
+# Where the grader is not installed, as in Colab, fetch it from KIT.
 import importlib.util
 
+KIT = {kit!r}{such}
 if importlib.util.find_spec("grader") is None:
-    %pip install -q git+{HOME}
+    if not KIT:
+        raise RuntimeError("Put into KIT where your copy of the kit lies: git+https://…")
+    %pip install -q $KIT
 
 %load_ext grader.notebook"""
 _HOW = """\
@@ -27,21 +34,25 @@ what the cells before define. Run a cell again as often as you like."""
 _END = "from grader.notebook import check\n\ncheck({!r})"
 
 
-def colab(exercise: Exercise) -> str:
-    """The address under which Colab opens an exercise's notebook."""
-    place = HOME.removeprefix("https://github.com/")
-    return (
-        f"https://colab.research.google.com/github/{place}/blob/main/{FOLDER}/{exercise.name}.ipynb"
-    )
+def link(exercise: Exercise, home: str = HOME) -> str:
+    """A link to an exercise's notebook for a file in docs/: one that opens it in Colab, if it is
+    known where the kit lies.
+    """
+    file = f"{exercise.name}.ipynb"
+    if not home.startswith("https://github.com/"):
+        return f"[{file}](../{FOLDER}/{file})"
+    place = home.removeprefix("https://github.com/")
+    address = f"{_COLAB}/github/{place}/blob/main/{FOLDER}/{file}"
+    return f"[![Open in Colab]({_COLAB}/assets/colab-badge.svg)]({address})"
 
 
-def notebook(exercise: Exercise) -> str:
-    """The starter notebook of an exercise, as JSON text."""
+def notebook(exercise: Exercise, home: str = HOME) -> str:
+    """The starter notebook of an exercise, as JSON text. home: where the kit is published."""
     brief = (HANDOUT / exercise.brief).read_text(encoding="utf-8")
     stub = (HANDOUT / exercise.file).read_text(encoding="utf-8")
     cells = [
         ("markdown", brief.strip()),
-        ("code", _SETUP),
+        ("code", _SETUP.format(kit=f"git+{home}" if home else "", such="" if home else _SUCH)),
         ("markdown", _HOW),
         *(("code", text) for text in _pieces(stub, exercise.names)),
         ("markdown", "## All together"),

@@ -12,12 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
-from grader import session
+from grader import cli, session
 from grader.bugs import CAUSES
 from grader.catalogue import EXERCISES, Exercise
+from lab import cli as lab_cli
 from tests.bank import ROOT
 
 BLOCKS = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -87,6 +89,43 @@ def test_the_command_of_a_brief_works_in_its_folder(exercise: Exercise, tmp_path
     )
     assert done.returncode == 1
     assert done.stdout.startswith(f"TODO  0 of 100 points  {exercise.name}: {exercise.file}")
+
+
+def test_a_base_elsewhere_is_found_from_the_folder_of_the_brief() -> None:
+    brief = (ROOT / "exercises" / "pretrained.md").read_text(encoding="utf-8")
+    (option,) = re.findall(r"`(--base \S+)`", brief)
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "grade", "pretrained.py", *option.split()],
+        cwd=ROOT / "exercises",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("TODO  0 of 100 points  pretrained: pretrained.py")
+
+
+_TEXTS = (
+    *ROOT.glob("*.md"),
+    *(p for f in ("docs", "exercises", "examples") for p in (ROOT / f).glob("*.md")),
+)
+
+
+@pytest.mark.parametrize("file", _TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_commands_and_options_that_are_spoken_of_exist(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    shown = [body for kind, body in BLOCKS.findall(text) if kind in ("bash", "console")]
+    told = [line for body in shown for line in body.splitlines()]
+    told += re.findall(r"`([^`\n]+)`", BLOCKS.sub("", text))
+    for program, group in (("grader", cli.main), ("lab", lab_cli.main)):
+        for words in re.findall(rf"(?:^|/|\s){program} ([a-z][a-z0-9 -].*)", "\n".join(told)):
+            name, *rest = words.split()
+            command = group.get_command(click.Context(group), name)
+            assert command is not None, f"{program} {name}"
+            known = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
+            asked = {word.split("=")[0] for word in rest if word.startswith("--")}
+            assert asked <= known | {"--help"}, words
 
 
 @pytest.mark.parametrize("example", blocks("exercises/README.md", "python"))

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from grader import GraderError, notebook, starter
 from grader.catalogue import EXERCISES
+from tests import published
 from tests.bank import ROOT
 
 Command = Callable[..., CompletedProcess[str]]
@@ -78,7 +79,7 @@ def test_the_notebooks_of_the_repository_are_those_that_are_made() -> None:
     for exercise in EXERCISES.values():
         kept = ROOT / starter.FOLDER / f"{exercise.name}.ipynb"
         assert kept.read_text(encoding="utf-8") == starter.notebook(exercise), (
-            f"make it anew: grader notebook {exercise.name} --out {kept}"
+            "make it anew: python -m tests.published"
         )
 
 
@@ -104,10 +105,20 @@ def test_nothing_is_overwritten(command: Command, tmp_path: Path) -> None:
     assert out.read_bytes() == before
 
 
-def test_the_readme_opens_every_notebook_in_colab() -> None:
+def test_the_guide_leads_to_every_notebook() -> None:
     text = (ROOT / "docs" / "practising.md").read_text(encoding="utf-8")
     for exercise in EXERCISES.values():
-        assert starter.colab(exercise) in text
+        assert starter.link(exercise) in text
+
+
+def test_what_has_the_address_of_the_kit_is_made_of_one() -> None:
+    for file, text in published.files(starter.HOME).items():
+        assert file.read_text(encoding="utf-8") == text, "run python -m tests.published"
+    made = published.files("https://github.com/acme/kit")
+    assert all("https://github.com/acme/kit" in t or "github/acme/kit" in t for t in made.values())
+    for exercise in EXERCISES.values():
+        place = f"github/acme/kit/blob/main/{starter.FOLDER}/{exercise.name}.ipynb"
+        assert place in made[ROOT / "docs" / "practising.md"]
 
 
 def test_outside_of_a_notebook_it_says_so() -> None:

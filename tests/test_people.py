@@ -75,6 +75,9 @@ def test_a_person_has_a_row_and_their_numbers(order: BatchConfig, done: Done) ->
         "full name,sid\nAda Lovelace,1\n",
         '"Last Name","First Name","Student ID"\r\n"Lovelace","Ada","1"\r\n',
         "\ufeffNachname\tVorname\tMatrikelnummer\nLovelace\tAda\t1\n",
+        'name,id\n"Ada\n Lovelace", 1 \n',
+        "sep=;\nname;id\nAda Lovelace;1\n",
+        "\n\nname,id\rAda\0 Lovelace,1\r",
     ],
 )
 def test_a_roster_is_whatever_has_names(tmp_path: Path, text: str) -> None:
@@ -108,7 +111,15 @@ def test_rosters_of_platforms(tmp_path: Path) -> None:
         assert roster.read(file).people == (wanted,)
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "found nothing"), ("a,b\n1,2\n", "found a, b")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "found nothing"),
+        ("a,b\n1,2\n", "found a, b"),
+        ("PK\x03\x04", "Save it as CSV"),
+        (f"name,id\n{'x' * 200_000},1\n", "not a CSV file that can be read"),
+    ],
+)
 def test_what_is_no_roster_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "people.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UnusableInput, match=words):
@@ -221,6 +232,8 @@ def test_points_by_hand_grade_what_could_not_be_read(order: BatchConfig, done: D
     [
         (["out", "ada"], "give one of --points"),
         (["out", "ada", "--points", "5"], "say why"),
+        (["out", "al", "--points", "800", "--why", "x"], "expected a number from 0 to 100"),
+        (["out", "al", "--points", "nan", "--why", "x"], "expected a number from 0 to 100"),
         (["out", "xyz", "--points", "5", "--why", "x"], "nothing by 'xyz'"),
         (["out", "lovel", "--points", "5", "--why", "x"], "Did you mean Ada Lovelace_101"),
         (["in", "ada", "--points", "5", "--why", "x"], "no results of `grader batch`"),

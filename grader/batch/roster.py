@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import re
 import unicodedata
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from grader.person import Person
 from grader.submission import UnusableInput
+from grader.text import shorten
 
 # Columns as they are called in the rosters and gradebooks of Moodle, Canvas, Gradescope, GitHub
 # Classroom, and in lists that people keep, without what is no letter.
@@ -27,6 +29,8 @@ _COLUMNS = {
 }
 _NOBODY = re.compile(r"\s*(points possible|student, test|test student)\s*", re.I)
 _MOODLE_RECORD = re.compile(r"\D*?(\d+)")
+_SEPARATOR = re.compile(r"sep=(.)\n", re.I)
+_SHOWN = 200  # characters of a first line that is none
 _SHORTEST = 3  # letters of a part of a name by which somebody is known
 _MOST_PARTS = 5  # of a name, of which every order is tried
 
@@ -34,15 +38,22 @@ _MOST_PARTS = 5  # of a name, of which every order is tried
 def read(path: Path) -> Roster:
     """The people in a file. Raises UnusableInput."""
     try:
-        text = _decoded(path.read_bytes())
+        raw = path.read_bytes()
     except OSError as error:
         raise UnusableInput(f"{path}: cannot be read ({error.strerror})") from error
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    if raw.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        raise UnusableInput(f"{path}: a workbook of Excel or the like. Save it as CSV.")
+    text = _decoded(raw).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").lstrip("\n")
+    said = _SEPARATOR.match(text)  # as Excel writes it
+    text = text[said.end() :] if said else text
+    delimiter = said[1] if said else max(",;\t", key=text.split("\n", 1)[0].count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise UnusableInput(f"{path}: not a CSV file that can be read ({error})") from None
     columns = _columns(rows[0]) if rows else {}
     if not {"name", "first", "last", "id", "email", "login", "record"} & columns.keys():
-        found = ", ".join(rows[0][:_MOST_PARTS]) if rows else "nothing"
+        found = shorten(", ".join(rows[0][:_MOST_PARTS]), _SHOWN) if rows else "nothing"
         raise UnusableInput(
             f"{path}: expected a CSV file whose first line names its columns (any of name, id, "
             f"email, login), found {found}"
@@ -80,7 +91,8 @@ def _columns(head: Sequence[str]) -> dict[str, int]:
 
 def _person(row: Sequence[str], columns: dict[str, int]) -> Person:
     cells = {
-        field: row[place].strip() if place < len(row) else "" for field, place in columns.items()
+        field: " ".join(row[place].split()) if place < len(row) else ""
+        for field, place in columns.items()
     }
     whole = " ".join(filter(None, (cells.pop("first", ""), cells.pop("last", ""))))
     record = cells.pop("record", "")

@@ -93,21 +93,31 @@ def _report(out: Path, page: str) -> dict[str, Any]:
 
 def override(out: Path, who: str, points: float | None, why: str) -> table.Row:
     """Give points by hand, or set a hand-in aside for None. Raises SavedError."""
-    return _decide(out, who, lambda sha: ByHand(why, _now(), _user(), points, sha))
+
+    def decision(row: table.Row) -> ByHand:
+        if points is not None and not 0 <= points <= row.max_score:
+            raise SavedError(
+                f"{points:g} points: expected a number from 0 to {row.max_score:g}, which is what "
+                f"{row.name} is graded out of"
+            )
+        given = None if points is None else abs(points)  # there is a number -0
+        return ByHand(" ".join(why.split()), _now(), _user(), given, row.sha256)
+
+    return _decide(out, who, decision)
 
 
 def withdraw(out: Path, who: str) -> table.Row:
     """Let what the grader said stand again. Raises SavedError."""
-    return _decide(out, who, lambda sha: None)
+    return _decide(out, who, lambda row: None)
 
 
-def _decide(out: Path, who: str, make: Callable[[str], ByHand | None]) -> table.Row:
+def _decide(out: Path, who: str, make: Callable[[table.Row], ByHand | None]) -> table.Row:
     saved = load(out)
     place = _place(saved.rows, who)
     row = saved.rows[place]
     try:
         decided = by_hand.load(out)
-        one = make(row.sha256)
+        one = make(row)
         if one is None:
             decided.pop(row.name, None)
         else:
@@ -135,6 +145,7 @@ def _decide(out: Path, who: str, make: Callable[[str], ByHand | None]) -> table.
 def _place(rows: tuple[table.Row, ...], who: str) -> int:
     """Which row is meant by the name of a hand-in or of a person. Raises SavedError."""
     wanted = clean(who).casefold().strip()
+    wanted = " ".join(wanted.split())
     exact = [n for n, row in enumerate(rows) if row.name.casefold() == wanted]
     counted = [n for n, row in enumerate(rows) if row.counted and wanted in _signs(row)]
     found = exact or counted
@@ -149,9 +160,12 @@ def _place(rows: tuple[table.Row, ...], who: str) -> int:
 
 
 def _signs(row: table.Row) -> Iterable[str]:
-    """By what the people of a row may be called."""
+    """By what the people of a row may be called; a name also in the other order."""
     for person in row.people:
         yield from (value.casefold() for value in person.as_json().values())
+        last, comma, first = person.name.casefold().partition(",")
+        if comma:
+            yield f"{first.strip()} {last.strip()}"
 
 
 def _now() -> str:

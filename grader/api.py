@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from grader import grade_all
 from grader import results as model
 from grader.ahead import processors
-from grader.catalogue import EXERCISES
+from grader.catalogue import EXERCISES, TWISTED
 from grader.errors import GraderError
+from grader.gpt2.twists import TwistError, named, names_of
 from grader.grading import Options
 from grader.report.html import page
 from grader.report.plain import as_text
@@ -93,6 +95,7 @@ def grade(
     rubric: PathLike | None = None,
     base: PathLike | None = None,
     only: str = "",
+    twists: Sequence[str] = (),
 ) -> Report:
     """Grade a file, a folder or an archive.
 
@@ -100,10 +103,12 @@ def grade(
     which the report has. timeout: seconds for each check; budget: for all of an exercise. policy:
     "from-scratch" or "any". untrusted: refuse to run it below isolation level full. rubric: a TOML
     file of points. base: the folder of the exercise that this one builds on, if it is not beside
-    the submission. only: a class or function of the exercise that alone is graded.
+    the submission. only: a class or function of the exercise that alone is graded. twists: of
+    gpt2, by name, what the brief asks in place of GPT-2's own choices.
 
     Raises a GraderError: UnusableInput if there is nothing there, WeakIsolationError if it is
-    untrusted and cannot be locked in, RubricError, and GraderFault if the grader itself fails.
+    untrusted and cannot be locked in, RubricError, TwistError if there are no such twists, and
+    GraderFault if the grader itself fails.
     """
     if exercise not in (*EXERCISES, "all"):
         names = ", ".join([*EXERCISES, "all"])
@@ -120,6 +125,7 @@ def grade(
         None if base is None else Path(base),
         only=only,
         budget=budget,
+        twists=_twists(twists, exercise),
         jobs=processors(),
     )
     with start(Limits.allowing(budget)) as server:
@@ -130,6 +136,12 @@ def grade(
 def as_shown(found: model.Report) -> Report:
     """A report as this module's own."""
     return Report(**{field.name: getattr(found, field.name) for field in fields(model.Report)})
+
+
+def _twists(names: Sequence[str], exercise: str) -> tuple[str, ...]:
+    if names and exercise != TWISTED:
+        raise TwistError(f"only the exercise {TWISTED} takes twists, found {exercise}")
+    return names_of(named(names))
 
 
 def _rubric(path: PathLike | None, exercise: str) -> Rubric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from grader import exercises
 from grader.check import Check
 from grader.declaration import Declaration
+from grader.gpt2.specification import Specification
+from grader.gpt2.twists import TwistError, named, names_of
 from grader.sandbox.client import Budget, LoadedSubmission, Server
 from grader.submission import Submission, read, read_together
 from grader.vocabulary import Policy
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from grader.gpt2.evidence import Evidence
 
 ALL = "all"  # what is typed in place of an exercise's name
+TWISTED = "gpt2"  # the exercise that can be asked with twists
 DEBUG = "debug"  # files of several exercises, with bugs planted in them
 FOLDER = Path(__file__).parent / "exercises"
 _PACKED = FOLDER.parent / "handout"  # where an installed kit carries them
@@ -121,8 +124,29 @@ class Exercise(Declaration):
         return found
 
     def checks(self) -> dict[str, Check]:
-        """The checks by the names of their functions, in order."""
-        return {name: function.check for name, function in self.functions().items()}
+        """The checks by the names of their functions, in order, in the words of what is asked."""
+        found = {name: function.check for name, function in self.functions().items()}
+        if not self.twists:
+            return found
+        from grader.gpt2.twisted_checks import told
+
+        return {name: told(check, self.asked) for name, check in found.items()}
+
+    @property
+    def asked(self) -> Specification:
+        """What a GPT-2 is to be."""
+        return named(self.twists)
+
+    def twisted(self, twists: Sequence[str]) -> Exercise:
+        """The same with twists. Raises TwistError where it takes none."""
+        if twists and not self.takes_twists:
+            raise TwistError(f"only the exercise {TWISTED} takes twists, found {self.name}")
+        return replace(self, twists=names_of(named(twists)))
+
+    @property
+    def takes_twists(self) -> bool:
+        """Whether it can be asked with twists."""
+        return self.name == TWISTED
 
 
 class Puzzle(Exercise):

@@ -14,7 +14,7 @@ class Check:
     """A requirement that a submission is checked against.
 
     requirement: one sentence in the brief's words; hints: from a nudge to nearly a solution;
-    optional: a submission may pass without it.
+    optional: a submission may pass without it; needed: no points outweigh it.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Check:
     requirement: str
     hints: tuple[str, ...]
     optional: bool = False
+    needed: bool = False
 
     @property
     def of_file(self) -> bool:

@@ -64,6 +64,6 @@ def _breaks_down_anyway(
     except UnusableInput:
         return set()  # an installed kit has none: then it is the submission's, as most often
     with exercise.subject(worked, server, evidence.subject.timeout) as subject:
-        control = Evidence(subject, evidence.seed, evidence.policy)
+        control = Evidence(subject, evidence.seed, evidence.policy, evidence.asked)
         results = run_checks(exercise, control, lambda result: None, only=only)
     return {result.id for result in results if is_broken(result)}

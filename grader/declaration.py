@@ -15,7 +15,8 @@ class Declaration:
     brief: the file that says what; base: the exercise that it builds on; base_needed: whether
     it cannot be judged without; imports: modules that the policy allows besides torch and
     Python's own; judged_in: check files of each name, where it is not all; ahead: those at the end
-    that can be run beside the others, for they ask nothing that these find out.
+    that can be run beside the others, for they ask nothing that these find out; twists: by name,
+    what is asked in place of GPT-2's own choices.
     """
 
     order: int
@@ -29,3 +30,4 @@ class Declaration:
     imports: tuple[str, ...] = ()
     judged_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ahead: tuple[str, ...] = ()
+    twists: tuple[str, ...] = ()

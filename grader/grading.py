@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.addressing import addressed
-from grader.catalogue import DEBUG, GRADED
+from grader.catalogue import DEBUG, GRADED, Exercise
 from grader.charges import charged
 from grader.check import Check
 from grader.errors import GaveWay
@@ -45,6 +45,7 @@ class Options:
     rubric: what the checks count; base: the folder of the exercise that this one builds on, if it
     is not beside the submission; only: the class or function that alone is judged;
     sheet: what was planted in a folder to debug; reveal: what is told of one without its sheet;
+    twists: by name, what is asked in place of GPT-2's own choices;
     jobs: how many parts at a time, and first: the class that is judged before others, where that
     makes no difference, of which nothing shows in the report; budget: seconds for the whole;
     patience: seconds after which it gives way to others, 0: it does not.
@@ -60,6 +61,7 @@ class Options:
     only: str = ""
     sheet: Sheet | None = None
     reveal: Reveal = "symptoms"
+    twists: tuple[str, ...] = ()
     jobs: int = 1
     first: str = ""
     budget: float = BUDGET
@@ -89,6 +91,12 @@ class Options:
             return self.rubric.digest
         return self.reveal if self.sheet is None else self.sheet.digest
 
+    @property
+    def asked(self) -> Exercise:
+        """The exercise, as it is asked."""
+        exercise = GRADED[self.exercise]
+        return exercise.twisted(self.twists) if self.twists else exercise
+
     def with_seed(self) -> Options:
         """The same with a seed, drawn if there is none."""
         return replace(self, seed=secrets.randbelow(SEEDS)) if self.seed is None else self
@@ -97,7 +105,7 @@ class Options:
         """A submission that is to be judged in this way."""
         assert self.seed is not None
         return Case(
-            GRADED[self.exercise],
+            self.asked,
             submission,
             server,
             self.timeout,
@@ -112,7 +120,7 @@ class Options:
 
     def checks(self) -> dict[str, Check]:
         """The exercise's checks by the names of their functions, as the rubric counts them."""
-        exercise = GRADED[self.exercise]
+        exercise = self.asked
         judged = exercise.only(self.only) if self.only else exercise
         return self.rubric.applied(judged.checks())
 
@@ -280,5 +288,6 @@ def _report(
         rubric=options.rubric.digest,
         pass_mark=None if options.only else options.rubric.pass_mark,
         base=clean(str(options.base)) if options.base else "",
+        twists=options.twists,
         only=options.only,
     )

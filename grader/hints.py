@@ -50,14 +50,22 @@ class Hint:
     repeated: bool
 
 
-def next_hint(id: str, path: Path, restart: bool, warn: Warn, sheet: Sheet | None = None) -> Hint:
+def next_hint(
+    id: str,
+    path: Path,
+    restart: bool,
+    warn: Warn,
+    sheet: Sheet | None = None,
+    twists: tuple[str, ...] = (),
+) -> Hint:
     """Take the next step for the submission at PATH. Raises UnknownTopic, UnusableInput, NoSheet.
 
-    sheet: of what is planted in a folder to debug, if it is not one of one's own.
+    sheet: of what is planted in a folder to debug, if it is not one of one's own; twists: with
+    which a GPT-2 is asked for.
 
     warn: is told what is wrong with the memory, which is no reason to withhold a hint.
     """
-    topic, file = _about(id, path, warn, sheet)
+    topic, file = _about(id, path, warn, sheet, twists)
     memory = _recall(warn)
     shown = 0 if restart else memory.get(file, {}).get(topic.id, 0)
     hint = Hint(topic, min(shown + 1, len(topic.hints)), shown >= len(topic.hints))
@@ -66,7 +74,13 @@ def next_hint(id: str, path: Path, restart: bool, warn: Warn, sheet: Sheet | Non
     return hint
 
 
-def next_of(ids: Sequence[str], path: Path, warn: Warn, sheet: Sheet | None = None) -> Hint:
+def next_of(
+    ids: Sequence[str],
+    path: Path,
+    warn: Warn,
+    sheet: Sheet | None = None,
+    twists: tuple[str, ...] = (),
+) -> Hint:
     """The next step of the first of these topics that has one left; else the last one again.
 
     Raises as `next_hint` does.
@@ -74,20 +88,22 @@ def next_of(ids: Sequence[str], path: Path, warn: Warn, sheet: Sheet | None = No
     left = ids[-1]
     memory = _recall(lambda message: None)
     for id in ids:
-        topic, file = _about(id, path, lambda message: None, sheet)
+        topic, file = _about(id, path, lambda message: None, sheet, twists)
         if memory.get(file, {}).get(topic.id, 0) < len(topic.hints):
             left = id
             break
-    return next_hint(left, path, False, warn, sheet)
+    return next_hint(left, path, False, warn, sheet, twists)
 
 
-def _about(id: str, path: Path, warn: Warn, sheet: Sheet | None) -> tuple[Topic, str]:
+def _about(
+    id: str, path: Path, warn: Warn, sheet: Sheet | None, twists: tuple[str, ...]
+) -> tuple[Topic, str]:
     """A topic, and what the hints for a submission are remembered under."""
     if id.startswith(_BUG) or id in GRADED[DEBUG].checks():
         topic = _planted(id, path, sheet, warn)
         submission = topic.exercise.read(path)
     else:
-        topic = _find(id)
+        topic = _find(id, twists)
         others = {exercise.file for exercise in EXERCISES.values()} - {topic.exercise.file}
         submission = read(path, topic.exercise.file, others, names=topic.exercise.names)
     return topic, str(Path(submission.folder, submission.main).resolve())
@@ -119,9 +135,10 @@ def render(hint: Hint, command: str) -> str:
     return f"{topic.id}  hint {hint.number} of {total}\n\n{text}\n\n{following}"
 
 
-def topics() -> dict[str, Topic]:
-    """All that there are hints for, by name."""
-    checks = [(check, e) for e in EXERCISES.values() for check in e.checks().values()]
+def topics(twists: tuple[str, ...] = ()) -> dict[str, Topic]:
+    """All that there are hints for, by name. twists: with which a GPT-2 is asked for."""
+    asked = [e.twisted(twists) if e.takes_twists else e for e in EXERCISES.values()]
+    checks = [(check, e) for e in asked for check in e.checks().values()]
     found = {check.id: Topic(check.id, check.hints, exercise) for check, exercise in checks}
     for cause in CAUSES.values():
         # Of an exercise, or of the first one; an id that begins with a dot is of any class.
@@ -131,8 +148,8 @@ def topics() -> dict[str, Topic]:
     return found
 
 
-def _find(id: str) -> Topic:
-    known = topics()
+def _find(id: str, twists: tuple[str, ...]) -> Topic:
+    known = topics(twists)
     if id in known:
         return known[id]
     # Half of the letters in common is enough: "causal" finds "attention.causal".

@@ -150,7 +150,7 @@ class Merits:
         """The same, on two processors: `later` while what stands before is judged."""
         case, own = self.case, self._on(())
         subject = case.subject()
-        other = Evidence(subject, case.seed, case.policy)
+        other = Evidence(subject, case.seed, case.policy, case.exercise.asked)
 
         def run(watch: Progress) -> _Results:
             self._open.enter_context(subject)
@@ -236,7 +236,7 @@ class Merits:
 
     def _asked(self, subject: LoadedSubmission) -> Evidence:
         self._open.enter_context(subject)
-        return Evidence(subject, self.case.seed, self.case.policy)
+        return Evidence(subject, self.case.seed, self.case.policy, self.case.exercise.asked)
 
     def _on_own_gpt2(self, wanted: Exercise, progress: Progress) -> None:
         """Judge an extension on the grader's own gpt2.py, if the candidate's is what is broken."""

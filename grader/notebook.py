@@ -35,12 +35,19 @@ __all__ = ["check", "load_ipython_extension"]
 _MAGIC = "grade"
 
 
-def check(name: str = "", *, seed: int | None = None, base: str | Path | None = None) -> Report:
+def check(
+    name: str = "",
+    *,
+    seed: int | None = None,
+    base: str | Path | None = None,
+    twists: Sequence[str] = (),
+) -> Report:
     """Grade what the notebook so far defines. It shows itself as a page.
 
     name: a class or function of an exercise, which alone is graded; or an exercise; "" for all of
     the exercise whose names are defined. seed: of everything drawn. base: the folder of the
-    exercise that this one builds on, if its gpt2.py is not in the notebook's folder.
+    exercise that this one builds on, if its gpt2.py is not in the notebook's folder. twists: of
+    gpt2, by name, what its brief asks in place of GPT-2's own choices.
 
     Raises a GraderError if this is no notebook, or if there is no such name.
     """
@@ -49,7 +56,7 @@ def check(name: str = "", *, seed: int | None = None, base: str | Path | None = 
         raise GraderError(
             "check() reads a notebook's cells. For a file there is grader.grade(path)."
         )
-    return _graded(list(shell.history_manager.input_hist_raw), name, seed, base)
+    return _graded(list(shell.history_manager.input_hist_raw), name, seed, base, twists)
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -70,15 +77,22 @@ def _shell() -> Any:
     return running.get_ipython() if running else None
 
 
-def _graded(cells: Sequence[str], name: str, seed: int | None, base: str | Path | None) -> Report:
+def _graded(
+    cells: Sequence[str],
+    name: str,
+    seed: int | None,
+    base: str | Path | None,
+    twists: Sequence[str] = (),
+) -> Report:
     """Grade cells, of which the one at 0 is none."""
     kept = _newest(cells)
     exercise, only = _meant(name, kept)
+    asked = exercise.twisted(twists).twists
     beside = _base(exercise) if base is None else Path(base)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{exercise.name}.ipynb")
         file.write_text(json.dumps(_notebook(kept[1:])), encoding="utf-8")
-        options = Options(exercise.name, seed, base=beside, only=only)
+        options = Options(exercise.name, seed, base=beside, only=only, twists=asked)
         found = grade_all.grade(file, options, lambda result: None, _server())
     return as_shown(replace(found, path="this notebook", file=file.name))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from grader import session as sessions
+from grader.brief import handout
 from grader.catalogue import EXERCISES, HANDOUT, Exercise
 from grader.errors import GraderError
 from grader.files import SESSION_FILE
@@ -53,11 +54,12 @@ def steps(folder: Path) -> list[Step]:
     except OSError as error:
         raise PathError(f"{folder}: cannot be read ({error.strerror})") from error
     found = [session for place in places[:_MOST] if (session := sessions.find(place))]
+    plain = [session for session in found if not session.twists]  # which the others build on
     return [
         Step(
             exercise,
             tuple(
-                sorted((s for s in found if s.exercise == exercise.name), key=_points, reverse=True)
+                sorted((s for s in plain if s.exercise == exercise.name), key=_points, reverse=True)
             ),
         )
         for exercise in EXERCISES.values()
@@ -88,6 +90,14 @@ def lay_out(step: Step, folder: Path, path: list[Step]) -> Session:
     return made
 
 
+def stub_of(file: Path) -> bytes:
+    """The stub of a file, as the session asks that it lies in."""
+    found = sessions.find(file)
+    if found and found.twists and file.name in (made := handout(found.twists)):
+        return made[file.name]
+    return (HANDOUT / file.name).read_bytes()
+
+
 def reset(file: Path) -> Path:
     """Put a stub back, beside a dated copy of what was there. The copy. Raises PathError."""
     known = {exercise.file: exercise for exercise in EXERCISES.values()}
@@ -99,7 +109,7 @@ def reset(file: Path) -> Path:
     try:
         with copy.open("xb") as kept:
             kept.write(file.read_bytes())
-        shutil.copyfile(HANDOUT / file.name, file)
+        file.write_bytes(stub_of(file))
     except OSError as error:
         raise PathError(f"{file}: could not be put back ({error.strerror})") from error
     return copy

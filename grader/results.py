@@ -175,6 +175,7 @@ class Report:
     base: str = ""  # the folder of the exercise that this one builds on, if it was given
     unreadable: str = ""  # why nothing of it could be looked at
     only: str = ""  # the class or function that alone was judged, if not all
+    twists: tuple[str, ...] = ()  # what was asked in place of GPT-2's own choices
     ungraded: bool = False  # whether that is for a person to look into, and no fault to count
 
     @property
@@ -191,9 +192,17 @@ class Report:
             return "internal"
         missed = [r for r in self.results if r.status != "pass" and not r.check.optional]
         if self.pass_mark is not None:
-            missed = [r for r in missed if not r.check.points or r.check.of_policy]
+            missed = [
+                r for r in missed if not r.check.points or r.check.of_policy or r.check.needed
+            ]
         enough = self.pass_mark is None or self.score >= self.pass_mark
         return "pass" if enough and not missed and not statuses & set(FOUL) else "fail"
+
+    @property
+    def asked(self) -> str:
+        """The exercise, and with which twists."""
+        told = f" with {', '.join(self.twists)}" if self.twists else ""
+        return f"{self.exercise}{told}"
 
     @property
     def score(self) -> float:
@@ -295,6 +304,8 @@ class Report:
             shape["only"] = self.only
         if self.budget:
             shape["budget"] = self.budget
+        if self.twists:
+            shape["twists"] = self.twists
         if self.unreadable:
             shape["unreadable"] = self.unreadable
         if self.clock:

@@ -132,6 +132,7 @@ class _ReportRest(TypedDict, total=False):
     base: str
     only: str
     budget: float
+    twists: tuple[str, ...]
     unreadable: str
     by_hand: ByHandShape
     session: SessionShape
@@ -144,8 +145,9 @@ class ReportShape(_ReportRest):
     budget: of all together; kit: which grader; rubric: which points it went by, "" for the shipped
     ones; undiagnosed: parts that fail for a reason without a name; pass_mark: points that suffice;
     base: the folder of the exercise that this one builds on, if it was given; only: the class or
-    function that alone was judged; unreadable: why nothing could be looked at; by_hand: what a
-    person decided, in a report of a batch.
+    function that alone was judged; twists: what was asked in place of GPT-2's own choices;
+    unreadable: why nothing could be looked at; by_hand: what a person decided, in a report of a
+    batch.
     """
 
     schema_version: Literal[1]

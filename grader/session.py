@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from grader import workspace
+from grader.brief import handout
 from grader.catalogue import ALL, DEBUG, GRADED, HANDOUT, chosen
 from grader.errors import GraderError
 from grader.files import SESSION_FILE as FILE
+from grader.gpt2.twists import TwistError, named, names_of
 from grader.program import program
 from grader.results import Clock, Report, total
 from grader.text import clean
@@ -65,7 +67,9 @@ class Taken:
 
 @dataclass
 class Session:
-    """A folder with a clock. started: seconds since the epoch; minutes: how long it may take."""
+    """A folder with a clock. started: seconds since the epoch; minutes: how long it may take;
+    twists: by name, what its brief asks in place of GPT-2's own choices.
+    """
 
     folder: Path
     exercise: str
@@ -74,6 +78,7 @@ class Session:
     gradings: list[Grading] = field(default_factory=list)
     texts: dict[str, dict[str, str]] = field(default_factory=dict)  # by hash: file -> its text
     hints: list[Taken] = field(default_factory=list)
+    twists: tuple[str, ...] = ()
 
     def clock(self) -> Clock:
         """How late it is. A machine's clock that was put back counts as no time."""
@@ -110,12 +115,15 @@ def start(
     minutes: float,
     exercise: str = "gpt2",
     files: Mapping[str, bytes] | None = None,
+    twists: tuple[str, ...] = (),
 ) -> Session:
     """Lay out stubs and brief in a new or empty folder, and start the clock.
 
-    files: what is laid out instead of stubs and briefs, by name. Raises SessionError if something
-    is in the folder, or if it cannot be written.
+    files: what is laid out instead of stubs and briefs, by name; twists: by name, what the brief
+    is to ask. Raises SessionError if something is in the folder, or if it cannot be written.
     """
+    if files is None and twists:
+        files = handout(twists)
     if files is None:
         names = [name for one in chosen(exercise) for name in (one.file, one.brief)]
         files = {name: (HANDOUT / name).read_bytes() for name in names}
@@ -132,7 +140,7 @@ def start(
             (folder / name).parent.mkdir(exist_ok=True)
             with (folder / name).open("xb") as file:
                 file.write(content)
-        session = Session(folder, exercise, _now(), minutes)
+        session = Session(folder, exercise, _now(), minutes, twists=twists)
         _append(folder / FILE, [_start_line(session)], new=True)
     except OSError as error:
         raise SessionError(f"{folder}: cannot be set up ({error.strerror})") from error
@@ -219,7 +227,12 @@ def _started(folder: Path, entry: dict[str, Any]) -> Session:
     minutes = _number(entry["minutes"])
     if not 0 < minutes < _MOST_MINUTES:
         raise ValueError("no time that a session has")
-    return Session(folder, entry["exercise"], at, minutes)
+    told = [str(name) for name in entry.get("twists", ())]
+    try:
+        twists = names_of(named(told))
+    except TwistError as error:
+        raise ValueError(str(error)) from None
+    return Session(folder, entry["exercise"], at, minutes, twists=twists)
 
 
 def _added(session: Session, entry: dict[str, Any]) -> Session:
@@ -275,6 +288,7 @@ def _start_line(session: Session) -> dict[str, Any]:
         "exercise": session.exercise,
         "minutes": session.minutes,
         "at": at,
+        **({"twists": session.twists} if session.twists else {}),
     }
 
 

@@ -14,7 +14,9 @@ from tests.edits import written_out
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
-_HEADER = re.compile(r"^# (verdict|part|cause|causes|points|says|style|group|status|tries): (.+)$")
+_HEADER = re.compile(
+    r"^# (verdict|part|cause|causes|points|says|style|group|status|tries|twist): (.+)$"
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ import tomli
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "submissions"
 TABLE = "edits.toml"
+TWISTS = "twists"  # the folder of those that are asked for with twists
 HEADER = (
     "verdict",
     "part",
@@ -42,6 +43,7 @@ HEADER = (
     "group",
     "status",
     "tries",
+    "twist",
 )
 
 
@@ -79,16 +81,28 @@ def text_of(folder: str, entry: dict[str, str]) -> str:
     """The file that an entry stands for: its header, and the base with its edits."""
     entry = {"verdict": "fail", **entry}
     header = [f"# {key}: {entry[key]}\n" for key in HEADER if key in entry]
-    lines = body(base_file(folder, entry["base"]).read_text(encoding="utf-8"))
+    lines = body(_base_text(folder, entry["base"]))
     placed = [(_place_of(lines, old), len(old), new) for old, new in _edits(entry["edits"])]
     for start, length, new in sorted(placed, reverse=True):  # those before it stay where they are
         lines[start : start + length] = new
     return "".join([*header, "\n", *lines])
 
 
+def _base_text(folder: str, base: str) -> str:
+    """The text that is edited: of a file, or of what another table keeps as edits."""
+    file = base_file(folder, base)
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    place, _, name = base.rpartition("/")
+    other = (Path(folder).parent / place).as_posix()
+    table = tomli.loads((FOLDER / other / TABLE).read_text(encoding="utf-8"))
+    return text_of(other, table[name])
+
+
 def base_file(folder: str, base: str) -> Path:
     """The file that is edited: "solution", or one of a folder beside this one."""
     exercise = folder.split("/")[0] if "/" in folder else "gpt2"
+    exercise = "gpt2" if exercise == TWISTS else exercise
     if base == "solution":
         return ROOT / "solutions" / f"{exercise}.py"
     return (FOLDER / folder).parent / f"{base}.py"

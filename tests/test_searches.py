@@ -58,7 +58,7 @@ def test_mlp_is_read_whatever_its_layout(layout: Layout, gelu: oracle.Activation
         rng = np.random.default_rng(5)
         theta, x = module.random(rng, 0.5), rng.normal(size=(2, 3, size["embed_dim"]))
         assert difference(found.compute(theta, x), module.call(x, theta)) < EXACT
-        assert found.gelu is not None
+        assert found.activation is not None
         assert found.width == 4 * size["embed_dim"]
 
 

@@ -290,4 +290,5 @@ def facts_of(options: Options) -> dict[str, Any]:
         "budget": options.budget,
         "rubric": options.points_by,
         "kit": identity(),
+        **({"twists": ", ".join(options.twists)} if options.twists else {}),
     }

@@ -88,6 +88,7 @@ class Store:
             "kit": identity(),
         }
         same = all(found.get(key) == value for key, value in wanted.items())
+        same = same and tuple(found.get("twists", ())) == self.options.twists
         submission, isolation = found.get("submission"), found.get("isolation")
         if self.options.untrusted and isinstance(isolation, dict):
             same = same and isolation.get("level") == "full"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grader.bug import Bug, Trait, read_bugs
 from grader.bugs.crashes import CRASH_SLUGS, CRASHES, of_exception
+from grader.gpt2.twist_bugs import TWIST_BUGS
 
 __all__ = ["CAUSES", "CRASH_SLUGS", "Bug", "of_exception", "with_trait"]
 
@@ -17,6 +18,7 @@ def _all_bugs() -> Iterator[Bug]:
     """Those of GPT-2, of no part in particular, of each exercise."""
     for table in sorted(_GRADER.glob("gpt2/bugs/*.toml")):
         yield from read_bugs(table)
+    yield from TWIST_BUGS
     yield from read_bugs(_GRADER / "bugs" / "anywhere.toml")
     yield from CRASHES
     for table in sorted(_GRADER.glob("exercises/*/bugs*.toml")):

@@ -44,6 +44,13 @@ SHEET = click.option(
 )
 
 
+TWIST = click.option(
+    "--twist",
+    metavar="NAME,…",
+    help="gpt2: the twists that its brief asks for (default: those of the session, if any).",
+)
+
+
 @dataclass(frozen=True)
 class How:
     """How a submission is graded, as it was typed."""
@@ -58,6 +65,7 @@ class How:
     names: tuple[str, ...] = ()
     sheet_file: Path | None = None
     reveal: Reveal = "symptoms"
+    twist: str | None = None
 
     def options(
         self, path: Path | None = None, untrusted: bool = False, several: bool = False
@@ -85,8 +93,40 @@ class How:
             unusable(str(error))
         rubric = rubric.mapped(_pairs(self.names, exercise))
         how = self.seed, self.timeout, self.policy, untrusted, rubric, self.base
+        twists = self._twists(exercise, None if untrusted else path)
         planted = sheet(self.sheet_file)
-        return Options(exercise, *how, sheet=planted, reveal=self.reveal, budget=self.budget)
+        return Options(
+            exercise,
+            *how,
+            sheet=planted,
+            reveal=self.reveal,
+            twists=twists,
+            budget=self.budget,
+        )
+
+    def _twists(self, exercise: str, path: Path | None) -> tuple[str, ...]:
+        """What was asked for with --twist, else what the session at the path says; ends the command
+        if it is asked of another exercise.
+        """
+        from grader import session
+        from grader.catalogue import TWISTED
+
+        if self.twist is not None:
+            if exercise != TWISTED:
+                unusable(f"--twist is of the exercise {TWISTED}, found {exercise}")
+            return twists_of(self.twist)
+        found = session.find(path, lambda message: None) if path else None
+        return found.twists if found and exercise == TWISTED else ()
+
+
+def twists_of(text: str) -> tuple[str, ...]:
+    """The twists that were typed; ends the command if there are no such ones."""
+    from grader.gpt2.twists import TwistError, parsed
+
+    try:
+        return parsed(text)
+    except TwistError as error:
+        unusable(str(error))
 
 
 def sheet(file: Path | None) -> Sheet | None:
@@ -200,6 +240,7 @@ _HOW = (
         show_default=True,
         help="How much is told of a folder to debug without its sheet.",
     ),
+    TWIST,
 )
 
 

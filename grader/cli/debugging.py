@@ -85,7 +85,9 @@ _OPTIONS = (
         help="debug: the exercises whose code they are planted in.",
     ),
     click.option("--only", callback=_listed, metavar="BUG,…", help="debug: plant just these."),
-    click.option("--seed", "draw_seed", type=click.IntRange(0), help="debug: draw the same again."),
+    click.option(
+        "--seed", "draw_seed", type=click.IntRange(0), help="Draw the same bugs, or twists, again."
+    ),
     click.option("--daily", is_flag=True, help="debug: the puzzle of today, everybody's."),
     click.option(
         "--sheet",

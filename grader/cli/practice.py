@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from grader.cli.common import OUTPUT, PATH, SHEET, check_exercise, screen, sheet, unusable, warn
+from grader.cli.common import (
+    OUTPUT,
+    PATH,
+    SHEET,
+    TWIST,
+    check_exercise,
+    screen,
+    sheet,
+    twists_of,
+    unusable,
+    warn,
+)
 from grader.cli.debugging import Debugging, debug_options
+
+_DRAWS = 10_000  # seeds of twists at random
 
 
 @click.command()
@@ -18,11 +34,19 @@ from grader.cli.debugging import Debugging, debug_options
     help="How long the session is (default: as the brief says, to debug 40).",
 )
 @click.option("--exercise", default="gpt2", show_default=True, help="Which one, all, or debug.")
+@click.option(
+    "--twist",
+    metavar="NAME,…",
+    help="gpt2: ask for another model than GPT-2's own; list shows which, random draws two.",
+)
 @debug_options
-def start(folder: Path, minutes: float | None, exercise: str, debugging: Debugging) -> None:
+def start(
+    folder: Path, minutes: float | None, exercise: str, twist: str | None, debugging: Debugging
+) -> None:
     """Lay out fresh stubs and the brief in DIR, a new or empty folder, and start the clock.
 
-    With --exercise debug DIR gets a small GPT and its training loop, with bugs planted in both.
+    With --twist the brief asks for a GPT-2 with other choices, and that is what is graded. With
+    --exercise debug DIR gets a small GPT and its training loop, with bugs planted in both.
 
     From then on `grade` and `watch` in that folder show the time left and record every grading
     in its session.jsonl. When the time is up everything still works, marked as late.
@@ -34,16 +58,42 @@ def start(folder: Path, minutes: float | None, exercise: str, debugging: Debuggi
     from grader.program import program
 
     check_exercise(exercise)
+    twists: tuple[str, ...] = ()
+    if twist is not None:
+        twists, debugging = _twists(twist, exercise, debugging)
     if debugging.asked_for and exercise != DEBUG:
         unusable(f"--bugs, --level and the like are of --exercise {DEBUG}, found {exercise}")
     try:
         if exercise == DEBUG:
             made = debugging.start(folder, minutes)
         else:
-            made = session.start(folder, minutes or session.usual_minutes(exercise), exercise)
+            usual = minutes or session.usual_minutes(exercise)
+            made = session.start(folder, usual, exercise, twists=twists)
     except session.SessionError as error:
         unusable(str(error))
     click.echo(session.welcome(made, program()))
+
+
+def _twists(twist: str, exercise: str, debugging: Debugging) -> tuple[tuple[str, ...], Debugging]:
+    """The twists that were typed, and the options of a folder to debug without the seed of a draw.
+
+    Ends the command where it shows all, or where there are no such twists.
+    """
+    from grader.catalogue import TWISTED
+    from grader.gpt2.twists import TWISTS, drawn
+
+    if twist == "list":
+        for one in TWISTS:
+            click.echo(f"{one.name:<16}{one.is_a.format('3')}")
+        sys.exit(0)
+    if exercise != TWISTED:
+        unusable(f"--twist is of --exercise {TWISTED}, found {exercise}")
+    if twist != "random":
+        return twists_of(twist), debugging
+    seed = secrets.randbelow(_DRAWS) if debugging.draw_seed is None else debugging.draw_seed
+    found = drawn(seed)
+    click.echo(f"Drawn with --seed {seed}: --twist {','.join(found)}")
+    return found, replace(debugging, draw_seed=None)
 
 
 @click.command()
@@ -113,7 +163,8 @@ def _complete_topic(context: click.Context, parameter: click.Parameter, begun: s
 @PATH
 @click.option("--restart", is_flag=True, help="Begin with the first hint again.")
 @SHEET
-def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None:
+@TWIST
+def hint(check: str, path: Path, restart: bool, sheet_file: Path | None, twist: str | None) -> None:
     """Show the next hint for CHECK, a step at a time: a nudge, a pointer, nearly the solution.
 
     CHECK is the name of a check (see `grader list`) or of a cause that a report names, PATH the
@@ -128,9 +179,11 @@ def hint(check: str, path: Path, restart: bool, sheet_file: Path | None) -> None
     from grader.report.advice import hint_command
 
     try:
-        shown = hints.next_hint(check, path, restart, warn, sheet(sheet_file))
+        found = session.find(path)
+        asked = twists_of(twist) if twist is not None else found.twists if found else ()
+        shown = hints.next_hint(check, path, restart, warn, sheet(sheet_file), asked)
     except GraderError as error:
         unusable(str(error))
-    if found := session.find(path):
+    if found:
         found.took_hint(shown.topic.id, warn)
-    click.echo(hints.render(shown, hint_command(check, str(path), program())))
+    click.echo(hints.render(shown, hint_command(check, str(path), program(), asked)))

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from grader.gpt2.oracle import Floats
+from grader.gpt2.specification import Block
 
 Function = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
 class BlockForm:
-    """compute(x, attention, mlp, norm 1, norm 2), its formula, and what it gets wrong.
+    """compute(x, attention, mlp, norm 1, norm 2, …), its formula, and what it gets wrong.
 
     causes: the slugs of the deviations, none for GPT-2's own; violates: requirements not met, of
     "pre_norm", "norms", "residuals", "order".
@@ -25,7 +26,8 @@ class BlockForm:
     causes: tuple[str, ...]
     violates: frozenset[str]
     formula: str
-    compute: Callable[[Floats, Function, Function, Function, Function], Floats]
+    compute: Callable[..., Floats]
+    norms: int = 2
 
 
 def _gpt2(x: Floats, a: Function, m: Function, n1: Function, n2: Function) -> Floats:
@@ -101,6 +103,37 @@ def _faulty_forms() -> list[BlockForm]:
 
 
 GPT2_FORM = _form("", "", "x = x + attn(norm(x)); x = x + mlp(norm(x))", _gpt2)
+
+
+def _sandwich(x: Floats, a: Function, m: Function, *norms: Function) -> Floats:
+    n1, n2, n3, n4 = norms
+    x = x + n2(a(n1(x)))
+    return x + n4(m(n3(x)))
+
+
+# What may be asked in place of it.
+BLOCKS: dict[Block, BlockForm] = {
+    "pre-norm": GPT2_FORM,
+    "post-norm": _form(
+        "",
+        "",
+        "x = norm1(x + attn(x)); x = norm2(x + mlp(x))",
+        _sequential("post", "post"),
+    ),
+    "sandwich-norm": BlockForm(
+        (),
+        frozenset(),
+        "x = x + norm2(attn(norm1(x))); x = x + norm4(mlp(norm3(x)))",
+        _sandwich,
+        norms=4,
+    ),
+    "parallel": _form(
+        "",
+        "",
+        "x = x + attn(norm1(x)) + mlp(norm2(x))",
+        lambda x, a, m, n1, n2: x + a(n1(x)) + m(n2(x)),
+    ),
+}
 
 DEVIANT_FORMS: tuple[BlockForm, ...] = (
     *_faulty_forms(),

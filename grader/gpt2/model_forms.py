@@ -5,12 +5,15 @@ Written over functions, so that a candidate's own blocks can stand in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grader.gpt2.oracle import Floats, Integers
+from grader.gpt2 import twists
+from grader.gpt2.oracle import Floats, Integers, capped, sinusoids
+from grader.gpt2.specification import Positions, Specification
 
 Function = Callable[[Floats], Floats]
 
@@ -103,3 +106,46 @@ class ModelForm:
 
 
 GPT2_MODEL = ModelForm()
+
+
+def add_sinusoids(idx: Integers, pieces: Pieces) -> Floats:
+    """Token embedding plus fixed sines and cosines."""
+    x = pieces.tokens[idx]
+    return x + sinusoids(*x.shape[1:])
+
+
+def tokens_alone(idx: Integers, pieces: Pieces) -> Floats:
+    """Token embedding, and nothing that says where it stands."""
+    return pieces.tokens[idx]
+
+
+_EMBEDS: dict[Positions, tuple[str, Embed]] = {
+    "learned": ("token + position", add_positions),
+    "sinusoidal": ("token + sinusoid", add_sinusoids),
+    "alibi": ("token", tokens_alone),
+}
+
+
+def asked_form(asked: Specification) -> ModelForm:
+    """How a model that is asked for is put together."""
+    words, embed = _EMBEDS[asked.positions]
+    formula = f"head(norm(blocks({words})))"
+    if not asked.cap:
+        return ModelForm(formula=formula, embed=embed)
+    return ModelForm(
+        formula=f"{asked.cap:g} * tanh({formula} / {asked.cap:g})",
+        embed=embed,
+        finish=lambda x, pieces: capped(norm_and_project(x, pieces), asked.cap),
+    )
+
+
+def other_forms(asked: Specification) -> Iterator[ModelForm]:
+    """How one is put together that might have been asked for in its place."""
+    caps = dict.fromkeys((asked.cap, 0.0, twists.BY_NAME["soft-cap"].value))
+    for positions, cap in itertools.product(_EMBEDS, caps):
+        found = replace(asked, positions=positions, cap=cap)
+        elsewhere = positions != asked.positions
+        violates = ["positions"] * elsewhere + ["logits"] * (cap != asked.cap)
+        if found != asked:
+            causes = twists.causes(asked, found)
+            yield replace(asked_form(found), causes=causes, violates=frozenset(violates))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from grader.gpt2.oracle import Floats, Norm, layer_norm
+from grader.gpt2.oracle import Floats, Norm, layer_norm, rms_norm
 
 NormFunction = Callable[[Floats, Norm], Floats]
 
@@ -42,11 +42,6 @@ def closest_eps(distance: Callable[[Eps], float]) -> Eps:
         near = [(best[0] * step**power, best[1]) for power in (-3, -2, -1, -0.5, 0.5, 1, 2, 3)]
         best, step = min([best, *near], key=distance), step**0.6
     return best if distance(best) < _FITS else USUAL[0]
-
-
-def rms_norm(x: Floats, norm: Norm) -> Floats:
-    """x divided by its root mean square, not centred."""
-    return x / np.sqrt((x**2).mean(-1, keepdims=True) + norm.eps) * norm.weight + norm.bias
 
 
 def unbiased(x: Floats, norm: Norm) -> Floats:

@@ -17,7 +17,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         return f"Next: it passes. For the rest of the points, fix {first}."
     if report.verdict == "pass" and report.only:
         return f"Next: {report.only} is done. Without --only all is graded."
-    if report.verdict == "pass" and (following := _following(report.exercise)):
+    following = "" if report.twists else _following(report.exercise)
+    if report.verdict == "pass" and following:
         return f"Next: the exercise {following}. `{program} next` lays it out."
     if report.verdict == "pass":
         return "Next: nothing is left to do here. Explain your choices to somebody."
@@ -42,7 +43,7 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
     if found := [focus for focus in focuses(report) if not focus.todo]:
         if not found[0].topics:
             return "Next: fix that line, then run this again."
-        hint = hint_command(found[0].topics[0], report.path, program)
+        hint = hint_command(found[0].topics[0], report.path, program, report.twists)
         return f"Next: fix this, then run it again. For a hint:\n  {hint}"
     return f"Next: write {_unwritten(report)}, and run this again."
 
@@ -64,15 +65,21 @@ def _unwritten(report: Report) -> str:
     return f"{exercise.file} (its brief is {exercise.brief})"
 
 
-def hint_command(topic: str, path: str, program: str) -> str:
+def hint_command(topic: str, path: str, program: str, twists: tuple[str, ...] = ()) -> str:
     """What shows the next hint for a check or a cause."""
-    return f"{program} {shlex.join(['hint', topic, path])}"
+    return f"{program} {shlex.join(['hint', topic, path, *twist_options(twists)])}"
+
+
+def twist_options(twists: tuple[str, ...]) -> list[str]:
+    """What says with which twists it was asked."""
+    return ["--twist", ",".join(twists)] if twists else []
 
 
 def replay_command(report: Report) -> str:
     """What draws the same cases again for the same submission, wherever it is typed."""
     options = ["--seed", str(report.seed)]
     options += ["--only", report.only] if report.only else []
+    options += twist_options(report.twists)
     options += ["--base", report.base] if report.base else []
     options += [] if report.policy == "from-scratch" else ["--policy", report.policy]
     return shlex.join([PROGRAM, "grade", report.path, "--exercise", report.exercise, *options])

@@ -64,6 +64,8 @@ def letter(report: Json) -> Letter:
     said = []
     if by_hand and by_hand["points"] is not None:
         said.append(f"The points were decided by hand: {by_hand['why']}")
+    if twists := report.get("twists"):
+        said.append(f"The brief asks for a GPT-2 with {', '.join(map(clean, twists))}.")
     verdict = report["verdict"]
     if verdict in ("ungraded", "internal"):
         said.append(_INTERNAL if verdict == "internal" else _UNGRADED)

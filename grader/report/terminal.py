@@ -68,7 +68,7 @@ def headline(report: Report, width: int | None = None) -> Text:
 
 def what(report: Report) -> str:
     """Which exercise was graded, or what alone of it."""
-    return f"{report.exercise}, only {report.only}" if report.only else report.exercise
+    return f"{report.asked}, only {report.only}" if report.only else report.asked
 
 
 def _parts(report: Report) -> Padding:

@@ -234,7 +234,10 @@ class _Watcher:
         state.mode = states.FIRST
         said: list[str] = []
         try:
-            hint = hints.next_of(focus.topics, self.what.path, said.append, self.what.options.sheet)
+            options = self.what.options
+            hint = hints.next_of(
+                focus.topics, self.what.path, said.append, options.sheet, options.twists
+            )
         except GraderError as error:
             state.hint = str(error)
             return

@@ -51,7 +51,7 @@ def _attention(evidence: Evidence, size: dict[str, int]) -> Callable[..., np.nda
 
 def _mlp(evidence: Evidence, size: dict[str, int]) -> Callable[..., np.ndarray]:
     layout = evidence.layouts.mlp(size)
-    gelu = layout.gelu or oracle.gelu_exact
+    gelu = layout.activation or oracle.gelu_exact
     return lambda theta, x: oracle.mlp(x, layout.weights(theta), gelu)
 
 

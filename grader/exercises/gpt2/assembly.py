@@ -9,12 +9,12 @@ import numpy as np
 
 from grader.check import Failure
 from grader.exercises.gpt2 import common, known
-from grader.gpt2 import sizes
+from grader.gpt2 import sizes, twists
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import Experiment
 from grader.gpt2.layouts import LayoutNotFound, ModelLayout
 from grader.gpt2.layouts.box import CLOSE, difference
-from grader.gpt2.model_forms import GPT2_MODEL
+from grader.gpt2.model_forms import asked_form
 from grader.gpt2.models import Size
 from grader.sandbox.client import CandidateError, Module
 
@@ -30,9 +30,19 @@ def meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]
         except LayoutNotFound as misfit:
             raise Failure(f"this cannot be shown of the model: {misfit}") from None
         if requirement in layout.form.violates:
-            raise Failure(f"found: {layout.form.formula}. The brief asks for: {GPT2_MODEL.formula}")
+            wanted = asked_form(evidence.asked).formula
+            raise Failure(f"found: {layout.form.formula}. The brief asks for: {wanted}")
         layouts.append((size, layout))
     return layouts
+
+
+def expect_head(layout: ModelLayout) -> None:
+    """Fail unless the head is the token table, or is not, where the brief says which."""
+    asked = layout.asked.head
+    tied = bool((layout.head == layout.tokens).all())
+    if asked != "free" and tied != (asked == "tied"):
+        cause = f"without-{asked}-head"
+        raise Failure(twists.explanation(cause, layout.asked), cause=cause, proven=True)
 
 
 def counts_tokens(evidence: Evidence, layouts: list[tuple[Size, ModelLayout]]) -> bool:
@@ -76,7 +86,7 @@ def why_other_blocks(evidence: Evidence, module: Module, path: str, size: Size) 
 def unrolled(evidence: Evidence, size: Size) -> bool:
     """Whether the model is GPT-2 with its blocks written out in it."""
     try:
-        return evidence.layouts.model(size).is_gpt2
+        return evidence.layouts.model(size).is_asked
     except LayoutNotFound:
         return False
 
@@ -94,7 +104,7 @@ def blocks_explain(
         return False
     weighed = evidence.models.computed  # then a layout is not about the parameters themselves
     return (
-        layout.is_gpt2
+        layout.is_asked
         and not weighed
         and all(
             difference(layout.compute(experiment.theta, idx), logits) < CLOSE
@@ -107,7 +117,9 @@ def compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experimen
     """Where the layout of every part is known: the float64 oracle from end to end."""
     whole = known.whole_model(evidence, layout, experiment.case.size)
     if whole is not None:
-        common.equality(experiment, whole(experiment.theta, experiment.x), "GPT-2's")
+        common.equality(
+            experiment, whole(experiment.theta, experiment.x), common.whose(evidence, "model")
+        )
 
 
 def shared_parameters(module: Module, size: Size) -> set[str]:

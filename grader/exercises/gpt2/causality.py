@@ -7,7 +7,7 @@ import numpy as np
 from grader.check import Failure
 from grader.exercises.gpt2 import common
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.experiment import HUGE, Case, worst
+from grader.gpt2.experiment import HUGE, Case, Experiment, worst
 
 _NAME = "CausalSelfAttention"
 
@@ -104,7 +104,7 @@ def check_gradient(evidence: Evidence, case: Case) -> None:
 
 
 def check_visible(evidence: Evidence, case: Case) -> None:
-    """Every position feels itself and every earlier position."""
+    """Every position feels itself and every earlier position, as far as it is to see."""
     experiment = evidence.experiment(_NAME, case)
     fresh = experiment.normal("fresh", experiment.x.shape)
     inputs = [experiment.x]
@@ -112,8 +112,10 @@ def check_visible(evidence: Evidence, case: Case) -> None:
         inputs.append(experiment.x.copy())
         inputs[-1][:, s] = fresh[:, s]
     before, *after = experiment.module.outputs(inputs, experiment.theta)
+    window = evidence.asked.window or case.time
     for s, output in enumerate(after):
-        felt = np.abs(output - before).max(-1)[:, s:]  # (B, positions from s on)
+        _expect_unseen(experiment, before, output, s, window)
+        felt = np.abs(output - before).max(-1)[:, s : s + window]  # (B, positions from s on)
         if felt.min() > common.UNCHANGED:
             continue
         t = s + int(felt.min(0).argmin())
@@ -128,4 +130,24 @@ def check_visible(evidence: Evidence, case: Case) -> None:
                 found=(output - before)[:, t],
             ),
             "mask-strict" if s == t else "",
+        )
+
+
+def _expect_unseen(
+    experiment: Experiment, before: np.ndarray, output: np.ndarray, s: int, window: int
+) -> None:
+    """Fail if a position sees position s, which is not in its window."""
+    felt = np.abs(output - before).max((0, 2))[s + window :]
+    if felt.max(initial=0.0) > common.UNCHANGED * max(1.0, np.abs(before).max()):
+        t = s + window + int(felt.argmax())
+        raise Failure(
+            f"position {t} sees position {s}, which is {t - s} before it; a position sees "
+            f"{window} positions, itself among them",
+            experiment.counterexample(
+                "changed = x.clone()",
+                f"changed[:, {s}] = fresh[:, {s}]",
+                f"print((model(changed) - model(x))[:, {t}])",
+                expected="zeros",
+                found=(output - before)[:, t],
+            ),
         )

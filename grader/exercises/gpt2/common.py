@@ -15,6 +15,7 @@ from grader.gpt2.experiment import Case, Experiment, show
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import Size
 from grader.gpt2.precision import CLOSE_IN_SINGLE, SINGLE, single_words
+from grader.gpt2.specification import GPT2
 from grader.sandbox.client import CandidateError, Module
 from grader.sandbox.client.expected import shape_cause
 from grader.sandbox.client.worker import Values
@@ -23,6 +24,11 @@ from grader.submission import Taken
 # What must not change at all: the measured worst of right submissions is exactly zero.
 UNCHANGED = 1e-10
 _SIGNATURE = 500  # characters of it that are searched: the time grows with their square
+
+
+def whose(evidence: Evidence, what: str) -> str:
+    """Whose attention, MLP or block it has to be: GPT-2's, or with twists the brief's."""
+    return f"GPT-2's {what}" if evidence.asked == GPT2 else f"the brief's {what}"
 
 
 def check_signature(evidence: Evidence, name: str) -> None:

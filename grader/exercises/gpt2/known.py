@@ -65,14 +65,14 @@ def is_whole(whole: Oracle | None, experiment: Experiment) -> bool:
 
 def whole_block(layout: BlockLayout) -> Oracle | None:
     """GPT-2's block in terms of its weights, if those of both parts are known, and the GELU."""
-    gelu = layout.mlp.gelu if layout.mlp else None
-    if not layout.is_gpt2 or not layout.attention or gelu is None:
+    gelu = layout.mlp.activation if layout.mlp else None
+    if not layout.is_asked or not layout.attention or gelu is None:
         return None
 
     def compute(theta: Floats, x: Any) -> Floats:
         weights = layout.weights(theta)
         assert weights is not None
-        return oracle.block(x, weights, gelu)
+        return oracle.block(x, weights, gelu, layout.asked)
 
     return compute
 
@@ -83,8 +83,8 @@ def whole_model(evidence: Evidence, layout: ModelLayout, size: Size) -> Oracle |
         block = evidence.layouts.block(block_size_of(size))
     except (LayoutNotFound, CandidateError):
         return None  # the block is judged by itself
-    gelu = block.mlp.gelu if block.mlp else None
-    known = layout.is_gpt2 and block.is_gpt2 and block.attention and layout.inside
+    gelu = block.mlp.activation if block.mlp else None
+    known = layout.is_asked and block.is_asked and block.attention and layout.inside
     if evidence.models.computed or not known or gelu is None:
         return None
     blocks = [block.inside(places) for places in layout.inside]
@@ -92,6 +92,6 @@ def whole_model(evidence: Evidence, layout: ModelLayout, size: Size) -> Oracle |
     def compute(theta: Floats, x: Any) -> Floats:
         weights = [each.weights(theta) for each in blocks]
         inside = [each for each in weights if each is not None]
-        return oracle.gpt2(x, layout.weights(theta, inside), gelu)
+        return oracle.gpt2(x, layout.weights(theta, inside), gelu, layout.asked)
 
     return compute

@@ -11,6 +11,7 @@ from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import UNIT, Case, Experiment
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import CLASSES
+from grader.gpt2.specification import GPT2
 from grader.sandbox.client import CandidateError
 from grader.sandbox.client.description import Parameter
 from grader.sandbox.client.module import Floats
@@ -110,12 +111,13 @@ def _check_exact(evidence: Evidence, lesson: Lesson) -> None:
     ]
     for output, (values, words) in zip(outputs, inputs, strict=True):
         cases.append((output, (theta, values), f"for an input {words}"))
+    what = "GPT-2's" if evidence.asked == GPT2 else "the brief's"
     for output, given, words in cases:
         off = difference(output, exact(*given))
         if not off <= CLOSE:
             raise Failure(
-                f"{words} the output differs from GPT-2's by {off:.2g} of its size; with random "
-                "weights and inputs it is GPT-2's"
+                f"{words} the output differs from {what} by {off:.2g} of its size; with random "
+                f"weights and inputs it is {what}"
             )
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from grader import draws
 from grader.check import Failure, NotRun, check
-from grader.exercises.gpt2 import causality, common, larger, long
+from grader.exercises.gpt2 import biases, causality, common, heads, larger, long
 from grader.exercises.gpt2.shared import Part
-from grader.gpt2 import oracle, sizes
+from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import HUGE, LARGE, SMALL, UNIT, Case, cases
 from grader.gpt2.layouts import LayoutNotFound
@@ -122,16 +122,20 @@ def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
 @draws.given(case=cases(sizes.ATTENTION[:1] + sizes.ATTENTION[2:], times=(3, 5), regimes=(UNIT,)))
 def test_order(evidence: Evidence, case: Case) -> None:
     """The order of the past makes no difference to a position's output."""
+    if evidence.asked.positions == "alibi":
+        heads.expect_distance_felt(evidence, case)
+        return
     experiment = evidence.experiment(NAME, case)
+    seen = slice(-evidence.asked.window or None, -1)  # the past that the last position sees
     shuffled = experiment.x.copy()
-    shuffled[:, :-1] = np.roll(shuffled[:, :-1], 1, axis=1)
+    shuffled[:, seen] = np.roll(shuffled[:, seen], 1, axis=1)
     before, after = experiment.module.outputs([experiment.x, shuffled], experiment.theta)
     if not common.same(before[:, -1], after[:, -1], CLOSE):
         raise Failure(
             "the last position's output changes when the positions before it change places",
             experiment.counterexample(
                 "shuffled = x.clone()",
-                "shuffled[:, :-1] = x[:, :-1].roll(1, dims=1)",
+                f"shuffled[:, {seen.start or ''}:-1] = x[:, {seen.start or ''}:-1].roll(1, dims=1)",
                 "print((model(shuffled) - model(x))[:, -1])",
                 expected="zeros",
                 found=(after - before)[:, -1],
@@ -209,6 +213,8 @@ def test_projections(evidence: Evidence) -> None:
                 "the parameters cannot be read as query, key, value and output projections: "
                 f"{misfit} (embed_dim={size['embed_dim']}, num_heads={size['num_heads']})"
             ) from None
+        heads.expect_shared(layout, size)
+        biases.expect_none(evidence, NAME, size, layout)
         trained = evidence.models.weighed(NAME, size).trainable
         for what in ("query", "key", "value", "out"):
             if not trained[getattr(layout, what)].all():
@@ -262,12 +268,11 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     try:
         layout = evidence.layouts.attention(case.size)
     except LayoutNotFound as misfit:
-        raise Failure(
-            f"no reading of the parameters makes this GPT-2's attention: {misfit}"
-        ) from None
+        what = common.whose(evidence, "attention")
+        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
     experiment = evidence.weighed_experiment(NAME, case)
-    expected = oracle.attention(experiment.x, layout.weights(experiment.theta))
-    common.equality(experiment, expected, "GPT-2's attention", evidence)
+    expected = layout.compute(experiment.theta, experiment.x)
+    common.equality(experiment, expected, common.whose(evidence, "attention"), evidence)
 
 
 test_dropout = PART.dropout(

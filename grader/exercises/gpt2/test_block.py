@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from grader import draws
 from grader.check import Failure, NotRun, check
-from grader.exercises.gpt2 import common, dropout, known, larger
+from grader.exercises.gpt2 import biases, common, dropout, known, larger
 from grader.exercises.gpt2.shared import Part
-from grader.gpt2 import sizes
-from grader.gpt2.block_forms import GPT2_FORM
+from grader.gpt2 import sizes, twists
+from grader.gpt2.block_forms import BLOCKS
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import UNIT, Case, cases
 from grader.gpt2.layouts import BlockLayout, LayoutNotFound, find_attention
@@ -45,7 +45,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout
         if requirement in layout.form.violates:
             raise Failure(
                 f"the block computes: {layout.form.formula}. The brief asks for: "
-                f"{GPT2_FORM.formula}"
+                f"{BLOCKS[evidence.asked.block].formula}"
             )
         layouts.append((size, layout))
     return layouts
@@ -91,9 +91,11 @@ def test_norms(evidence: Evidence) -> None:
     }
     for size, layout in _meets(evidence, "norms"):
         if layout.norm_cause:
-            raise Failure(causes[layout.norm_cause])
+            told = twists.explanation(layout.norm_cause, evidence.asked)
+            raise Failure(told or causes[layout.norm_cause])
         if "norm-shared" in layout.causes:
             raise Failure("both branches use one norm with the same weights", cause="norm-shared")
+        biases.expect_none_in(evidence, NAME, size, layout.norms)
         module = evidence.models.weighed(NAME, size)
         for norm in layout.norms:
             if norm.eps > SMALL_EPS:
@@ -189,7 +191,7 @@ def _is_proven(evidence: Evidence, size: Size) -> bool:
         layout = evidence.layouts.block(size)
     except LayoutNotFound:
         return False
-    if not (layout.is_gpt2 and layout.attention and layout.attention.heads == size["num_heads"]):
+    if not (layout.is_asked and layout.attention and layout.attention.heads == size["num_heads"]):
         return False
     experiment = evidence.weighed_experiment(NAME, Case(size, 2, size["block_size"], UNIT, 0))
     whole = known.whole_block(layout)
@@ -214,7 +216,8 @@ def _check_inline(evidence: Evidence, size: Size) -> None:
 def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> None:
     """An attention built with other options may still be right: look into it."""
     try:
-        layout = find_attention(module.at(path), size["embed_dim"], evidence.layouts.rng())
+        rng = evidence.layouts.rng()
+        layout = find_attention(module.at(path), size["embed_dim"], rng, evidence.asked)
     except LayoutNotFound:
         layout = None
     if layout is None or layout.heads != size["num_heads"]:
@@ -243,17 +246,22 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     try:
         layout = evidence.layouts.block(case.size)
     except LayoutNotFound as misfit:
-        raise Failure(f"no reading of the parameters makes this GPT-2's block: {misfit}") from None
-    if not layout.is_gpt2:
+        what = common.whose(evidence, "block")
+        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+    if not layout.is_asked:
         raise NotRun("the block is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)
     whole = known.whole_block(layout)
     if known.is_whole(whole, experiment):
         return
     expected = layout.compute(experiment.theta, experiment.x)
-    common.equality(experiment, expected, "GPT-2's block over the same parts", evidence)
+    common.equality(
+        experiment, expected, f"{common.whose(evidence, 'block')} over the same parts", evidence
+    )
     if whole is not None:
-        common.equality(experiment, whole(experiment.theta, experiment.x), "GPT-2's block")
+        common.equality(
+            experiment, whole(experiment.theta, experiment.x), common.whose(evidence, "block")
+        )
 
 
 @check(

@@ -6,9 +6,9 @@ import numpy as np
 
 from grader import draws
 from grader.check import Failure, NotRun, check
-from grader.exercises.gpt2 import common, larger
+from grader.exercises.gpt2 import biases, common, larger
 from grader.exercises.gpt2.shared import Part
-from grader.gpt2 import oracle, sizes
+from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import LARGE, UNIT, Case, Experiment, cases
 from grader.gpt2.layouts import LayoutNotFound
@@ -87,10 +87,11 @@ def test_width(evidence: Evidence) -> None:
             layout = evidence.layouts.mlp(size)
         except LayoutNotFound as misfit:
             raise NotRun(f"cannot be measured: {misfit}") from None
-        if layout.width != 4 * size["embed_dim"]:
+        expected = evidence.asked.width(size["embed_dim"])
+        if layout.width != expected:
             raise Failure(
-                f"expected {4 * size['embed_dim']} hidden units for embed_dim = "
-                f"{size['embed_dim']}, found {layout.width}"
+                f"expected {expected} hidden units for embed_dim = {size['embed_dim']}, found "
+                f"{layout.width}"
             )
         trained = evidence.models.weighed(NAME, size).trainable
         if not (trained[layout.up].all() and trained[layout.down].all()):
@@ -115,11 +116,12 @@ def test_gelu(evidence: Evidence) -> None:
         layout = evidence.layouts.mlp(size)
     except LayoutNotFound as misfit:
         raise NotRun(f"cannot be measured: {misfit}") from None
-    if layout.gelu is None:
+    if layout.activation is None:
+        named = {"gelu": "GELU", "relu-squared": "max(z, 0)²", "swiglu": "SiLU"}[layout.asked.mlp]
         chosen = np.argsort(layout.read)[:: max(1, layout.read.size // 6)]
         samples = ", ".join(f"f({layout.read[i]:.3f}) = {layout.given[i]:.4f}" for i in chosen)
-        wanted = ", ".join(f"{v:.4f}" for v in oracle.gelu_exact(layout.read[chosen]))
-        raise Failure(f"the activation is not GELU: measured {samples}; GELU gives {wanted}")
+        wanted = ", ".join(f"{v:.4f}" for v in layout.usual(layout.read[chosen]))
+        raise Failure(f"the activation is not {named}: measured {samples}; {named} gives {wanted}")
 
 
 @check(
@@ -170,11 +172,12 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     try:
         layout = evidence.layouts.mlp(case.size)
     except LayoutNotFound as misfit:
-        raise Failure(f"no reading of the parameters makes this GPT-2's MLP: {misfit}") from None
-    gelu = layout.gelu or oracle.gelu_exact
+        what = common.whose(evidence, "MLP")
+        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+    biases.expect_none(evidence, NAME, case.size, layout)
     experiment = evidence.weighed_experiment(NAME, case)
-    expected = oracle.mlp(experiment.x, layout.weights(experiment.theta), gelu)
-    common.equality(experiment, expected, "GPT-2's MLP", evidence)
+    expected = layout.compute(experiment.theta, experiment.x)
+    common.equality(experiment, expected, common.whose(evidence, "MLP"), evidence)
 
 
 test_dropout = PART.dropout(0.5, "nn.Dropout(dropout_p) on the output; nothing when p is 0.")

@@ -8,6 +8,7 @@ from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import (
     assembly,
+    biases,
     bounds,
     common,
     dropout,
@@ -17,7 +18,7 @@ from grader.exercises.gpt2 import (
     usable,
 )
 from grader.exercises.gpt2.shared import Part
-from grader.gpt2 import imports, sizes
+from grader.gpt2 import imports, sizes, twists
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import UNIT, Case, cases, worst
 from grader.gpt2.layouts import LayoutNotFound
@@ -105,6 +106,8 @@ def test_positions(evidence: Evidence) -> None:
     layouts = assembly.meets(evidence, "positions")
     for size, layout in layouts:
         module = evidence.models.weighed(NAME, size)
+        if evidence.asked.positions != "learned":
+            continue
         if layout.positions is None or not module.trainable[layout.positions].all():
             raise Failure(
                 "the position embedding is not learned: its weights are not trained",
@@ -125,7 +128,8 @@ def test_positions(evidence: Evidence) -> None:
             )
     try:
         long.check_long(evidence, NAME)
-        bounds.check_many_positions(evidence)
+        if evidence.asked.positions != "alibi":
+            bounds.check_many_positions(evidence)
     except Failure as failure:
         if failure.cause == "position-table-too-small" and assembly.counts_tokens(
             evidence, layouts
@@ -189,7 +193,11 @@ def test_final_norm(evidence: Evidence) -> None:
     """A LayerNorm of its own stands between the last block and the head."""
     for size, layout in assembly.meets(evidence, "final_norm"):
         if layout.norm_cause:
-            raise Failure(f"the final norm is not a LayerNorm with weights ({layout.norm_cause})")
+            told = twists.explanation(layout.norm_cause, evidence.asked)
+            raise Failure(
+                told or f"the final norm is not a LayerNorm with weights ({layout.norm_cause})"
+            )
+        biases.expect_none_in(evidence, NAME, size, (layout.norm,), layout.head_bias)
         if (layout.norm.weight == ABSENT).any():
             raise Failure("the final norm has no learnable weight", cause="layernorm-no-affine")
         if not evidence.models.weighed(NAME, size).trainable[layout.norm.weight].all():
@@ -215,6 +223,7 @@ def test_final_norm(evidence: Evidence) -> None:
 def test_logits(evidence: Evidence) -> None:
     """The output is raw logits over the vocabulary, a linear function of the normed stream."""
     for size, layout in assembly.meets(evidence, "logits"):
+        assembly.expect_head(layout)
         if (layout.head_bias >= 0).any():
             evidence.advise("head-bias", "The head has a bias; GPT-2's has none. Both are right.")
         if not evidence.models.weighed(NAME, size).trainable[layout.head].all():
@@ -306,14 +315,17 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     try:
         layout = evidence.layouts.model(case.size)
     except LayoutNotFound as misfit:
-        raise Failure(f"no reading of the parameters makes this GPT-2: {misfit}") from None
-    if not layout.is_gpt2:
+        what = common.whose(evidence, "model")
+        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+    if not layout.is_asked:
         raise NotRun("the model is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)
     if known.is_whole(known.whole_model(evidence, layout, case.size), experiment):
         return
     expected = layout.compute(experiment.theta, experiment.x)
-    common.equality(experiment, expected, "GPT-2's over the same blocks", evidence)
+    common.equality(
+        experiment, expected, f"{common.whose(evidence, 'model')} over the same blocks", evidence
+    )
     assembly.compare_whole(evidence, layout, experiment)
 
 

@@ -67,6 +67,7 @@ RIGHT = Form()
 
 def read(pieces: Sequence[Integers], weights: Gpt2, gelu: Activation, form: Form = RIGHT) -> Floats:
     """Logits (B, T, V) of pieces (B, T_i) of a text, read one after another."""
+    assert weights.positions is not None, "a GPT-2 has positions"
     kept: list[Kept] = []
     found, past = [], 0
     for number, idx in enumerate(pieces):

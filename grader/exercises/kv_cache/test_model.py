@@ -91,7 +91,7 @@ def _expect_parts(found: WholeLayout, made: CachedModel, size: Size) -> None:
                 f"expected an MLP of {4 * width} hidden channels, found {mlp.width}",
                 cause=width_cause(mlp.width, width, mlp.width, width),
             )
-        if mlp.gelu is None:
+        if mlp.activation is None:
             raise Failure(
                 "the activation of the MLP is not GELU", cause=_activation(mlp.read, mlp.given)
             )

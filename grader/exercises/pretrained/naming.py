@@ -145,4 +145,4 @@ def _base_is_right(evidence: Evidence) -> bool:
         return True  # the search took too long
     # Of parts whose weights are computed from parameters, only the wiring is known.
     known = evidence.models.computed or None not in (block.attention, block.mlp)
-    return bool(layout.is_gpt2 and block.is_gpt2 and known)
+    return bool(layout.is_asked and block.is_asked and known)

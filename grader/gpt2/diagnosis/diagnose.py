@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from grader.bugs import CAUSES, CRASH_SLUGS, with_trait
 from grader.check import NotRun
+from grader.gpt2 import twists
 from grader.gpt2.diagnosis import (
     attention,
     crashes,
@@ -17,9 +18,11 @@ from grader.gpt2.diagnosis import (
     observed,
     places,
     registered,
+    twisted,
     wiring,
 )
 from grader.gpt2.evidence import Evidence
+from grader.gpt2.specification import GPT2
 from grader.results import CheckResult, Diagnosis
 from grader.sandbox.client import NOT_FINITE, CandidateError, WorkerLost
 from grader.vocabulary import UNSEARCHED
@@ -29,6 +32,14 @@ _SEARCHES: dict[str, Callable[[Evidence], tuple[str, ...]]] = {
     "MLP": mlp.causes,
     "TransformerBlock": wiring.block_causes,
     "GPT2": wiring.model_causes,
+}
+# What else a part may be than is asked for with twists, and the fields that say what it is to be.
+_TWISTED: dict[str, tuple[Callable[[Evidence], tuple[str, ...]], tuple[str, ...]]] = {
+    "CausalSelfAttention": (
+        twisted.attention_causes,
+        ("window", "positions", "keys", "qk_norm"),
+    ),
+    "MLP": (twisted.mlp_causes, ("mlp",)),
 }
 
 
@@ -81,13 +92,13 @@ def _of_part(
     if steady and part in _SEARCHES:
         with suppress(CandidateError, WorkerLost, NotRun):
             nan = _with_nan(evidence, part, seen_of_part)
-            exact = nan or _SEARCHES[part](evidence)
+            exact = nan or _exact(evidence, part)
     if not exact and part in _SEARCHES:
         unregistered = _unregistered(evidence, part, seen_of_part, failing)
         if unregistered:
             return unregistered
     diagnoses = [
-        Diagnosis(part, cause, CAUSES[cause].explanation, "exact", _map(evidence, part, cause))
+        Diagnosis(part, cause, _explained(evidence, cause), "exact", _map(evidence, part, cause))
         for cause in exact
     ]
     for seen, result in seen_of_part:
@@ -100,14 +111,35 @@ def _of_part(
         if nan and NOT_FINITE in result.message:
             continue
         if result.proven and cause == result.cause:
-            diagnoses.append(Diagnosis(part, cause, CAUSES[cause].explanation, "exact"))
+            diagnoses.append(Diagnosis(part, cause, _explained(evidence, cause), "exact"))
             continue
-        explanation = f"{CAUSES[cause].explanation} Observed: {words or places.told(result)}"
+        explanation = f"{_explained(evidence, cause)} Observed: {words or places.told(result)}"
         picture = _map(evidence, part, cause)
         diagnoses.append(Diagnosis(part, cause, explanation, "likely", picture))
     if part == "GPT2" and not earlier and not _value_is_named(diagnoses):
         diagnoses = _of_positions(evidence) or diagnoses
     return diagnoses
+
+
+def _exact(evidence: Evidence, part: str) -> tuple[str, ...]:
+    """The slugs of what computes just what the part computes.
+
+    Among what GPT-2 is taken for only where that part is to be GPT-2's.
+    """
+    asked = evidence.asked
+    if asked != GPT2 and part in _TWISTED:
+        search, fields = _TWISTED[part]
+        if found := search(evidence):
+            return found
+        if any(getattr(asked, field) != getattr(GPT2, field) for field in fields):
+            return ()
+    return _SEARCHES[part](evidence)
+
+
+def _explained(evidence: Evidence, cause: str) -> str:
+    """What a slug says of a submission, beside what is asked."""
+    told = twists.explanation(cause, evidence.asked)
+    return f"{told} {CAUSES[cause].where}" if told else CAUSES[cause].explanation
 
 
 def _with_nan(

@@ -6,9 +6,10 @@ for these changes and reads off them which element is which weight of which head
 is a proposal: the proof is that the float64 oracle with these weights equals the submission.
 """
 
-from grader.gpt2.layouts.attention import AttentionLayout, find_attention
+from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.gpt2.layouts.box import LayoutNotFound, ParameterProbe
+from grader.gpt2.layouts.heads import find_attention, find_heads
 from grader.gpt2.layouts.inline import branch_ends, inline_block
 from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
 from grader.gpt2.layouts.mlp import MlpLayout, find_mlp
@@ -26,6 +27,7 @@ __all__ = [
     "branch_ends",
     "find_attention",
     "find_block",
+    "find_heads",
     "find_mlp",
     "find_model",
     "fit_eps",

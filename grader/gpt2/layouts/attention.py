@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from grader.gpt2.layouts.box import (
     moved,
     total,
 )
+from grader.gpt2.specification import GPT2, Specification
 
 _MOST = 100  # weights for each channel; each one is asked for
 _QUERIES = 4  # random query vectors on which score weights are told apart
@@ -33,7 +35,9 @@ _QUERIES = 4  # random query vectors on which score weights are told apart
 class AttentionLayout:
     """Places of the weights in the flat parameter vector, shaped as in `model.Attention`.
 
-    scale: what a query-key product is multiplied by, as measured.
+    scale: what a query-key product is multiplied by, as measured; slopes: by how much a score of
+    each head is lower one position away, as measured; key_bias: where key biases matter; eps: of
+    normed queries and keys; asked: what it is to be.
     """
 
     query: Indices
@@ -44,27 +48,37 @@ class AttentionLayout:
     value_bias: Indices
     out_bias: Indices
     scale: float
+    slopes: tuple[float, ...] = ()
+    key_bias: Indices | None = None
+    eps: float = 1e-6
+    asked: Specification = GPT2
 
     def weights(self, theta: Floats) -> model.Attention:
-        """The weights that these parameter values stand for. Key biases cancel in the softmax."""
+        """The weights that these parameter values stand for. Key biases cancel in the softmax,
+        unless keys are normed.
+        """
+        none = np.full(self.query_bias.shape, ABSENT)
         return model.Attention(
             query=theta[self.query],
             key=theta[self.key],
             value=theta[self.value],
             out=theta[self.out],
             query_bias=lookup(theta, self.query_bias),
-            key_bias=np.zeros(self.query_bias.shape),
+            key_bias=lookup(theta, none if self.key_bias is None else self.key_bias),
             value_bias=lookup(theta, self.value_bias),
             out_bias=total(theta, self.out_bias),
+            eps=self.eps,
         )
 
     def compute(self, theta: Floats, x: Floats) -> Floats:
-        """What GPT-2's attention gives with these weights."""
-        return model.attention(x, self.weights(theta))
+        """What the attention that is asked for gives with these weights."""
+        return model.attention(x, self.weights(theta), self.asked)
 
     def measured(self, theta: Floats) -> model.Attention:
         """The same, with queries under which right attention has the scale that was measured."""
         weights = self.weights(theta)
+        if self.asked.qk_norm:
+            return weights  # where no factor of the queries makes a difference
         factor = self.scale * math.sqrt(weights.query.shape[1])
         return replace(
             weights, query=weights.query * factor, query_bias=weights.query_bias * factor
@@ -81,6 +95,7 @@ class AttentionLayout:
             query_bias=moved(self.query_bias, places),
             value_bias=moved(self.value_bias, places),
             out_bias=moved(self.out_bias, places),
+            key_bias=None if self.key_bias is None else moved(self.key_bias, places),
         )
 
     def regrouped(self, heads: int) -> AttentionLayout:
@@ -104,6 +119,32 @@ class AttentionLayout:
         return abs(self.scale * math.sqrt(head_dim) - 1.0) < SAME
 
     @property
+    def key_heads(self) -> int:
+        """Number of heads of keys and values."""
+        pairs = zip(self.key, self.value, strict=True)
+        return len({(key.tobytes(), value.tobytes()) for key, value in pairs})
+
+    @property
+    def shares_as_asked(self) -> bool:
+        """Whether as many heads share their keys and values as is asked."""
+        counts = Counter(key.tobytes() for key in self.key).values()
+        most = {"each": 1, "pairs": min(2, self.heads), "one": self.heads}[self.asked.keys]
+        return self.key_heads == self.asked.key_heads(self.heads) and max(counts) == most
+
+    @property
+    def slopes_are_right(self) -> bool:
+        """Whether scores fall with the distance as is asked; where they were not measured, which
+        equality shows.
+        """
+        wanted = model.slopes(self.heads) if self.asked.positions == "alibi" else 0.0
+        return not self.slopes or bool(np.allclose(self.slopes, wanted, atol=SAME))
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether nothing that was measured is other than asked."""
+        return self.scale_is_right and self.shares_as_asked and self.slopes_are_right
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """Slugs of what is shared and should not be: nothing, where all was found apart."""
         return ()
@@ -125,19 +166,43 @@ class Units:
     silent: Indices  # elements that do nothing where there is one token: queries and keys
 
 
-def find_attention(
-    box: ParameterProbe, embed_dim: int, rng: np.random.Generator
+def find_plain_attention(
+    box: ParameterProbe, embed_dim: int, rng: np.random.Generator, asked: Specification = GPT2
 ) -> AttentionLayout:
-    """The layout of an attention over embed_dim channels. Raises LayoutNotFound if it has none."""
-    units = find_units(box, embed_dim, rng)
-    return _find_scores(box, embed_dim, units, rng)
-
-
-def find_units(box: ParameterProbe, size: int, rng: np.random.Generator) -> Units:
-    """The value path, for with one token the output is out @ (value @ x + value_bias) + out_bias.
-
-    Raises LayoutNotFound.
+    """The layout of an attention over embed_dim channels whose heads have queries and keys of their
+    own, which alone make the scores. Raises LayoutNotFound if it has none.
     """
+    units = find_units(box, embed_dim, rng)
+    return replace(_find_scores(box, embed_dim, units, rng), asked=asked)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What each element does where there is one token: out @ (value @ x + value_bias) + out_bias.
+
+    values, outs: numbers of the elements that act as value and as output weights; linear, felt:
+    their effect by channel of the input and of the output, and whether there is one; rows: of value
+    weights, elements by channel.
+    """
+
+    theta: Floats
+    linear: Floats  # (n, C in, C out)
+    felt: np.ndarray
+    constant: Floats  # (n, C)
+    outs: Indices
+    rows: list[Indices]
+    biases: Indices
+    out_bias: Indices  # (k, C), see `total`
+    silent: Indices  # elements that do nothing: queries and keys
+
+    @property
+    def directions(self) -> Floats:
+        """Where each row of values pushes the output."""
+        return np.array([self.linear[row[0], 0] for row in self.rows])
+
+
+def ask_alone(box: ParameterProbe, size: int, rng: np.random.Generator) -> Alone:
+    """What each element does to single tokens. Raises LayoutNotFound if that is something else."""
     if box.indices.size > _MOST * size:
         raise LayoutNotFound(
             f"{box.indices.size} weights for {size} channels are too many to ask for"
@@ -162,25 +227,44 @@ def find_units(box: ParameterProbe, size: int, rng: np.random.Generator) -> Unit
             f"with a single token, {int(odd.sum())} weights act neither as a value projection "
             "nor as an output projection"
         )
-    # A value weight [unit, a] pushes the output along the output weights of its unit; an output
-    # weight [c, unit] picks up what the value weights of its unit make of x.
-    (value, ahead), (out, behind) = _split(is_value, linear, 1), _split(is_out, linear, 2)
-    values = [in_order(value[g], felt[value[g]].any(2).argmax(1), size, "value") for g in ahead]
+    # A value weight [unit, a] pushes the output along the output weights of its unit.
+    value, ahead = _split(is_value, linear, 1)
+    return Alone(
+        theta,
+        linear,
+        felt,
+        constant,
+        np.flatnonzero(is_out),
+        [in_order(value[g], felt[value[g]].any(2).argmax(1), size, "value") for g in ahead],
+        np.flatnonzero(is_value_bias),
+        _spread(box, np.flatnonzero(is_out_bias), constant, tolerance, size),
+        box.indices[silent],
+    )
+
+
+def find_units(box: ParameterProbe, size: int, rng: np.random.Generator) -> Units:
+    """The value path, each unit with value weights of its own. Raises LayoutNotFound."""
+    alone = ask_alone(box, size, rng)
+    # An output weight [c, unit] picks up what the value weights of its unit make of x.
+    linear, felt, values = alone.linear, alone.felt, alone.rows
+    out = alone.outs
+    behind = groups(linear[out].sum(2)) if out.size else []
     outs = [in_order(out[g], felt[out[g]].any(1).argmax(1), size, "output") for g in behind]
     if len(values) != size or len(outs) != size:
         raise LayoutNotFound(
             f"expected {size} value channels and {size} output channels, "
             f"found {len(values)} and {len(outs)}"
         )
-    directions = np.array([linear[v[0], 0] for v in values])  # (units, C)
-    pairing = _match(directions, theta[box.indices[np.array(outs)]], "value and output weights")
-    biases = np.flatnonzero(is_value_bias)
+    directions = alone.directions  # (units, C)
+    pairing = _match(
+        directions, alone.theta[box.indices[np.array(outs)]], "value and output weights"
+    )
     return Units(
         value=box.indices[np.array(values)],
         out=box.indices[np.array(outs)[pairing].T],
-        value_bias=_biases(box, biases, directions, constant),
-        out_bias=_spread(box, np.flatnonzero(is_out_bias), constant, tolerance, size),
-        silent=box.indices[silent],
+        value_bias=bias_of_rows(box, alone),
+        out_bias=alone.out_bias,
+        silent=alone.silent,
     )
 
 
@@ -199,11 +283,12 @@ def _match(wanted: Floats, offered: Floats, what: str) -> Indices:
     return chosen
 
 
-def _biases(box: ParameterProbe, members: Indices, directions: Floats, constant: Floats) -> Indices:
-    """Value biases, each pushing the output along its unit's direction."""
+def bias_of_rows(box: ParameterProbe, alone: Alone) -> Indices:
+    """Value biases, each pushing the output along the direction of its row of values."""
+    directions = alone.directions
     places = np.full(len(directions), ABSENT, dtype=np.intp)
-    for member in members:
-        distance = np.abs(directions - constant[member]).max(-1)
+    for member in alone.biases:
+        distance = np.abs(directions - alone.constant[member]).max(-1)
         if distance.min() > SAME:
             raise LayoutNotFound("a bias acts along no value channel")
         places[distance.argmin()] = box.indices[member]

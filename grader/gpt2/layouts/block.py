@@ -5,11 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.block_forms import DEVIANT_FORMS, GPT2_FORM, PAIRED_FORMS, BlockForm, form_of
+from grader.gpt2 import twists
+from grader.gpt2.block_forms import (
+    BLOCKS,
+    DEVIANT_FORMS,
+    GPT2_FORM,
+    PAIRED_FORMS,
+    BlockForm,
+    form_of,
+)
 from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.box import (
     ABSENT,
@@ -29,6 +38,9 @@ from grader.gpt2.layouts.box import (
 from grader.gpt2.layouts.factors import Branch, Factor, find_branches, scaled_attention, scaled_mlp
 from grader.gpt2.layouts.mlp import MlpLayout
 from grader.gpt2.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
+from grader.gpt2.specification import GPT2, Specification
+
+_EXACT = 1e-9  # a distance that no other eps would make smaller
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,13 @@ class NormLayout:
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """A block's two norms and its form; GPT-2's if `form` and `norm_cause` say nothing else.
+    """A block's norms and its form; as asked if `form` and `norm_cause` say nothing else.
 
-    factors: of its branches, where they are multiplied by something before they join the stream.
+    norms: in the order of use; factors: of its branches, where they are multiplied by something
+    before they join the stream; asked: what it is to be.
     """
 
-    norms: tuple[NormLayout, NormLayout]
+    norms: tuple[NormLayout, ...]
     attend: PartFunction
     feed: PartFunction
     form: BlockForm = GPT2_FORM
@@ -66,13 +79,13 @@ class BlockLayout:
     attention: AttentionLayout | None = None  # of the block's own parts, where they are known
     mlp: MlpLayout | None = None
     factors: tuple[Factor, Factor] | None = None
+    asked: Specification = GPT2
 
     def inside(self, places: Indices) -> BlockLayout:
         """The same layout in a larger model, where the parameters lie at `places`."""
-        first, second = (norm.inside(places) for norm in self.norms)
         return replace(
             self,
-            norms=(first, second),
+            norms=tuple(norm.inside(places) for norm in self.norms),
             attention=self.attention and self.attention.inside(places),
             mlp=self.mlp and self.mlp.inside(places),
             factors=self.factors
@@ -80,16 +93,16 @@ class BlockLayout:
         )
 
     @property
-    def is_gpt2(self) -> bool:
-        """Whether the wiring is GPT-2's."""
+    def is_asked(self) -> bool:
+        """Whether the wiring is the one that is asked for."""
         return not self.causes
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """Slugs of the deviations from GPT-2's block."""
+        """Slugs of the deviations from the block that is asked for."""
         found = (*self.form.causes, *filter(None, [self.norm_cause]))
-        first, second = (norm.weight for norm in self.norms)
-        shared = bool((first == second).all() and (first != ABSENT).all())
+        pairs = itertools.combinations((norm.weight for norm in self.norms), 2)
+        shared = any((one == two).all() and (one != ABSENT).all() for one, two in pairs)
         told = any(cause.startswith("norm-") for cause in found)
         return (*found, "norm-shared") if shared and not told else found
 
@@ -97,11 +110,13 @@ class BlockLayout:
         """The block's weights, if both parts' layouts are known."""
         if self.attention is None or self.mlp is None:
             return None
-        first, second = (norm.norm(theta) for norm in self.norms)
+        first, second, *outer = (norm.norm(theta) for norm in self.norms)
         attention, mlp = self.attention.weights(theta), self.mlp.weights(theta)
         if self.factors:
             one, two = (factor.value(theta) for factor in self.factors)
             attention, mlp = scaled_attention(attention, one), scaled_mlp(mlp, two)
+        if outer:  # behind attention, before the MLP, behind it
+            return model.Block(first, attention, outer[0], mlp, (second, outer[1]))
         return model.Block(first, attention, second, mlp)
 
     def attended(self, theta: Floats, u: Floats) -> Floats:
@@ -113,14 +128,15 @@ class BlockLayout:
 
     def compute(self, theta: Floats, x: Floats) -> Floats:
         """What a block of this layout gives."""
-        first, second = (layout.norm(theta) for layout in self.norms)
         return self.form.compute(
             x,
             lambda u: self.attended(theta, u),
             lambda u: self._factor(1, theta) * self.feed(theta, u),
-            lambda h: self.norm_function(h, first),
-            lambda h: self.norm_function(h, second),
+            *(partial(self._normed, layout.norm(theta)) for layout in self.norms),
         )
+
+    def _normed(self, norm: model.Norm, h: Floats) -> Floats:
+        return self.norm_function(h, norm)
 
 
 def find_block(
@@ -134,8 +150,9 @@ def find_block(
     pairs: bool = True,
     inside: Sequence[Indices] = (),
     single: Sequence[Indices] = (),
+    asked: Specification = GPT2,
 ) -> BlockLayout:
-    """The layout of a block: GPT-2's if it fits, else the deviation that does.
+    """The layout of a block: the one that is asked for if it fits, else the deviation that does.
 
     only_right: neither look for deviations nor measure the norms' eps; pairs: look for two
     deviations at once too, which are many.
@@ -159,24 +176,28 @@ def find_block(
 
     rows = _active(box, theta, x, rest)
     parts = remember(attend), remember(feed)
-    for layout in _right_layouts(rows, embed_dim, parts):
+    norms = Norms(box, theta, x, rows)
+    for layout in _right_layouts(norms, asked, parts):
         if fits(layout):
             found = replace(layout, attend=attend, feed=feed)
             return found if only_right else fit_eps(found, box, rng, embed_dim)
-    if inside:
+    if inside and asked.plain_block:
         inputs = [(t, x) for t, x, _ in seen]
         for branches in find_branches(box, parts, inside, [*rest, *single], inputs):
             layout = _of_branches(branches, attend, feed)
-            if fits(layout) and (layout.is_gpt2 or not only_right):
+            layout = replace(layout, asked=asked)
+            if fits(layout) and (layout.is_asked or not only_right):
                 return layout if only_right else fit_eps(layout, box, rng, embed_dim)
     if not only_right and box.steady(theta, x):
-        paired = _paired_layouts(rows, embed_dim, parts) if pairs else ()
-        for layout in itertools.chain(_deviant_layouts(rows, embed_dim, parts), paired):
+        others = () if asked == GPT2 else _other_layouts(norms, asked, parts)
+        deviant = _deviant_layouts(rows, embed_dim, parts) if asked.plain_block else ()
+        paired = _paired_layouts(rows, embed_dim, parts) if pairs and asked.plain_block else ()
+        for layout in itertools.chain(others, deviant, paired):
             if fits(layout):
-                return replace(layout, attend=attend, feed=feed)
+                return replace(layout, attend=attend, feed=feed, asked=asked)
     raise LayoutNotFound(
-        "the output is not x + attn(norm(x)) followed by x + mlp(norm(x)), nor any other "
-        "combination of these parts that the grader knows"
+        f"the output is not that of {BLOCKS[asked.block].formula}, nor of any other combination "
+        "of these parts that the grader knows"
     )
 
 
@@ -189,23 +210,96 @@ def _active(box: ParameterProbe, theta: Floats, x: Floats, rest: Indices) -> lis
     return [row for row, active in zip(rest, felt, strict=True) if active]
 
 
-def _right_layouts(
-    rows: list[Indices], size: int, parts: tuple[PartFunction, PartFunction]
-) -> Iterator[BlockLayout]:
-    """Every way in which these rows can be two norms' weights and perhaps biases."""
-    absent = np.full(size, ABSENT, dtype=np.intp)
-    if not 2 <= len(rows) <= 4:
-        return
-    padded: list[Indices | None] = [*rows, *([None] * (4 - len(rows)))]
-    for order in dict.fromkeys(itertools.permutations(range(4))):
-        first, second, bias1, bias2 = (padded[i] for i in order)
-        if first is None or second is None:
-            continue
-        norms = (
-            NormLayout(first, absent if bias1 is None else bias1),
-            NormLayout(second, absent if bias2 is None else bias2),
+@dataclass(frozen=True)
+class Norms:
+    """Rows (C,) of a block's parameters that may be its norms' weights and biases.
+
+    theta, x: with which the block can be asked what a row does.
+    """
+
+    box: ParameterProbe
+    theta: Floats
+    x: Floats
+    rows: list[Indices]
+
+    def layouts(self, count: int) -> Iterator[tuple[NormLayout, ...]]:
+        """Every way in which they can be so many norms' weights and perhaps biases."""
+        absent = np.full(self.x.shape[-1], ABSENT, dtype=np.intp)
+        if count == 4:
+            yield from self._four(absent)
+            return
+        if not 2 <= len(self.rows) <= 4:
+            return
+        padded: list[Indices | None] = [*self.rows, *([None] * (4 - len(self.rows)))]
+        for order in dict.fromkeys(itertools.permutations(range(4))):
+            first, second, bias1, bias2 = (padded[i] for i in order)
+            if first is None or second is None:
+                continue
+            yield (
+                NormLayout(first, absent if bias1 is None else bias1),
+                NormLayout(second, absent if bias2 is None else bias2),
+            )
+
+    def _four(self, absent: Indices) -> Iterator[tuple[NormLayout, ...]]:
+        """Norms before and behind two sublayers: at zero, those behind silence theirs."""
+        if not 4 <= len(self.rows) <= 8:
+            return
+        last, rest = self._ends(self.theta, self.rows)
+        quiet = _zeroed(self.theta, last)
+        behind_first, rest = self._ends(quiet, rest)
+        before_first = [row for row in rest if self._felt(quiet, row).any()]
+        before_last = [row for row in rest if not self._felt(quiet, row).any()]
+        groups = (before_first, behind_first, before_last, last)
+        if any(not 1 <= len(group) <= 2 for group in groups):
+            return
+        ways = (
+            [NormLayout(order[0], order[1] if len(order) > 1 else absent) for order in orders]
+            for orders in map(itertools.permutations, groups)
         )
-        yield BlockLayout(norms, *parts)
+        yield from itertools.product(*ways)
+
+    def _ends(self, theta: Floats, rows: list[Indices]) -> tuple[list[Indices], list[Indices]]:
+        """Those that reach one channel of the output with each element, and the others."""
+        reached = [int(self._felt(theta, row).sum()) for row in rows]
+        ends = [row for row, count in zip(rows, reached, strict=True) if count == 1]
+        return ends, [row for row, count in zip(rows, reached, strict=True) if count != 1]
+
+    def _felt(self, theta: Floats, row: Indices) -> np.ndarray:
+        """The channels that feel the first element of a row."""
+        effect = self.box.sweep(theta, self.x, row[:1])[0] - self.box.call(theta, self.x)
+        return np.asarray(np.abs(effect).max((0, 1)) > NOTHING)
+
+
+def _zeroed(theta: Floats, rows: list[Indices]) -> Floats:
+    changed = theta.copy()
+    for row in rows:
+        changed[row] = 0.0
+    return changed
+
+
+def _right_layouts(
+    norms: Norms, asked: Specification, parts: tuple[PartFunction, PartFunction]
+) -> Iterator[BlockLayout]:
+    """Every way in which the block can be the one that is asked for."""
+    form, function = BLOCKS[asked.block], model.NORMS[asked.norm]
+    for layouts in norms.layouts(form.norms):
+        yield BlockLayout(layouts, *parts, form, function, asked=asked)
+
+
+def _other_layouts(
+    norms: Norms, asked: Specification, parts: tuple[PartFunction, PartFunction]
+) -> Iterator[BlockLayout]:
+    """Every way in which it can be one that might have been asked for."""
+    for block, norm in itertools.product(BLOCKS, model.NORMS):
+        found = replace(asked, block=block, norm=norm)
+        if found == asked:
+            continue
+        wiring = twists.causes(asked, replace(asked, block=block))
+        kind = twists.causes(asked, replace(asked, norm=norm))
+        violates = frozenset({"pre_norm"}) if wiring else frozenset()
+        for layout in _right_layouts(norms, found, parts):
+            form = replace(layout.form, causes=wiring, violates=violates)
+            yield replace(layout, form=form, norm_cause="".join(kind))
 
 
 def _of_branches(
@@ -277,6 +371,8 @@ def fit_eps(
     First for the second norm, with an input that cancels what attention adds (a constant, when
     the first norm gives zeros), so that this norm receives something small; then for the first.
     """
+    if layout.asked.block != "pre-norm":
+        return _fit_every_eps(layout, box, rng, size)
     small = rng.normal(0.0, 1.0, (3, 1, size)) * np.array([1e-1, 1e-2, 1e-3])[:, None, None]
     theta = box.draw(rng)
     deaf = theta.copy()
@@ -295,4 +391,38 @@ def _with_eps(layout: BlockLayout, number: int, eps: Eps) -> BlockLayout:
     """The layout with another eps in its first (0) or second (1) norm."""
     norms = list(layout.norms)
     norms[number] = replace(norms[number], eps=eps[0], eps_outside=eps[1])
-    return replace(layout, norms=(norms[0], norms[1]))
+    return replace(layout, norms=tuple(norms))
+
+
+def _fit_every_eps(
+    layout: BlockLayout, box: ParameterProbe, rng: np.random.Generator, size: int
+) -> BlockLayout:
+    """The same for a block of any form, in which all that is normed is small: one eps for all
+    norms, as most have, and then each on its own.
+    """
+    theta = 0.03 * box.draw(rng)
+    x = rng.normal(0.0, 1.0, (3, 1, size)) * np.array([1e-1, 1e-2, 1e-3])[:, None, None]
+    wanted = box.call(theta, x)
+    every = range(len(layout.norms))
+    for chosen in (every, *([number] for number in every)):
+        layout = _fit_some_eps(layout, chosen, theta, x, wanted)
+    return layout
+
+
+def _fit_some_eps(
+    layout: BlockLayout, chosen: Sequence[int], theta: Floats, x: Floats, wanted: Floats
+) -> BlockLayout:
+    """The same with another eps, one for all these norms, where that comes closer."""
+
+    def with_eps(eps: Eps) -> BlockLayout:
+        found = layout
+        for number in chosen:
+            found = _with_eps(found, number, eps)
+        return found
+
+    def distance(eps: Eps) -> float:
+        return difference(with_eps(eps).compute(theta, x), wanted)
+
+    if difference(layout.compute(theta, x), wanted) <= _EXACT:
+        return layout
+    return with_eps(closest_eps(distance))

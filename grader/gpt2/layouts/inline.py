@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.layouts.attention import find_attention
 from grader.gpt2.layouts.block import BlockLayout, NormLayout, fit_eps
 from grader.gpt2.layouts.box import (
     ABSENT,
@@ -19,17 +18,23 @@ from grader.gpt2.layouts.box import (
     difference,
     groups,
 )
+from grader.gpt2.layouts.heads import find_attention
 from grader.gpt2.layouts.mlp import find_mlp
+from grader.gpt2.specification import GPT2, Specification
 
 _STEP = 1e-3
 
 
-def inline_block(box: ParameterProbe, embed_dim: int, rng: np.random.Generator) -> BlockLayout:
+def inline_block(
+    box: ParameterProbe, embed_dim: int, rng: np.random.Generator, asked: Specification = GPT2
+) -> BlockLayout:
     """The layout of a pre-norm block, from its parameters alone. Raises LayoutNotFound.
 
     With one branch dead the other stands alone, and its norm, given the right weight and bias,
     feeds it whatever input is wanted.
     """
+    if not asked.plain_block:
+        raise LayoutNotFound("a block in one piece is read so where its norms come first")
     x = rng.normal(0.0, 1.0, (2, 2, embed_dim))
     theta = box.draw(rng)
     ends = branch_ends(box, theta, x)
@@ -40,15 +45,19 @@ def inline_block(box: ParameterProbe, embed_dim: int, rng: np.random.Generator) 
 
     first = _norm(box, without_mlp, np.setdiff1d(attention_side, ends["attention"]), embed_dim, rng)
     second = _norm(box, without_attention, np.setdiff1d(mlp_side, ends["mlp"]), embed_dim, rng)
-    attention = find_attention(_Branch(box, first, attention_side, ends["mlp"]), embed_dim, rng)
-    feed = find_mlp(_Branch(box, second, mlp_side, ends["attention"]), embed_dim, rng)
-    gelu = feed.gelu or model.gelu_exact
+    branches = (
+        _Branch(box, first, attention_side, ends["mlp"]),
+        _Branch(box, second, mlp_side, ends["attention"]),
+    )
+    attention = find_attention(branches[0], embed_dim, rng, asked)
+    feed = find_mlp(branches[1], embed_dim, rng, asked)
     layout = BlockLayout(
         norms=(first, second),
-        attend=lambda t, u: model.attention(u, attention.weights(t)),
-        feed=lambda t, u: model.mlp(u, feed.weights(t), gelu),
+        attend=attention.compute,
+        feed=feed.compute,
         attention=attention,
         mlp=feed,
+        asked=asked,
     )
     fitted = fit_eps(layout, box, rng, embed_dim)
     drawn = box.draw(rng)

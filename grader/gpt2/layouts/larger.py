@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, islice, product
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,16 @@ _Values = tuple[int, ...]  # one for each of them
 
 
 _Reading = Callable[[Indices, Shapes], "list[Indices] | None"]
-# The letters of the axes of places: channels, heads, the width of one, that of an MLP.
+# The letters of the axes of places: channels, heads, those of keys and values, the width of one,
+# that of an MLP.
 _ATTENTION = {
-    **dict.fromkeys(("query", "key", "value"), "HDC"),
-    **{"out": "CHD", "query_bias": "HD", "value_bias": "HD", "out_bias": "C"},
+    **{"query": "HDC", "key": "GDC", "value": "GDC", "out": "CHD"},
+    **{"query_bias": "HD", "key_bias": "GD", "value_bias": "GD", "out_bias": "C"},
 }
-_MLP = {"up": "WC", "down": "CW", "up_bias": "W", "down_bias": "C"}
+_MLP = {
+    **{"up": "WC", "down": "CW", "gate": "WC"},
+    **{"up_bias": "W", "down_bias": "C", "gate_bias": "W"},
+}
 
 
 @dataclass(frozen=True)
@@ -48,20 +53,27 @@ class _Seen:
 
 def _seen_attention(layout: AttentionLayout, shapes: Shapes) -> _Seen:
     """What a layout is in a module whose parameters have these shapes."""
-    heads = layout.value.min((1, 2)).argsort()[:, None]
+    heads = np.lexsort((layout.query.min((1, 2)), layout.value.min((1, 2))))[:, None]
+    if layout.asked.positions == "alibi":  # of which each has a slope of its own
+        heads = np.arange(len(heads))[:, None]
     value = heads, layout.value.min(2)[heads[:, 0]].argsort(1)
     query = heads, layout.query.min(2)[heads[:, 0]].argsort(1)
+    _, first = np.unique(layout.value[value].min((1, 2)), return_index=True)
+    alone = np.sort(first)  # the first of the heads that share keys and values
     places = {
         "query": layout.query[query],
-        "key": layout.key[query],
+        "key": layout.key[query][alone],
         "query_bias": layout.query_bias[query],
-        "value": layout.value[value],
-        "value_bias": layout.value_bias[value],
+        "value": layout.value[value][alone],
+        "value_bias": layout.value_bias[value][alone],
         "out": layout.out[:, value[0], value[1]],
         "out_bias": layout.out_bias,
     }
+    if layout.key_bias is not None:
+        places["key_bias"] = layout.key_bias[query][alone]
     number, width, channels = layout.query.shape
-    return _Seen({"H": number, "D": width, "C": channels}, shapes, places)
+    lengths = {"H": number, "G": len(alone), "D": width, "C": channels}
+    return _Seen(lengths, shapes, places)
 
 
 def _seen_mlp(layout: MlpLayout, shapes: Shapes) -> _Seen:
@@ -73,6 +85,8 @@ def _seen_mlp(layout: MlpLayout, shapes: Shapes) -> _Seen:
         "down": layout.down[:, units],
         "down_bias": layout.down_bias,
     }
+    if layout.gate is not None and layout.gate_bias is not None:
+        places |= {"gate": layout.gate[units], "gate_bias": layout.gate_bias[units]}
     width, channels = layout.up.shape
     return _Seen({"W": width, "C": channels}, shapes, places)
 
@@ -87,12 +101,25 @@ def larger_attentions(
     these; None where it leads out of the shapes.
     """
     seen = [_seen_attention(*each) for each in small]
-    lengths = [({"C": c, "H": h, "D": c // h}, shapes) for (c, h), shapes in asked]
+    first = small[0][0]
+    lengths = [
+        ({"C": c, "H": h, "G": first.asked.key_heads(h), "D": c // h}, shapes)
+        for (c, h), shapes in asked
+    ]
     for ways in _carried(seen, _ATTENTION, lengths):
         yield tuple(
-            AttentionLayout(**places, scale=each["D"] ** -0.5) if places else None
+            replace(first, **_shared(places, each), scale=each["D"] ** -0.5, slopes=())
+            if places
+            else None
             for places, (each, _) in zip(ways, lengths, strict=True)
         )
+
+
+def _shared(places: dict[str, Any], lengths: Lengths) -> dict[str, Any]:
+    """The places with those of keys and values for each head, whoever shares them."""
+    heads = np.arange(lengths["H"]) // -(-lengths["H"] // lengths["G"])
+    shared = {"key", "value", "key_bias", "value_bias"}
+    return {name: at[heads] if name in shared else at for name, at in places.items()}
 
 
 def larger_mlps(
@@ -100,18 +127,18 @@ def larger_mlps(
 ) -> Iterator[tuple[MlpLayout | None, ...]]:
     """What a layout can be at other sizes, given as embed_dim and all shapes, as above."""
     seen = [_seen_mlp(*each) for each in small]
-    read, given = small[0][0].read, small[0][0].given  # of the activation, whatever the size
-    for ways in _carried(seen, _MLP, [({"C": c, "W": 4 * c}, shapes) for c, shapes in asked]):
-        yield tuple(
-            MlpLayout(**places, read=read, given=given) if places else None for places in ways
-        )
+    first = small[0][0]  # with the activation, which is the same at every size
+    lengths = [({"C": c, "W": first.asked.width(c)}, shapes) for c, shapes in asked]
+    for ways in _carried(seen, _MLP, lengths):
+        yield tuple(replace(first, **places) if places else None for places in ways)
 
 
 def _carried(
     seen: Sequence[_Seen], axes: Mapping[str, str], asked: Asked
-) -> Iterator[list[dict[str, Indices] | None]]:
+) -> Iterator[list[dict[str, Any] | None]]:
     """The places at the sizes asked for, in every way in which they fit what was seen."""
     ways: list[list[list[Indices | None]]] = []
+    axes = {name: letters for name, letters in axes.items() if name in seen[0].places}
     for name, letters in axes.items():
         arrays = [each.places[name] for each in seen]
         if any(array.ndim > len(letters) and len(array) > 1 for array in arrays):

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from grader.gpt2 import oracle as model
+from grader.gpt2 import twists
 from grader.gpt2.layouts.block import NormLayout
 from grader.gpt2.layouts.box import (
     ABSENT,
@@ -26,9 +27,10 @@ from grader.gpt2.layouts.box import (
     remember,
 )
 from grader.gpt2.model_deviations import DEVIANT_MODELS, PAIRED_MODELS
-from grader.gpt2.model_forms import GPT2_MODEL, ModelForm, Pieces
+from grader.gpt2.model_forms import GPT2_MODEL, ModelForm, Pieces, asked_form, other_forms
 from grader.gpt2.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 from grader.gpt2.oracle import Integers
+from grader.gpt2.specification import GPT2, Specification
 
 _LONG = 64  # tokens; longer sequences cost more than others
 
@@ -76,27 +78,27 @@ class ModelLayout:
     norm_cause: str = ""
     inside: Sequence[Indices] = ()  # where the parameters of each block lie
     all_blocks: PartFunction | None = None  # one after the other, asked in one
+    asked: Specification = GPT2
 
     def compute(self, theta: Floats, idx: Integers) -> Floats:
         """What a model of this layout gives."""
         return self.form.compute(idx, self.pieces(theta))
 
     @property
-    def is_gpt2(self) -> bool:
-        """Whether the parts are put together as in GPT-2."""
+    def is_asked(self) -> bool:
+        """Whether the parts are put together as is asked."""
         return not self.causes
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """Slugs of the deviations from GPT-2."""
+        """Slugs of the deviations from what is asked."""
         return (*self.form.causes, *filter(None, [self.norm_cause]))
 
     def weights(self, theta: Floats, blocks: Sequence[model.Block]) -> model.Gpt2:
         """The model's weights, given its blocks'."""
-        assert self.positions is not None, "a GPT-2 has positions"
         return model.Gpt2(
             theta[self.tokens],
-            theta[self.positions],
+            None if self.positions is None else theta[self.positions],
             blocks,
             self.norm.norm(theta),
             theta[self.head],
@@ -129,6 +131,7 @@ def find_model(
     only_right: bool = False,
     in_order: bool = False,
     all_blocks: PartFunction | None = None,
+    asked: Specification = GPT2,
 ) -> ModelLayout:
     """The layout of a GPT2: the right form if it fits, else (or only_right) the deviation.
 
@@ -152,21 +155,24 @@ def find_model(
         return all(difference(layout.compute(t, x), logits) < SAME for t, x, logits in seen)
 
     remembered = [remember(block) for block in blocks]
-    known = all_blocks and remember(all_blocks)
+    together = all_blocks and remember(all_blocks)
+    form, function = asked_form(asked), model.NORMS[asked.norm]
     layouts = [
-        replace(layout, all_blocks=known)
-        for layout in _layouts(rest, remembered, block_norm, sizes)
+        replace(v, asked=asked, form=form, norm_function=function, all_blocks=together)
+        for v in _layouts(rest, remembered, block_norm, sizes)
     ]
-    right = (layout for layout in layouts if layout.positions is not None)
-    found = next(filter(fits, right), None)
-    if found is None and not in_order:
+    found = next(filter(fits, _right_layouts(layouts, asked)), None)
+    if found is None and not in_order and asked.positions == "learned":
         reordered = [t for i in rest for t in _by_effect(box, theta, idx[:1], i.squeeze(), sizes)]
         others = (replace(v, positions=t) for t in reordered for v in layouts)
         found = next(filter(fits, others), None)
     if found is None and not only_right and box.steady(theta, idx):
+        others = (v for layout in layouts for v in _others(layout))
         deviant = (v for layout in layouts for v in _deviants(layout))
         paired = (v for layout in layouts for v in _paired(layout))
-        found = next(filter(fits, itertools.chain(deviant, paired)), None)
+        plain = asked_form(asked).formula == GPT2_MODEL.formula
+        known = [*([] if asked == GPT2 else [others]), *([deviant, paired] if plain else [])]
+        found = next(filter(fits, itertools.chain(*known)), None)
     if found is not None:
         found = _fit_eps(found, box, theta, idx)
         return replace(found, blocks=tuple(blocks), all_blocks=all_blocks)
@@ -174,6 +180,29 @@ def find_model(
         "the logits are not head(norm(blocks(token + position))), nor any other combination of "
         "these parts that the grader knows"
     )
+
+
+def _right_layouts(layouts: Sequence[ModelLayout], asked: Specification) -> Iterator[ModelLayout]:
+    """Those that have a table of positions; where none is asked for, all of them without."""
+    if asked.positions == "learned":
+        yield from (layout for layout in layouts if layout.positions is not None)
+    else:
+        once: dict[tuple[bytes, ...], ModelLayout] = {}
+        for layout in layouts:
+            parts = (layout.tokens, layout.head, layout.norm.weight, layout.norm.bias)
+            once.setdefault(tuple(part.tobytes() for part in parts), layout)
+        yield from (replace(layout, positions=None) for layout in once.values())
+
+
+def _others(layout: ModelLayout) -> Iterator[ModelLayout]:
+    """What might have been asked for in its place."""
+    asked = layout.asked
+    forms = [layout.form, *other_forms(asked)]
+    for form, norm in itertools.product(forms, model.NORMS):
+        cause = "".join(twists.causes(asked, replace(asked, norm=norm)))
+        if form is not layout.form or cause:
+            function = model.NORMS[norm]
+            yield replace(layout, form=form, norm_function=function, norm_cause=cause)
 
 
 def _deviants(layout: ModelLayout) -> Iterator[ModelLayout]:

@@ -47,7 +47,7 @@ class WholeLayout:
     @property
     def gelu(self) -> model.Activation | None:
         """Which GELU all the activations are; None if one is another function."""
-        found = {layer.mlp.gelu for layer in self.layers}
+        found = {layer.mlp.activation for layer in self.layers}
         return found.pop() if len(found) == 1 else None
 
     @property

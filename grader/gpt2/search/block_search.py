@@ -22,6 +22,7 @@ from grader.gpt2.layouts import (
 from grader.gpt2.layouts.box import ABSENT, CLOSE, Indices, PartFunction, difference
 from grader.gpt2.models import Models, Size, own_parts
 from grader.gpt2.search import matching
+from grader.gpt2.specification import GPT2, Specification
 from grader.sandbox.client import CandidateError, Module
 
 
@@ -29,7 +30,7 @@ class BlockSearch:
     """Searches for layouts of TransformerBlock.
 
     rng: gives a new generator; attention, mlp: find the layouts of the parts. They raise
-    LayoutNotFound.
+    LayoutNotFound. asked: what the block is to be.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class BlockSearch:
         rng: Callable[[], np.random.Generator],
         attention: Callable[[Size], AttentionLayout],
         mlp: Callable[[Size], MlpLayout],
+        asked: Specification = GPT2,
     ) -> None:
+        self._asked = asked
         self._models = models
         self._rng = rng
         self._attention = attention
@@ -51,7 +54,7 @@ class BlockSearch:
             return self._find_inline(module, size)
         try:
             layout = self._find_over(module, size, own, pairs)
-            if layout.is_gpt2:
+            if layout.is_asked:
                 return layout
         except LayoutNotFound as misfit:
             with suppress(LayoutNotFound):
@@ -66,7 +69,7 @@ class BlockSearch:
     def _find_apart(self, module: Module, size: Size) -> BlockLayout:
         """A block as if in one piece, each of whose weights has one place. Raises
         LayoutNotFound."""
-        layout = inline_block(module.at(""), size["embed_dim"], self._rng())
+        layout = inline_block(module.at(""), size["embed_dim"], self._rng(), self._asked)
         weights = np.concatenate(
             [part.ravel() for n in layout.norms for part in (n.weight, n.bias)]
         )
@@ -91,6 +94,7 @@ class BlockSearch:
             pairs=pairs,
             inside=inside,
             single=_single(module, np.concatenate(inside)),
+            asked=self._asked,
         )
         attention, mlp = self._proven_parts(size)
         if attention is None or mlp is None:
@@ -107,7 +111,7 @@ class BlockSearch:
     def _find_inline(self, module: Module, size: Size) -> BlockLayout:
         """A block in one piece: read element by element, else by its own classes' shapes."""
         try:
-            return inline_block(module.at(""), size["embed_dim"], self._rng())
+            return inline_block(module.at(""), size["embed_dim"], self._rng(), self._asked)
         except LayoutNotFound as misfit:
             with suppress(LayoutNotFound):
                 layout, feed = self.by_shapes(module, size)
@@ -141,6 +145,7 @@ class BlockSearch:
                     size["embed_dim"],
                     self._rng(),
                     only_right=True,
+                    asked=self._asked,
                 )
                 return layout, feed
         raise LayoutNotFound(
@@ -155,7 +160,15 @@ class BlockSearch:
         box = module.at((*attentions, *mlps)[0].path)
         attend, feed = (box.call, _nothing) if attentions else (_nothing, box.call)
         rows = _rows(module, box.indices, size["embed_dim"])
-        return find_block(module.at(""), attend, feed, rows, size["embed_dim"], self._rng())
+        return find_block(
+            module.at(""),
+            attend,
+            feed,
+            rows,
+            size["embed_dim"],
+            self._rng(),
+            asked=self._asked,
+        )
 
     def _with_own_gelu(
         self, module: Module, size: Size, layout: BlockLayout, places: Indices
@@ -164,8 +177,8 @@ class BlockSearch:
         candidates = [layout]
         with suppress(LayoutNotFound):
             mlp = self._mlp({"embed_dim": size["embed_dim"]}).inside(places)
-            for gelu in oracle.GELUS.values():
-                feed = partial(_oracle_mlp, mlp, gelu)
+            for activation in oracle.ACTIVATIONS[self._asked.mlp]:
+                feed = partial(_oracle_mlp, mlp, activation)
                 candidates.append(replace(layout, feed=feed))
         rng = self._rng()
         x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
@@ -188,8 +201,7 @@ class BlockSearch:
                 attention = layout
         with suppress(LayoutNotFound, CandidateError):
             found = self._mlp(narrow)
-            gelu = found.gelu
-            if gelu is not None and self._equals(
+            if found.activation is not None and self._equals(
                 self._models.module("MLP", narrow),
                 size,
                 found.compute,
@@ -222,9 +234,9 @@ def _nothing(theta: oracle.Floats, x: oracle.Floats) -> oracle.Floats:
 
 
 def _oracle_mlp(
-    layout: MlpLayout, gelu: oracle.Activation, theta: oracle.Floats, x: oracle.Floats
+    layout: MlpLayout, activation: oracle.Activation, theta: oracle.Floats, x: oracle.Floats
 ) -> oracle.Floats:
-    return oracle.mlp(x, layout.weights(theta), gelu)
+    return oracle.mlp(x, layout.weights(theta), activation)
 
 
 def _rows(module: Module, inside: Indices, size: int) -> Indices:

@@ -28,6 +28,7 @@ from grader.gpt2.search import computed
 from grader.gpt2.search.block_search import BlockSearch
 from grader.gpt2.search.model_search import ModelSearch
 from grader.gpt2.spare import find_spare
+from grader.gpt2.specification import GPT2, Specification
 from grader.sandbox.client import CandidateError, Module, View
 
 _NARROW = 6  # channels up to which a search takes a second or two
@@ -38,15 +39,16 @@ _Found = TypeVar("_Found", AttentionLayout, MlpLayout, BlockLayout, ModelLayout)
 class Layouts:
     """What is known of where a submission's weights are. Each search is made once."""
 
-    def __init__(self, models: Models, seed: int) -> None:
+    def __init__(self, models: Models, seed: int, asked: Specification = GPT2) -> None:
         self.models = models
+        self.asked = asked
         self.seed = seed
         self._known: dict[tuple[str, str], Any] = {}
         self._ends: dict[str, dict[str, Indices]] = {}
         self._scope = ""  # what is being searched
         self._drawn: Counter[str] = Counter()
-        self._blocks = BlockSearch(models, self.rng, self.attention, self.mlp)
-        self._assemblies = ModelSearch(models, self.rng, self.block)
+        self._blocks = BlockSearch(models, self.rng, self.attention, self.mlp, asked)
+        self._assemblies = ModelSearch(models, self.rng, self.block, asked)
 
     @property
     def judged_by(self) -> dict[str, str]:
@@ -65,7 +67,7 @@ class Layouts:
         def find(narrow: bool) -> AttentionLayout:
             module = self.models.weighed("CausalSelfAttention", size)
             return _of_trained(
-                module, lambda box: find_attention(box, size["embed_dim"], self.rng())
+                module, lambda box: find_attention(box, size["embed_dim"], self.rng(), self.asked)
             )
 
         return self._find("CausalSelfAttention", size, find)
@@ -75,7 +77,9 @@ class Layouts:
 
         def find(narrow: bool) -> MlpLayout:
             module = self.models.weighed("MLP", size)
-            return _of_trained(module, lambda box: find_mlp(box, size["embed_dim"], self.rng()))
+            return _of_trained(
+                module, lambda box: find_mlp(box, size["embed_dim"], self.rng(), self.asked)
+            )
 
         return self._find("MLP", size, find)
 

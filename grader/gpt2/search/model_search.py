@@ -20,20 +20,25 @@ from grader.gpt2.layouts import (
 from grader.gpt2.layouts.box import Floats, Indices, PartFunction
 from grader.gpt2.models import Models, Size, block_size_of
 from grader.gpt2.search import matching
+from grader.gpt2.specification import GPT2, Specification
 from grader.sandbox.client import CandidateError, Module
 
 _OF_MODEL = ("vocab_size", "embed_dim", "num_layers", "block_size")
 
 
 class ModelSearch:
-    """Searches for layouts of GPT2. rng: gives a new generator; block: finds that of its blocks."""
+    """Searches for layouts of GPT2. rng: gives a new generator; block: finds that of its blocks;
+    asked: what the model is to be.
+    """
 
     def __init__(
         self,
         models: Models,
         rng: Callable[[], np.random.Generator],
         block: Callable[[Size], BlockLayout],
+        asked: Specification = GPT2,
     ) -> None:
+        self._asked = asked
         self._models = models
         self._rng = rng
         self._block = block
@@ -89,6 +94,7 @@ class ModelSearch:
             only_right,
             in_order,
             all_blocks,
+            self._asked,
         )
         return replace(layout, inside=tuple(inside))
 
@@ -114,7 +120,7 @@ class ModelSearch:
     def _last_norm(self, size: Size, places: Indices) -> NormLayout | None:
         """The second norm of the last block of a GPT2, if it can be told."""
         try:
-            norm = self._block(block_size_of(size)).norms[1]
+            norm = self._block(block_size_of(size)).norms[-1]
             return None if self._models.computed else norm.inside(places)
         except (LayoutNotFound, IndexError, CandidateError, NotRun):
             return None

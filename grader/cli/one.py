@@ -126,7 +126,7 @@ def grade(
             write_unfinished(platforms, str(error))
             unusable(str(error))
         except KeyboardInterrupt:
-            warn("stopped, nothing was judged")
+            warn("interrupted; no report was written")
             sys.exit(INTERRUPTED)
     if not untrusted:  # or the files of a stranger would be written to
         report = on_record(path, report)

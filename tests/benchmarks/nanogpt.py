@@ -170,7 +170,7 @@ def _labs_model(out: Path) -> nn.Module:
 
 
 def _differs(model: nn.Module, ids: torch.Tensor) -> float:
-    """The largest difference of the logits from those of the judge's oracle."""
+    """The largest difference of the logits from those of the grader's oracle."""
     with torch.no_grad():
         logits = model(ids[None]).double().numpy()
     return float(np.abs(logits - oracle.gpt2(ids[None].numpy(), _weights(model), GELU)).max())

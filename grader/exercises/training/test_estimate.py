@@ -94,7 +94,7 @@ class Estimate:
         for pair in made.values:
             tensors = isinstance(pair, list | tuple) and [type(t) is np.ndarray for t in pair]
             if tensors != [True, True] or any(t.shape != (self.rows, TIME) for t in pair):
-                raise Failure("get_batch gives no batches by which this could be judged")
+                raise Failure("cannot be checked: get_batch gives no batches")
             idx, targets = pair
             if any(t.dtype != np.int64 or t.min() < 0 or t.max() >= VOCAB for t in pair):
                 raise Failure("get_batch gives other tokens than there are in the data")

@@ -85,7 +85,7 @@ def test_every_parameter(evidence: Evidence) -> None:
                 "optimizer.step()",
                 "for (name, p), b in zip(model.named_parameters(), before):",
                 "    print(name, (p - b).abs().mean().item())",
-                "# The judge's model has a second name for its embedding: head.weight.",
+                "# The grader's model has a second name for its embedding: head.weight.",
             ),
             "0.1 for each but places",
             show(np.array(moves)),

@@ -103,7 +103,7 @@ def test_run(evidence: Evidence) -> None:
         )
     evidence.advise(
         "slow-to-learn",
-        f"With a small model of the judge's your functions reach a loss of {reached:.2f} on a "
+        f"With a small model of the grader's, your functions reach a loss of {reached:.2f} on a "
         f"text. Your GPT2 only reached a loss of {final:.2f}: look at its initial weights.",
     )
 

@@ -102,13 +102,12 @@ def call(
     header = {
         "given": [[key, packer.pack(value)] for key, value in given.items()],
         "args": [packer.pack(value) for value in args],
-        "on": on and packer.pack(on)["object"],
         "watch": watch,
         "recording": recording,
     }
     try:
         answer, values = subject.run(
-            name, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
+            name, on, packer.arrays, packer.uses, keep=place, seed=seed, dtype=dtype, **header
         )
     except (CandidateError, WorkerLost) as fault:
         fault.call = calls.called(name, args, given)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from grader.errors import GraderFault
-from grader.sandbox import wire
 from grader.sandbox.client import calls
 from grader.sandbox.client.budget import Budget
 from grader.sandbox.client.decoding import decoding
@@ -17,15 +15,14 @@ from grader.sandbox.client.exchange import Merges, RemoteRef, helping, unpacked
 from grader.sandbox.client.faults import CandidateError, WorkerLost
 from grader.sandbox.client.loading import Loading
 from grader.sandbox.client.module import Answer, AnyModule, Module
+from grader.sandbox.client.patience import Patience
 from grader.sandbox.client.printed import Printed
-from grader.sandbox.client.worker import CpuAwareDeadline, Values, Worker
+from grader.sandbox.client.worker import Values, Worker
 from grader.sandbox.server.start import Server
 from grader.submission import Submission
 from grader.vocabulary import UNPARSED
 
-_IMPATIENT_SECONDS = 0.15  # for a class that has hung before
 _GONE = "the process running the submission had ended before"
-_STALE_SECONDS = 0.1  # so old may a reading of a worker's processor time be
 
 
 class LoadedSubmission:
@@ -65,6 +62,7 @@ class LoadedSubmission:
         self.stand_ins = tuple(sorted(stand_ins))
         self._write_base = f"write {base} first, or give the folder of another as --base"
         self.timeout = timeout
+        self._patience = Patience(timeout)
         self._worker: Worker | None = None
         # Beside the questions, one worker is made ready for the next group, and old ones are ended.
         self._beside = ThreadPoolExecutor(1)
@@ -75,15 +73,11 @@ class LoadedSubmission:
         self._models: dict[str, Module] = {}
         self._found: dict[str, str] = {}
         self._load_fault: WorkerLost | CandidateError | None = None
-        self._hung: set[str] = set()
         # Classes that are told, where they are built, that float64 is float32 ("float32"), or only
         # that a device which is not here is the CPU ("devices"): see grader.sandbox.worker.pretend.
         self.told: dict[str, str] = {}
         self._printed = Printed()
         self._count = 0
-        self._left = self._allowed = timeout  # seconds of waiting for answers to this check
-        self._used_before = 0.0  # of the worker's processor, as it was read last
-        self._read_at = 0.0
 
     def start_clock(self, share: float = 1.0) -> None:
         """From now on the submission has all its time, or a share of it, to answer again.
@@ -91,9 +85,7 @@ class LoadedSubmission:
         For a new check; and within one for each search among its weights, which asks thousands of
         questions whose number is not its fault.
         """
-        self._left = self._allowed = share * self.timeout
-        if time.monotonic() - self._read_at > _STALE_SECONDS:
-            self._read_processor()
+        self._patience.start(share, self._worker)
 
     def take_printed(self) -> str:
         """What it has printed since this was asked last; at first, when it was imported, too."""
@@ -102,15 +94,11 @@ class LoadedSubmission:
 
     def has_hung(self, name: str) -> bool:
         """Whether a class has been late with an answer, and gets little time since."""
-        return name in self._hung
+        return name in self._patience.hung
 
     def forget_hang(self, name: str) -> None:
         """Give it all its time again: it was asked for more than anybody has to be quick at."""
-        self._hung.discard(name)
-
-    def _read_processor(self) -> None:
-        self._used_before = self._worker.processor_seconds() if self._worker else 0.0
-        self._read_at = time.monotonic()
+        self._patience.hung.discard(name)
 
     def enter(self, group: str, more: bool = False) -> None:
         """From now on questions go to a new worker, that of this group of checks.
@@ -225,7 +213,7 @@ class LoadedSubmission:
 
         def ask(question: str, arrays: Sequence[Values], **header: Any) -> Answer:
             if not worker.alive:
-                raise WorkerLost("timeout" if name in self._hung else "error", _GONE)
+                raise WorkerLost("timeout" if self.has_hung(name) else "error", _GONE)
             try:
                 return self._ask(worker, name, question, arrays, model=number, **header)
             except (CandidateError, WorkerLost) as fault:
@@ -235,40 +223,22 @@ class LoadedSubmission:
         return number, ask
 
     def run(
-        self, name: str, arrays: Sequence[Values], uses: Sequence[RemoteRef], **header: Any
-    ) -> Answer:
-        """Call a function of the submission. See `function.call`. uses: what it is given."""
-        return self.ask_about(name, "run", arrays, uses, **header)
-
-    def ask_about(
         self,
         name: str,
-        question: str,
+        on: RemoteRef | None,
         arrays: Sequence[Values],
         uses: Sequence[RemoteRef],
         **header: Any,
     ) -> Answer:
-        """Ask about what is called `name` in the submission, or in what is held (header "on").
+        """Call a function of the submission, or a method of `on`. See `function.call`.
 
-        uses: what is held, and used.
+        uses: what is held, and given to it.
         """
-        worker = self._worker_of(uses)
-        if header["on"] is None:
+        worker = self._worker_of([*uses, *([] if on is None else [on])])
+        if on is None:
             self._expect(name)
-        return self._ask(worker, name, question, arrays, name=name, **header)
-
-    def ask(
-        self,
-        about: str,
-        question: str,
-        arrays: Sequence[Values] = (),
-        uses: Sequence[RemoteRef] = (),
-        **header: Any,
-    ) -> Answer:
-        """Ask a question about a class or function. uses: what of the worker it is given."""
-        worker = self._worker_of(uses)
-        self._expect(about)
-        return self._ask(worker, about, question, arrays, **header)
+        place = None if on is None else on.place
+        return self._ask(worker, name, "run", arrays, name=name, on=place, **header)
 
     def help(
         self, about: str, target: str, /, *args: object, here: bool = True, **given: object
@@ -377,25 +347,10 @@ class LoadedSubmission:
         return self._worker.broken(what)
 
     def _ask(
-        self, worker: Worker, class_: str, question: str, arrays: Sequence[Values], **header: Any
+        self, worker: Worker, about: str, question: str, arrays: Sequence[Values], **header: Any
     ) -> Answer:
-        started = time.monotonic()
-        try:
-            return worker.ask(question, arrays, deadline=self._deadline(worker, class_), **header)
-        except WorkerLost as lost:
-            if lost.status == "timeout":
-                self._hung.add(class_)
-            raise
-        finally:
-            self._left -= time.monotonic() - started
-
-    def _deadline(self, worker: Worker, class_: str) -> wire.Deadline:
-        left = max(self._left, 0.0)
-        if class_ in self._hung:
-            self._read_processor()
-            seconds = min(_IMPATIENT_SECONDS, left)
-            return CpuAwareDeadline(seconds, worker, self._used_before, seconds)
-        return CpuAwareDeadline(left, worker, self._used_before, self._allowed + _STALE_SECONDS)
+        with self._patience.waiting(worker, about) as deadline:
+            return worker.ask(question, arrays, deadline=deadline, **header)
 
     def _live_worker(self) -> Worker:
         if self._load_fault is not None:
@@ -410,7 +365,7 @@ class LoadedSubmission:
                 raise
             if self._more:
                 self._spare = self._beside.submit(self._loaded_worker)
-            self._read_processor()
+            self._patience.read_processor(self._worker)
         return self._worker
 
     def _loaded_worker(self) -> Worker:

@@ -100,25 +100,38 @@ class _Slow:
     def start_clock(self) -> None:
         """It has all its time again."""
 
-    def ask(self, *given: object, **header: Any) -> tuple[dict[str, Any], list[Any]]:
+    def keep(self, about: str, target: str, *given: object) -> RemoteRef:
+        """The run as it has begun."""
+        assert target == "training.begin"
+        return RemoteRef("held:1", None)
+
+    def help(self, about: str, target: str, *given: Any) -> list[float]:
         """The losses of the next steps."""
-        self.starts.append(header["start"])
-        losses = [{"float": "0x1p0"}] * self.at_a_time
-        return {"value": {"list": losses}}, []
+        assert target == "training.train"
+        steps, end = given[4]
+        assert end == 200
+        self.starts.append(steps)
+        return [1.0] * self.at_a_time
 
     def broken(self, what: str) -> Exception:
         """What is raised for an answer that is none."""
         return AssertionError(what)
 
 
+_RUN: dict[str, Any] = {
+    **{"steps": 200, "batch_size": 2, "block_size": 4, "optimizer": {}, "schedule": {}},
+    **{"max_grad_norm": 1.0, "seed": 0},
+}
+
+
 def test_a_slow_training_run_goes_on_to_its_end() -> None:
     slow: Any = _Slow(50)
-    assert training.run(slow, RemoteRef("model:1", None), np.arange(9), 200) == [1.0] * 200
+    assert training.run(slow, RemoteRef("model:1", None), np.arange(9), **_RUN) == [1.0] * 200
     assert slow.starts == [0, 50, 100, 150]
 
 
 def test_a_training_run_without_end_is_out_of_time() -> None:
     slow: Any = _Slow(2)
     with pytest.raises(CandidateError, match="only 24 of 200 training steps") as raised:
-        training.run(slow, RemoteRef("model:1", None), np.arange(9), 200)
+        training.run(slow, RemoteRef("model:1", None), np.arange(9), **_RUN)
     assert raised.value.status == "timeout"

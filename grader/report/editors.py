@@ -12,8 +12,6 @@ from grader.report.focus import focuses
 from grader.results import Report
 from grader.text import clean
 
-FORMATS = ("github", "vscode", "json-lines")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,7 +25,7 @@ class Problem:
 
 
 def as_lines(form: str, report: Report) -> str:
-    """The report in one of the FORMATS."""
+    """The report in a form: "github", "vscode" or "json-lines"."""
     found = list(problems(report))
     if form == "json-lines":
         lines = list(_json_lines(report, found))

@@ -64,10 +64,10 @@ def imports(evidence: Evidence, *names: str) -> list[str]:
     ]
 
 
-def model_code(draw: int, dropout_p: float = 0.0) -> list[str]:
+def model_code(draw: int) -> list[str]:
     """Lines that make `model`, as `trainee` does."""
     return [
-        f"rng, dropout_p = np.random.default_rng({draw}), {dropout_p}",
+        f"rng, dropout_p = np.random.default_rng({draw}), 0.0",
         f"{', '.join(_SHAPES)} = (",
         f"    torch.from_numpy(rng.normal(0.0, 0.8, s)) for s in {list(_SHAPES.values())})",
         _MODEL,

@@ -81,9 +81,10 @@ class Setting:
         )
 
 
-def decays(weight_decay: float, model: ToyModel, which: Sequence[bool] = MATRICES) -> Floats:
+def decays(weight_decay: float, model: ToyModel) -> Floats:
     """For each number, what it decays by."""
-    parts = [np.full(p.size, weight_decay * on) for p, on in zip(model.trained, which, strict=True)]
+    of_each = zip(model.trained, MATRICES, strict=True)
+    parts = [np.full(p.size, weight_decay * matrix) for p, matrix in of_each]
     return np.concatenate(parts)
 
 

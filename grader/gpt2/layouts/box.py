@@ -17,7 +17,6 @@ ABSENT = -1  # in a layout: there is no such parameter, its value is zero
 # true effect is of the order of 1, since probing values stay away from zero.
 NOTHING = 1e-5
 SAME = 1e-3
-EXACT = 1e-8
 
 # Two outputs are equal. Right submissions that compute a softmax, a norm or a scale in float32
 # stay below 1e-6; the faintest wrong one is above 1e-4 in some regime. See

@@ -7,14 +7,18 @@ submission, or whatever lies around it, could get hold of takes part.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import hypothesis
+from hypothesis.errors import Flaky
+
 from grader.catalogue import CheckFunction, Exercise
-from grader.check import Check, Counterexample, Failure, Flaky, NotRun
+from grader.check import Check, Counterexample, Failure, NotRun
 from grader.gpt2.evidence import Evidence
 from grader.results import CheckResult
 from grader.rubric import SHIPPED, Rubric
@@ -49,7 +53,7 @@ def run_checks(
     last = _group(wanted[-1]) if wanted else ""
     results: list[CheckResult] = []
     skipped: dict[str, bool] = {}
-    with _QUIET:
+    with _ALONE:
         for name in wanted:
             check = checks[name]
             if check.part not in skipped:
@@ -79,6 +83,8 @@ def _run(
         evidence.subject.enter(group, more=more)
         evidence.subject.start_clock()
         started = time.perf_counter()
+        if hasattr(function, "hypothesis"):
+            function = hypothesis.seed(evidence.seed)(function)
         function(evidence=evidence)
     except KeyboardInterrupt:
         raise
@@ -91,17 +97,20 @@ def _run(
     return replace(_result(check, raised, seconds), printed=printed)
 
 
-class _Quiet:
-    """NumPy's warnings are not the user's.
+class _Alone:
+    """Hypothesis neither reads nor writes files where the user is; NumPy's warnings are not his.
 
-    Who hears them belongs to the process: the first thread to enter changes it, the last one to
-    leave puts it back.
+    Both belong to the process: the first thread to enter changes them, the last one to leave puts
+    them back.
     """
+
+    _STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
         self._warnings = warnings.catch_warnings()
+        self._before: str | None = None
 
     def __enter__(self) -> None:
         with self._lock:
@@ -110,15 +119,20 @@ class _Quiet:
                 self._warnings = warnings.catch_warnings()
                 self._warnings.__enter__()
                 warnings.simplefilter("ignore")
+                self._before = os.environ.get(self._STORAGE)
+                os.environ[self._STORAGE] = os.path.join(os.devnull, "none")  # that cannot be
 
     def __exit__(self, *raised: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
                 self._warnings.__exit__(None, None, None)
+                os.environ.pop(self._STORAGE, None)
+                if self._before is not None:
+                    os.environ[self._STORAGE] = self._before
 
 
-_QUIET = _Quiet()
+_ALONE = _Alone()
 
 
 def _result(check: Check, raised: BaseException | None, seconds: float) -> CheckResult:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from grader.catalogue import EXERCISES
@@ -54,9 +55,14 @@ def _group(request: pytest.FixtureRequest, evidence: Evidence) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out exercises that the submission has no file for."""
+    """Leave out exercises that the submission has no file for; give every check the run's seed."""
+    seed = config.getoption("--seed")
     if path := config.getoption("--submission"):
         items[:] = [item for item in items if _is_handed_in(item.path.parent.name, Path(path))]
+    for item in items:
+        function = getattr(item, "function", None)
+        if function is not None and hasattr(function, "hypothesis"):
+            hypothesis.seed(seed)(function)
 
 
 def _is_handed_in(exercise: str, path: Path) -> bool:

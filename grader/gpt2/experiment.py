@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample
 from grader.sandbox.client.module import Floats, Module
 from grader.sandbox.client.worker import Values
@@ -35,7 +35,7 @@ REGIMES = (UNIT, LARGE, SMALL)
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn; `draw` seeds the numbers."""
+    """What Hypothesis draws; `draw` seeds the numbers."""
 
     size: dict[str, int]
     batch: int
@@ -54,19 +54,19 @@ def cases(
     times: tuple[int, int] = (1, 5),
     batches: tuple[int, int] = (1, 3),
     regimes: tuple[Regime, ...] = REGIMES,
-) -> draws.Draw[Case]:
+) -> st.SearchStrategy[Case]:
     """Cases over these sizes; a time longer than a size's block_size is cut to it."""
 
     def build(size: dict[str, int], batch: int, time: int, regime: Regime, draw: int) -> Case:
         return Case(size, batch, min(time, size.get("block_size", time)), regime, draw)
 
-    return draws.builds(
+    return st.builds(
         build,
-        size=draws.sampled_from(sizes),
-        batch=draws.integers(*batches),
-        time=draws.integers(*times),
-        regime=draws.sampled_from(regimes),
-        draw=draws.integers(0, 9999),
+        size=st.sampled_from(sizes),
+        batch=st.integers(*batches),
+        time=st.integers(*times),
+        regime=st.sampled_from(regimes),
+        draw=st.integers(0, 9999),
     )
 
 

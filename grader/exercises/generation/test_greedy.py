@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Failure, check
 from grader.exercises.generation.common import Call, most_probable, random_call
 from grader.exercises.generation.forms import GREEDY
@@ -23,7 +24,7 @@ _CLEAR = 1e-3  # by how much the most probable token leads: no rounding turns th
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn; `draw` seeds the model and the prompts."""
+    """What Hypothesis draws; `draw` seeds the model and the prompts."""
 
     rows: int
     length: int
@@ -43,15 +44,15 @@ class Case:
 
 def cases(
     length: tuple[int, int], block_size: tuple[int, int], new: tuple[int, int] = (1, 5)
-) -> draws.Draw[Case]:
+) -> st.SearchStrategy[Case]:
     """Cases within these bounds."""
-    return draws.builds(
+    return st.builds(
         Case,
-        rows=draws.integers(1, 3),
-        length=draws.integers(*length),
-        new=draws.integers(*new),
-        block_size=draws.integers(*block_size),
-        draw=draws.integers(0, 9999),
+        rows=st.integers(1, 3),
+        length=st.integers(*length),
+        new=st.integers(*new),
+        block_size=st.integers(*block_size),
+        draw=st.integers(0, 9999),
     )
 
 
@@ -106,7 +107,7 @@ def _with_eos(made: Call, pick: int) -> Call:
     ),
     examples=20,
 )
-@draws.given(case=cases((1, 3), (8, 9)))
+@given(case=cases((1, 3), (8, 9)))
 def test_greedy(evidence: Evidence, case: Case) -> None:
     """At temperature 0 the most probable token after the last position is appended, each time."""
     others = (Case(2, 1 + n % 3, 4, 9, n).call() for n in range(8))
@@ -125,7 +126,7 @@ def test_greedy(evidence: Evidence, case: Case) -> None:
     ),
     examples=16,
 )
-@draws.given(case=cases((1, 7), (2, 5), (3, 6)))
+@given(case=cases((1, 7), (2, 5), (3, 6)))
 def test_crop(evidence: Evidence, case: Case) -> None:
     """The model is given the last block_size tokens, and never more."""
     made = case.call()
@@ -156,7 +157,7 @@ def test_crop(evidence: Evidence, case: Case) -> None:
     ),
     examples=24,
 )
-@draws.given(case=cases((1, 3), (8, 9), (2, 7)), pick=draws.integers(0, 99))
+@given(case=cases((1, 3), (8, 9), (2, 7)), pick=st.integers(0, 99))
 def test_eos(evidence: Evidence, case: Case, pick: int) -> None:
     """A row that has produced EOS goes on with EOS; the end is when every row has."""
     made = _with_eos(case.call(), pick)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grader import draws
+from hypothesis import given
+
 from grader.check import check
 from grader.exercises.gpt2 import common, dropout, gradients, ways
 from grader.gpt2 import sizes
@@ -51,7 +52,7 @@ class Part:
         """Its output has the right shape and dtype."""
 
         @check(f"{self.slug}.shape", self.name, self.points, hints, requirement=requirement)
-        @draws.given(case=cases(sizes.BY_CLASS[self.name], times=times))
+        @given(case=cases(sizes.BY_CLASS[self.name], times=times))
         def test_shape(evidence: Evidence, case: Case) -> None:
             common.check_shape(evidence, self.name, case)
 
@@ -67,7 +68,7 @@ class Part:
         drawn = cases(sizes.BY_CLASS[self.name][:2], times=(3, 4), regimes=(UNIT,))
 
         @check(f"{self.slug}.dropout", self.name, points, hints, examples=3)
-        @draws.given(case=drawn)
+        @given(case=drawn)
         def test_dropout(evidence: Evidence, case: Case) -> None:
             """dropout_p is felt in train mode and does nothing in eval mode or at zero."""
             dropout.check_part(evidence, self.name, case)
@@ -91,8 +92,8 @@ class Part:
         )
         drawn = cases(sizes.BY_CLASS[self.name], times=times, regimes=(UNIT, LARGE))
 
-        @check(f"{self.slug}.deterministic", self.name, self.points, hints, 5, requirement)
-        @draws.given(case=drawn)
+        @check(f"{self.slug}.deterministic", self.name, self.points, hints, 6, requirement)
+        @given(case=drawn)
         def test_deterministic(evidence: Evidence, case: Case) -> None:
             common.check_deterministic(evidence, self.name, case)
 
@@ -114,7 +115,7 @@ class Part:
         drawn = cases(sizes.BY_CLASS[self.name], times=times, regimes=(UNIT,))
 
         @check(f"{self.slug}.gradients", self.name, self.points, hints, examples, requirement)
-        @draws.given(case=drawn)
+        @given(case=drawn)
         def test_gradients(evidence: Evidence, case: Case) -> None:
             gradients.check_gradients(evidence, self.name, case)
 

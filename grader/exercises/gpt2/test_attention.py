@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from hypothesis import given
 
-from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import biases, causality, common, heads, larger, long
 from grader.exercises.gpt2.shared import Part
@@ -63,9 +63,9 @@ def test_block_size(evidence: Evidence) -> None:
         "Print the attention weights of one head as a T × T matrix: which triangle is zero?",
         "Set scores above the diagonal to minus infinity before the softmax; keep the diagonal.",
     ),
-    examples=8,
+    examples=16,
 )
-@draws.given(case=cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, SMALL)))
+@given(case=cases(sizes.ATTENTION, times=(2, 5), regimes=(UNIT, SMALL)))
 def test_causal(evidence: Evidence, case: Case) -> None:
     """Each position attends to itself and to every earlier position, and to no later one."""
     causality.check_no_leak(evidence, case)
@@ -87,7 +87,7 @@ def test_causal(evidence: Evidence, case: Case) -> None:
         "Softmax over the last axis (the keys), and after masking, so that nothing is lost.",
     ),
 )
-@draws.given(case=SEQUENCES)
+@given(case=SEQUENCES)
 def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
     """The attention weights of a position over its past sum to one."""
     experiment = evidence.experiment(NAME, case)
@@ -119,7 +119,7 @@ def test_rows_sum_to_one(evidence: Evidence, case: Case) -> None:
         "view(B, H, T, D).",
     ),
 )
-@draws.given(case=cases(sizes.ATTENTION[:1] + sizes.ATTENTION[2:], times=(3, 5), regimes=(UNIT,)))
+@given(case=cases(sizes.ATTENTION[:1] + sizes.ATTENTION[2:], times=(3, 5), regimes=(UNIT,)))
 def test_order(evidence: Evidence, case: Case) -> None:
     """The order of the past makes no difference to a position's output."""
     if evidence.asked.positions == "alibi":
@@ -154,7 +154,7 @@ def test_order(evidence: Evidence, case: Case) -> None:
         "Look for a mean, a softmax or a reshape over axis 0.",
     ),
 )
-@draws.given(case=cases(sizes.ATTENTION, batches=(2, 3), regimes=(UNIT,)))
+@given(case=cases(sizes.ATTENTION, batches=(2, 3), regimes=(UNIT,)))
 def test_batch(evidence: Evidence, case: Case) -> None:
     """The sequences of a batch are independent of one another."""
     common.check_batch(evidence, NAME, case)
@@ -169,9 +169,9 @@ def test_batch(evidence: Evidence, case: Case) -> None:
         "Print the shape of the scores: is there an axis of size num_heads in it?",
         "Split C into (num_heads, C / num_heads) and move heads beside the batch before q @ kᵀ.",
     ),
-    examples=5,
+    examples=6,
 )
-@draws.given(case=cases(sizes.ATTENTION, times=(2, 2), regimes=(UNIT,)))
+@given(case=cases(sizes.ATTENTION, times=(2, 2), regimes=(UNIT,)))
 def test_heads(evidence: Evidence, case: Case) -> None:
     """There are exactly num_heads heads, each of embed_dim / num_heads channels."""
     # For positions x + u and x, output(x) minus what x gives alone is a sum over heads of
@@ -260,9 +260,9 @@ def test_scale(evidence: Evidence) -> None:
         "softmax(q kᵀ / √head_dim, masked) v, heads side by side again, then the output "
         "projection.",
     ),
-    examples=10,
+    examples=20,
 )
-@draws.given(case=cases(sizes.ATTENTION))
+@given(case=cases(sizes.ATTENTION))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's attention."""
     try:

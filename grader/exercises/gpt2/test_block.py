@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grader import draws
+from hypothesis import given
+
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import biases, common, dropout, known, larger
 from grader.exercises.gpt2.shared import Part
@@ -238,9 +239,9 @@ def _check_heads(evidence: Evidence, module: Module, path: str, size: Size) -> N
         "Compute both halves of the block by hand from its own parts and compare.",
         "x = x + attn(norm1(x)); x = x + mlp(norm2(x)); return x",
     ),
-    examples=8,
+    examples=12,
 )
-@draws.given(case=cases(sizes.BLOCK))
+@given(case=cases(sizes.BLOCK))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights and parts, the output is that of GPT-2's block."""
     try:
@@ -275,7 +276,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     ),
     examples=3,
 )
-@draws.given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
+@given(case=cases(sizes.BLOCK, times=(3, 3), regimes=(UNIT,)))
 def test_dropout(evidence: Evidence, case: Case) -> None:
     """dropout_p is felt in train mode on both branches and does nothing in eval mode."""
     dropout.check_inert(evidence, NAME, case)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
 
-from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import biases, common, larger
 from grader.exercises.gpt2.shared import Part
@@ -43,7 +43,7 @@ test_shape = PART.shape(
         "Linear layers act on the last axis only; nothing may mix axis 0 or 1.",
     ),
 )
-@draws.given(case=SEQUENCES)
+@given(case=SEQUENCES)
 def test_position_wise(evidence: Evidence, case: Case) -> None:
     """The same function is applied at every position, on its own."""
     experiment = evidence.experiment(NAME, case)
@@ -135,7 +135,7 @@ def test_gelu(evidence: Evidence) -> None:
     ),
     examples=2,
 )
-@draws.given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
+@given(case=cases(sizes.MLP, times=(2, 3), regimes=(UNIT,)))
 def test_nonlinear(evidence: Evidence, case: Case) -> None:
     """The output is no linear function of the input."""
     experiment = evidence.experiment(NAME, case)
@@ -164,9 +164,9 @@ def test_nonlinear(evidence: Evidence, case: Case) -> None:
         "Compute one hidden unit by hand.",
         "down(gelu(up(x))), with nothing before, after or beside it but dropout.",
     ),
-    examples=8,
+    examples=20,
 )
-@draws.given(case=cases(sizes.MLP))
+@given(case=cases(sizes.MLP))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the output is that of GPT-2's MLP."""
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
 
-from grader import draws
 from grader.check import Failure, NotRun, check
 from grader.exercises.gpt2 import (
     assembly,
@@ -240,7 +240,7 @@ def test_logits(evidence: Evidence) -> None:
         "Nothing outside attention may mix positions or sequences.",
     ),
 )
-@draws.given(case=cases(sizes.MODEL, times=(2, 7), batches=(2, 3), regimes=(UNIT,)))
+@given(case=cases(sizes.MODEL, times=(2, 7), batches=(2, 3), regimes=(UNIT,)))
 def test_causal(evidence: Evidence, case: Case) -> None:
     """The logits at a position depend on its own sequence up to there, and on nothing else."""
     experiment = evidence.experiment(NAME, case)
@@ -307,9 +307,9 @@ def test_parts(evidence: Evidence) -> None:
         "Compute the logits of one token by hand from the model's own parts and compare.",
         "token + position, the blocks in order, final norm, head.",
     ),
-    examples=8,
+    examples=12,
 )
-@draws.given(case=cases(sizes.MODEL, times=(1, 7)))
+@given(case=cases(sizes.MODEL, times=(1, 7)))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """With the same weights, the logits are those of GPT-2."""
     try:
@@ -340,7 +340,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     ),
     examples=3,
 )
-@draws.given(case=cases(sizes.MODEL, times=(3, 3), regimes=(UNIT,)))
+@given(case=cases(sizes.MODEL, times=(3, 3), regimes=(UNIT,)))
 def test_dropout(evidence: Evidence, case: Case) -> None:
     """dropout_p reaches the blocks in train mode and does nothing in eval mode."""
     dropout.check_inert(evidence, NAME, case)

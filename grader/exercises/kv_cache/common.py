@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample, Failure
 from grader.exercises.kv_cache.client import CachedModel, Piece, build
 from grader.gpt2.evidence import Evidence
@@ -47,7 +47,7 @@ def model(
 
 @dataclass(frozen=True)
 class Text:
-    """What is drawn: texts of a batch, and the lengths of the pieces they are cut into;
+    """What Hypothesis draws: texts of a batch, and the lengths of the pieces they are cut into;
     `draw` seeds weights and tokens.
     """
 
@@ -126,12 +126,9 @@ def reading(cuts: Sequence[int]) -> list[str]:
     ]
 
 
-def pieces(*longest: int) -> draws.Draw[tuple[int, ...]]:
-    """The lengths of as many pieces, of one token or more."""
-    return draws.tuples(*(draws.integers(1, most) for most in longest))
-
-
-def texts(cuts: draws.Draw[tuple[int, ...]], batches: tuple[int, int] = (1, 3)) -> draws.Draw[Text]:
+def texts(
+    cuts: st.SearchStrategy[tuple[int, ...]], batches: tuple[int, int] = (1, 3)
+) -> st.SearchStrategy[Text]:
     """Texts cut as said, as far as they fit a model's block_size."""
 
     def fitted(size: Size, batch: int, cut: tuple[int, ...], weights: float, draw: int) -> Text:
@@ -141,13 +138,13 @@ def texts(cuts: draws.Draw[tuple[int, ...]], batches: tuple[int, int] = (1, 3)) 
             left -= kept[-1]
         return Text(size, batch, tuple(n for n in kept if n), weights, draw)
 
-    return draws.builds(
+    return st.builds(
         fitted,
-        size=draws.sampled_from(SIZES),
-        batch=draws.integers(*batches),
+        size=st.sampled_from(SIZES),
+        batch=st.integers(*batches),
         cut=cuts,
-        weights=draws.sampled_from((0.5, 1.0)),
-        draw=draws.integers(0, 9999),
+        weights=st.sampled_from((0.5, 1.0)),
+        draw=st.integers(0, 9999),
     )
 
 

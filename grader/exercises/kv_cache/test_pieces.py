@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises import contract
 from grader.exercises.kv_cache.client import Piece, build
@@ -22,7 +23,6 @@ from grader.exercises.kv_cache.common import (
     cause_of,
     chain,
     model,
-    pieces,
     reading,
     same,
     texts,
@@ -169,7 +169,7 @@ def _in_another(text: Text, dtype: str, convert: bool) -> Counterexample:
     ),
     examples=8,
 )
-@draws.given(text=texts(draws.integers(1, 9).map(lambda n: (1,) * n)))
+@given(text=texts(st.integers(1, 9).map(lambda n: (1,) * n)))
 def test_one_by_one(evidence: Evidence, text: Text) -> None:
     """Token by token, the logits are those of the whole text."""
     _compare(evidence, text)
@@ -186,7 +186,7 @@ def test_one_by_one(evidence: Evidence, text: Text) -> None:
     ),
     examples=8,
 )
-@draws.given(text=texts(draws.tuples(draws.integers(2, 6), draws.just(1), draws.just(1))))
+@given(text=texts(st.tuples(st.integers(2, 6), st.just(1), st.just(1))))
 def test_beginning(evidence: Evidence, text: Text) -> None:
     """After a beginning of several tokens, single ones get the logits of the whole text."""
     _compare(evidence, text)
@@ -204,7 +204,7 @@ def test_beginning(evidence: Evidence, text: Text) -> None:
     ),
     examples=12,
 )
-@draws.given(text=texts(draws.lists(draws.integers(1, 4), 4, 2).map(tuple)))
+@given(text=texts(st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple)))
 def test_several(evidence: Evidence, text: Text) -> None:
     """Pieces of any lengths give the logits of the whole text."""
     _compare(evidence, text)
@@ -221,7 +221,7 @@ def test_several(evidence: Evidence, text: Text) -> None:
     ),
     examples=6,
 )
-@draws.given(text=texts(pieces(3, 3), batches=(2, 4)))
+@given(text=texts(st.tuples(st.integers(1, 3), st.integers(1, 3)), batches=(2, 4)))
 def test_batch(evidence: Evidence, text: Text) -> None:
     """Every text of a batch gets the logits that it gets alone."""
     made = model(evidence, text.size)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample, Failure, NotRun
 from grader.exercises.pretrained.client import Loading, load
 from grader.exercises.pretrained.oracle import Variables, shapes
@@ -99,22 +99,22 @@ def size_of(vocab_size: int, heads: int, head_dim: int, num_layers: int, block: 
     }
 
 
-def sizes(layers: draws.Draw[int]) -> draws.Draw[Size]:
+def sizes(layers: st.SearchStrategy[int]) -> st.SearchStrategy[Size]:
     """Sizes with so many blocks."""
 
-    return draws.builds(
+    return st.builds(
         size_of,
-        heads=draws.integers(1, 4),
-        head_dim=draws.integers(3, 6),
+        heads=st.integers(1, 4),
+        head_dim=st.integers(3, 6),
         num_layers=layers,
-        vocab_size=draws.integers(4, 20),
-        block=draws.integers(2, 9),
+        vocab_size=st.integers(4, 20),
+        block=st.integers(2, 9),
     )
 
 
-def cases(layers: draws.Draw[int]) -> draws.Draw[Case]:
+def cases(layers: st.SearchStrategy[int]) -> st.SearchStrategy[Case]:
     """Checkpoints with so many blocks."""
-    return draws.builds(Case, size=sizes(layers), draw=draws.integers(0, 9999))
+    return st.builds(Case, size=sizes(layers), draw=st.integers(0, 9999))
 
 
 def fresh(evidence: Evidence, size: Size, **options: object) -> Module:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Failure, check
 from grader.exercises.pretrained.common import Case, cases, equal, fresh, loaded, size_of
 from grader.exercises.pretrained.naming import check_equal, closest
@@ -28,7 +29,7 @@ _LONG = Case(size_of(331, 2, 3, 1, 130), 4)  # many tokens and places
     ),
     examples=10,
 )
-@draws.given(case=cases(draws.integers(1, 3)))
+@given(case=cases(st.integers(1, 3)))
 def test_equals(evidence: Evidence, case: Case) -> None:
     """Afterwards the logits are what OpenAI's model gives with these variables."""
     check_equal(evidence, case)
@@ -46,7 +47,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
     ),
     examples=1,
 )
-@draws.given(case=cases(draws.just(12)))
+@given(case=cases(st.just(12)))
 def test_layers(evidence: Evidence, case: Case) -> None:
     """Every block gets the variables of its own number, however many there are."""
     check_equal(evidence, case, many=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from grader import draws
+from hypothesis import given
+from hypothesis import strategies as st
+
 from grader.check import Counterexample, Failure, check
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import Setup, cut, short
@@ -108,7 +110,7 @@ def _bug(evidence: Evidence, setup: Setup, failed: Sequence[list[int]]) -> str:
     ),
     examples=8,
 )
-@draws.given(text=texts.texts(12))
+@given(text=texts.texts(12))
 def test_round_trip(evidence: Evidence, text: str) -> None:
     """The ids of a text are decoded to that text."""
     asked = [*_known_ids(), usual().right.encode(text)]
@@ -131,7 +133,7 @@ def _known_ids() -> tuple[list[int], ...]:
     ),
     examples=10,
 )
-@draws.given(ids=draws.lists(draws.integers(0, 405 + len(TOKENS)), 12))
+@given(ids=st.lists(st.integers(0, 405 + len(TOKENS)), max_size=12))
 def test_bad_bytes(evidence: Evidence, ids: list[int]) -> None:
     """Bytes that are no UTF-8 become U+FFFD, and special tokens their text."""
     last = usual().right.vocab_size - 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from grader import draws
+from hypothesis import given
+from hypothesis import strategies as st
+
 from grader.check import check
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import (
@@ -53,7 +55,7 @@ def _compare(evidence: Evidence, id: str, question: Question, what: str) -> None
     ),
     examples=8,
 )
-@draws.given(text=texts.texts(6))
+@given(text=texts.texts(6))
 def test_bytes(evidence: Evidence, text: str) -> None:
     """Without merges a text becomes its UTF-8 bytes, with ids in GPT-2's order."""
     question = Question(_bare(), (text, "".join(map(chr, range(128))), "éÿ\xad漢😀"))
@@ -65,22 +67,18 @@ def _bare() -> Setup:
     return Setup(())
 
 
-def _orders() -> draws.Draw[tuple[Merges, tuple[str, ...]]]:
+@st.composite
+def _orders(draw: st.DrawFn) -> tuple[Merges, tuple[str, ...]]:
     """Merges of a few letters in any order in which they can be made, and texts of these."""
-    pairs = draws.lists(draws.tuples(*[draws.integers(0, 11)] * 2), 8)
-    letters = draws.lists(draws.sampled_from("abc"), 12).map("".join)
-    return draws.tuples(pairs.map(_made), draws.lists(letters, 8, 1).map(tuple))
-
-
-def _made(pairs: list[tuple[int, int]]) -> Merges:
     symbols = [b"a", b"b", b"c"]
     merges = []
-    for left, right in pairs:
+    for left, right in draw(st.lists(st.tuples(*[st.integers(0, 11)] * 2), max_size=8)):
         pair = symbols[left % len(symbols)], symbols[right % len(symbols)]
         if len(pair[0] + pair[1]) < 7 and pair[0] + pair[1] not in symbols:
             symbols.append(pair[0] + pair[1])
             merges.append(pair)
-    return tuple(merges)
+    letters = st.text("abc", max_size=12)
+    return tuple(merges), tuple(draw(st.lists(letters, min_size=1, max_size=8)))
 
 
 @check(
@@ -95,7 +93,7 @@ def _made(pairs: list[tuple[int, int]]) -> Merges:
     ),
     examples=30,
 )
-@draws.given(drawn=_orders())
+@given(drawn=_orders())
 def test_merge_order(evidence: Evidence, drawn: tuple[Merges, tuple[str, ...]]) -> None:
     """In every pre-token the earliest of the merges that fit is made, until none fits."""
     merges, words = drawn
@@ -163,7 +161,7 @@ def test_gpt2(evidence: Evidence) -> None:
     ),
     examples=12,
 )
-@draws.given(drawn=draws.lists(texts.texts(12), 6, 1))
+@given(drawn=st.lists(texts.texts(12), min_size=1, max_size=6))
 def test_gpt2_any(evidence: Evidence, drawn: list[str]) -> None:
     """So does any Unicode text, and no merge reaches across a cut in it."""
     _compare(evidence, "tokenizer.gpt2_any", Question(gpt2(), tuple(drawn)), "with GPT-2's merges")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from grader import draws
+from hypothesis import given
+from hypothesis import strategies as st
+
 from grader.check import Counterexample, Failure, check
 from grader.exercises.tokenizer import texts
 from grader.exercises.tokenizer.common import Question, Setup, compare
@@ -66,9 +68,9 @@ def _expect_vocab_size(evidence: Evidence, setup: Setup) -> None:
     )
 
 
-def _with_tokens() -> draws.Draw[str]:
-    token = draws.sampled_from(TOKENS)
-    return draws.lists(draws.one_of(token, token, texts.pieces()), 8).map("".join)
+def _with_tokens() -> st.SearchStrategy[str]:
+    token = st.sampled_from(TOKENS)
+    return st.lists(st.one_of(token, token, texts.pieces()), max_size=8).map("".join)
 
 
 @check(
@@ -82,7 +84,7 @@ def _with_tokens() -> draws.Draw[str]:
     ),
     examples=10,
 )
-@draws.given(text=_with_tokens())
+@given(text=_with_tokens())
 def test_special_ordinary(evidence: Evidence, text: str) -> None:
     """Without allow_special special tokens in a text are text like any other."""
     if usual().right.is_clear(text):
@@ -102,7 +104,7 @@ def test_special_ordinary(evidence: Evidence, text: str) -> None:
     ),
     examples=25,
 )
-@draws.given(text=_with_tokens())
+@given(text=_with_tokens())
 def test_special_allowed(evidence: Evidence, text: str) -> None:
     """With allow_special each becomes its id, and what lies between is encoded by itself."""
     beside = Question(alike(), VALIDATION_SIZE, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader import draws
+from hypothesis import strategies as st
 
 # First and last. Letter, number, space or none: libraries and versions of Unicode agree on all.
 RANGES = (
@@ -40,15 +40,15 @@ PIECES = (
 )
 
 
-def pieces() -> draws.Draw[str]:
+def pieces() -> st.SearchStrategy[str]:
     """A stumbling block, or any character."""
-    each = [draws.integers(*bounds).map(chr) for bounds in RANGES]
-    return draws.one_of(draws.sampled_from(PIECES), draws.sampled_from(PIECES), draws.one_of(*each))
+    each = [st.integers(*bounds).map(chr) for bounds in RANGES]
+    return st.one_of(st.sampled_from(PIECES), st.sampled_from(PIECES), st.one_of(each))
 
 
-def texts(longest: int = 8) -> draws.Draw[str]:
+def texts(longest: int = 8) -> st.SearchStrategy[str]:
     """A text of up to so many pieces."""
-    return draws.lists(pieces(), longest).map("".join)
+    return st.lists(pieces(), max_size=longest).map("".join)
 
 
 # Where one bug after another shows; for naming them.

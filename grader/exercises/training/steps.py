@@ -35,7 +35,7 @@ _TOLERANCE = 2e-5
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn. shapes: (rows, length, targets that do not count) of micro-batches;
+    """What Hypothesis draws. shapes: (rows, length, targets that do not count) of micro-batches;
     share_of_norm: what the gradient's norm is cut to, as a share of it; draw: seeds the numbers.
     """
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises.training.client import differentiate
 from grader.exercises.training.common import imports
@@ -31,7 +32,7 @@ _OVERWRITES = "training.loss overwrites targets"
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn. ignored: how many targets do not count; index: by which value, None
+    """What Hypothesis draws. ignored: how many targets do not count; index: by which value, None
     for the default, one below _NO_TOKEN is brought into the vocabulary; scale: of the logits; draw:
     seeds the numbers.
     """
@@ -163,14 +164,14 @@ _ABOVE = Case(2, 3, 5, 7, ignored=2, index=50)
     ),
     examples=8,
 )
-@draws.given(
-    case=draws.builds(
+@given(
+    case=st.builds(
         Case,
-        rows=draws.integers(1, 3),
-        time=draws.integers(1, 4),
-        vocab=draws.integers(2, 6),
-        draw=draws.integers(0, 9999),
-        scale=draws.sampled_from((2.0, 0.0, 8.0)),
+        rows=st.integers(1, 3),
+        time=st.integers(1, 4),
+        vocab=st.integers(2, 6),
+        draw=st.integers(0, 9999),
+        scale=st.sampled_from((2.0, 0.0, 8.0)),
     )
 )
 def test_loss(evidence: Evidence, case: Case) -> None:
@@ -190,15 +191,15 @@ def test_loss(evidence: Evidence, case: Case) -> None:
     ),
     examples=8,
 )
-@draws.given(
-    case=draws.builds(
+@given(
+    case=st.builds(
         Case,
-        rows=draws.integers(1, 3),
-        time=draws.integers(2, 4),
-        vocab=draws.integers(2, 6),
-        draw=draws.integers(0, 9999),
-        ignored=draws.integers(1, 6),
-        index=draws.sampled_from((None, -1, 0, 3, -12, 255)),
+        rows=st.integers(1, 3),
+        time=st.integers(2, 4),
+        vocab=st.integers(2, 6),
+        draw=st.integers(0, 9999),
+        ignored=st.integers(1, 6),
+        index=st.sampled_from((None, -1, 0, 3, -12, 255)),
     )
 )
 def test_loss_ignore(evidence: Evidence, case: Case) -> None:

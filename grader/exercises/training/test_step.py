@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader import draws
 from grader.check import Counterexample, Failure, check
 from grader.exercises.training.common import TIME, a_float
 from grader.exercises.training.oracle import Floats, Share, flat, mean_gradient, share
@@ -30,7 +31,9 @@ _ONE = Case(((2, 3, 0),), 3)
 _OTHERS = [Case(_UNEVEN, 4), Case(((1, 3, 0), (2, 5, 3)), 5)]
 
 
-def _cases(least: int, most: int, shares: tuple[float | None, ...] = (None,)) -> draws.Draw[Case]:
+def _cases(
+    least: int, most: int, shares: tuple[float | None, ...] = (None,)
+) -> st.SearchStrategy[Case]:
     """Cases with so many micro-batches."""
 
     def build(count: int, draw: int, share_of_norm: float | None) -> Case:
@@ -38,8 +41,8 @@ def _cases(least: int, most: int, shares: tuple[float | None, ...] = (None,)) ->
         shapes = tuple((int(rows), int(time), int(no)) for rows, time, no in drawn)
         return Case(shapes, draw, share_of_norm)
 
-    counts = draws.integers(least, most)
-    return draws.builds(build, counts, draws.integers(0, 9999), draws.sampled_from(shares))
+    counts = st.integers(least, most)
+    return st.builds(build, counts, st.integers(0, 9999), st.sampled_from(shares))
 
 
 @check(
@@ -53,7 +56,7 @@ def _cases(least: int, most: int, shares: tuple[float | None, ...] = (None,)) ->
     ),
     examples=4,
 )
-@draws.given(case=_cases(1, 1))
+@given(case=_cases(1, 1))
 def test_step(evidence: Evidence, case: Case) -> None:
     """The optimizer makes one step with the gradient of the mean loss, in train mode."""
     outcome = compare(evidence, case, "training.step", [_ONE])
@@ -126,7 +129,7 @@ def _expect_own_gradient(evidence: Evidence) -> None:
     ),
     examples=6,
 )
-@draws.given(case=_cases(2, 4))
+@given(case=_cases(2, 4))
 def test_accumulate(evidence: Evidence, case: Case) -> None:
     """Several micro-batches, even unequal ones, do what one batch of all their targets does."""
     outcome = compare(evidence, case, "training.accumulate", _OTHERS)
@@ -238,7 +241,7 @@ _CLIPPED = [Case(_UNEVEN, 10, 0.1), Case(((2, 3, 0),), 11, 0.2), Case(_UNEVEN, 1
     ),
     examples=4,
 )
-@draws.given(case=_cases(1, 3, (0.5, 0.1, 1.5, 20.0)))
+@given(case=_cases(1, 3, (0.5, 0.1, 1.5, 20.0)))
 def test_clip(evidence: Evidence, case: Case) -> None:
     """Gradients are scaled to max_grad_norm if their norm, of all together, is above it."""
     compare(evidence, case, "training.clip", _CLIPPED)

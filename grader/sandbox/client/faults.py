@@ -46,5 +46,5 @@ class CandidateError(Fault, Exception):
 class WorkerLost(Fault, BaseException):
     """The worker hung, died or broke the protocol; it has been ended.
 
-    Not an Exception: no smaller case is looked for, which would cost a whole deadline each time.
+    Not an Exception, so that Hypothesis does not repeat what costs a whole deadline each time.
     """

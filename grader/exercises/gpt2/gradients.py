@@ -33,7 +33,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
     output = module.call(x, theta)
     weights = experiment.rng.normal(0.0, 1.0, output.shape)
     recorded, gradients = module.gradient(x, theta, weights)
-    slopes = _slopes(experiment, weights)
+    slopes = _slopes(experiment, output, weights)
     scale = max((abs(slope.measured) for slope in slopes), default=1.0)
     if all(gradient is None for gradient in gradients):
         raise Failure(
@@ -139,24 +139,35 @@ class _Slope:
     measured: float
 
 
-def _slopes(experiment: Experiment, weights: Any) -> list[_Slope]:
-    """One for each parameter that is trained, one for each row of tables, one for the input."""
+def _slopes(experiment: Experiment, output: Values, weights: Any) -> list[_Slope]:
+    """One for each parameter that is trained, one for each row of tables, one for the input.
+
+    output: where they are measured. Of rows, which are many, the slope on one side has to do.
+    """
     module, theta, x = experiment.module, experiment.theta, experiment.x
     directions = list(_directions(experiment))
     thetas = []
-    for index, _, direction in directions:
+    for index, what, direction in directions:
         step = np.zeros_like(theta)
         step[module.parameters[index].indices] = _STEP * direction
-        thetas += [theta + step, theta - step]
+        thetas += [theta + step, *([] if _is_row(what) else [theta - step])]
     outputs = module.at_points(x, np.array(thetas)) if thetas else []
     if x.dtype != np.int64:
         direction = experiment.rng.normal(0.0, 1.0, x.shape)
         directions.append((len(module.parameters), "the input", direction))
         outputs += module.outputs([x + _STEP * direction, x - _STEP * direction], theta)
-    return [
-        _Slope(*each, _slope(ahead, behind, weights))
-        for each, ahead, behind in zip(directions, outputs[::2], outputs[1::2], strict=True)
-    ]
+    left = iter(outputs)
+    slopes = []
+    for index, what, direction in directions:
+        ahead = next(left)
+        far, behind = (1, output) if _is_row(what) else (2, next(left))
+        measured = float(((ahead - behind) * weights).sum() / (far * _STEP))
+        slopes.append(_Slope(index, what, direction, measured))
+    return slopes
+
+
+def _is_row(what: str) -> bool:
+    return what.endswith("]")
 
 
 def _directions(experiment: Experiment) -> Iterator[tuple[int, str, Any]]:
@@ -192,10 +203,6 @@ def _is_of_a_side(
         for one, other in ((ahead, here), (here, behind))
     ]
     return any(abs(told - side) <= allowed for side in (*sides, sum(sides) / 2))
-
-
-def _slope(ahead: Any, behind: Any, weights: Any) -> float:
-    return float(((ahead - behind) * weights).sum() / (2 * _STEP))
 
 
 def _note_unused(evidence: Evidence, name: str, unused: Sequence[str]) -> None:

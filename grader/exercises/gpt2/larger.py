@@ -124,29 +124,37 @@ def _compare(
     if not known:
         beside.expect_found(find)
     for number, size in enumerate(asked, 1):
-        layouts = [layout for layout in (way[number] for way in known) if layout]
-        if _is_as_expected(_AtSize(evidence, name, size), layouts, least):
+        found = _found_as_expected(
+            _AtSize(evidence, name, size), [way[number] for way in known], least
+        )
+        if found is not None:
+            # The one that is most likely to be right at the next size, too, comes first.
+            known = [*known[found : found + 1], *known[:found], *known[found + 1 :]]
             continue
         # The weights may be in another order, as names are when they are sorted, where they are
         # many.
         _AtSize(evidence, name, sizes.MAX_SEARCH_SIZE[name]).expect_found(find)
 
 
-def _is_as_expected(
-    large: _AtSize, layouts: Sequence[AttentionLayout | MlpLayout], least: int
-) -> bool:
-    """Whether one of the layouts gives the output. Fail if it does so for the first token alone."""
+def _found_as_expected(
+    large: _AtSize, ways: Sequence[AttentionLayout | MlpLayout | None], least: int
+) -> int | None:
+    """The first of these that gives the output, if one does; the first of all if there is none to
+    be tried. Fail if one does so for the first token alone.
+    """
+    layouts = [layout for layout in ways if layout]
     if not layouts:
         large.expect_enough(least * large.size["embed_dim"] ** 2)
-        return True
+        return 0
     with large.unhurried():
-        if any(large.gives(layout.compute) for layout in layouts):
-            return True
+        for number, layout in enumerate(ways):
+            if layout and large.gives(layout.compute):
+                return number
     for layout in layouts:
         cause = _bug(large, layout)
         if cause or large.begins_with(layout.compute):
             large.fail(cause, layout.compute)
-    return False
+    return None
 
 
 def _bug(large: _AtSize, layout: AttentionLayout | MlpLayout) -> str:

@@ -125,19 +125,6 @@ def copies(experiment: Experiment, plain: Values) -> Iterator[Trial]:
     size = ", ".join(f"{key}={value}" for key, value in experiment.case.size.items())
     other = f"other = {experiment.module.name}({size}).eval()"
     yield Trial(
-        Way((x,), theta, "fresh"),
-        plain,
-        "in a second instance with the same parameters",
-        (
-            other,
-            "with torch.no_grad():",
-            "    for p, q in zip(other.parameters(), model.parameters()):",
-            "        p.copy_(q)",
-            "print((other(x) - model(x)).abs().max().item())",
-        ),
-        "not-registered",
-    )
-    yield Trial(
         Way((x,), theta, "saved"),
         plain,
         "in a second instance that has loaded its state_dict()",

@@ -190,25 +190,34 @@ def _places(
     sums: Sequence[Sequence[int]], letters: str, lengths: Lengths, shapes: Shapes
 ) -> Indices | None:
     """Places by the sums of their coordinates; None if some are outside, or two are the same."""
-    steps = np.indices([lengths[letter] for letter in letters])
+    whole = tuple(lengths[letter] for letter in letters)
+    steps = np.indices(whole, sparse=True)  # each along its own axis alone, as most sums are
     numbers, *axes = (
-        first + sum(each * step for each, step in zip(rest, steps, strict=True))
+        np.asarray(first + sum(each * step for each, step in zip(rest, steps, strict=True) if each))
         for first, *rest in sums
     )
     if numbers.min() < 0 or numbers.max() >= len(shapes):
         return None
     starts = _starts(shapes)
-    found = np.zeros(numbers.shape, dtype=np.intp)
-    for number in np.flatnonzero(np.bincount(numbers.ravel())).tolist():
-        mine = numbers == number
+    found = np.zeros(whole, dtype=np.intp)
+    present = np.flatnonzero(np.bincount(numbers.ravel())).tolist()
+    for number in present:
+        mine: Any = ...  # all of them, most often
+        inside = axes
+        if len(present) > 1:
+            mine = np.broadcast_to(numbers == number, whole)
+            inside = [np.broadcast_to(axis, whole)[mine] for axis in axes]
         shape = shapes[number] if len(axes) == len(shapes[number]) else None
         row = (int(starts[number + 1] - starts[number]),)
         shape = row if shape is None and len(axes) == 1 else shape
         if shape is None or any(
-            axis[mine].max() >= length for axis, length in zip(axes, shape, strict=True)
+            axis.min() < 0 or axis.max() >= length
+            for axis, length in zip(inside, shape, strict=True)
         ):
             return None
-        found[mine] = starts[number] + np.ravel_multi_index([axis[mine] for axis in axes], shape)
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        rows = sum(axis * stride for axis, stride in zip(inside, strides, strict=True))
+        found[mine] = starts[number] + rows
     return found if np.bincount(found.ravel()).max() == 1 else None
 
 

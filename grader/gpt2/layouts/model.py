@@ -132,11 +132,12 @@ def find_model(
     in_order: bool = False,
     all_blocks: PartFunction | None = None,
     asked: Specification = GPT2,
+    once: bool = False,
 ) -> ModelLayout:
     """The layout of a GPT2: the right form if it fits, else (or only_right) the deviation.
 
     blocks: what each block does, and all_blocks one after the other; block_norm: the last norm
-    inside them, if it is known.
+    inside them, if it is known; once: one comparison will do, since others follow.
     in_order: rows of positions in another order than theirs are not looked for.
     rest: the places of each parameter that belongs to no block, in the parameter's shape.
     Raises LayoutNotFound when nothing fits.
@@ -148,7 +149,10 @@ def find_model(
     idx[2, 0] = 0  # which some take for padding, and do not count
     if sizes.block_size > _LONG:
         idx = idx[2:]  # the others show nothing that they do not show where they are short
-    drawn = [(theta, idx[:, :-1]), *((box.draw(rng, scale), idx) for scale, _ in REGIMES[1:])]
+    drawn = [(theta, idx)]
+    if not once:
+        drawn[0] = theta, idx[:, :-1]
+        drawn += [(box.draw(rng, scale), idx) for scale, _ in REGIMES[1:]]
     seen = [(theta, x, box.call(theta, x)) for theta, x in drawn]
 
     def fits(layout: ModelLayout) -> bool:

@@ -119,10 +119,14 @@ class Layouts:
         return not right(size) or right(size | dropping)
 
     def right_model(self, size: Size) -> ModelLayout:
-        """The same, where it would take too long to look for bugs in it. Raises LayoutNotFound."""
+        """The same, where it would take too long to look for bugs in it: to be compared once more.
+
+        Raises LayoutNotFound.
+        """
 
         def find(narrow: bool) -> ModelLayout:
-            return self._assemblies.find(self.models.weighed("GPT2", size), size, only_right=True)
+            module = self.models.weighed("GPT2", size)
+            return self._assemblies.find(module, size, only_right=True, once=True)
 
         self.models.subject.start_clock()
         with self._about("right", size):

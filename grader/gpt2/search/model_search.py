@@ -43,8 +43,11 @@ class ModelSearch:
         self._rng = rng
         self._block = block
 
-    def find(self, module: Module, size: Size, only_right: bool) -> ModelLayout:
-        """The layout of a GPT2; only_right: no bugs are looked for. Raises LayoutNotFound."""
+    def find(self, module: Module, size: Size, only_right: bool, once: bool = False) -> ModelLayout:
+        """The layout of a GPT2; only_right: no bugs are looked for; once: it is compared once.
+
+        Raises LayoutNotFound.
+        """
         paths = [part.path for part in module.own("TransformerBlock")]
         if not paths:
             return self._find_unrolled(module, size)
@@ -55,7 +58,9 @@ class ModelSearch:
             return module.through(x, theta, paths)
 
         try:
-            return self._find_over(module, size, blocks, inside, only_right, all_blocks=in_a_row)
+            return self._find_over(
+                module, size, blocks, inside, only_right, all_blocks=in_a_row, once=once
+            )
         except LayoutNotFound as misfit:
             with suppress(LayoutNotFound):  # they may be passed through from the last to the first
                 return self._find_over(module, size, blocks[::-1], inside[::-1], only_right=True)
@@ -70,6 +75,7 @@ class ModelSearch:
         only_right: bool,
         in_order: bool = False,
         all_blocks: PartFunction | None = None,
+        once: bool = False,
     ) -> ModelLayout:
         """The layout of a GPT2 over these blocks, whose parameters lie `inside`.
 
@@ -95,6 +101,7 @@ class ModelSearch:
             in_order,
             all_blocks,
             self._asked,
+            once,
         )
         return replace(layout, inside=tuple(inside))
 

@@ -120,7 +120,9 @@ def _compare(
     can be done. least: how many times embed_dim² weights there are at any rate.
     """
     beside = _AtSize(evidence, name, sizes.VALIDATION_SIZE[name])
-    known = [way for way in ways if way[0] and beside.gives(way[0].compute)]
+    known: list[Sequence[_Layout | None]] = [
+        way for way in ways if way[0] and beside.gives(way[0].compute)
+    ]
     if not known:
         beside.expect_found(find)
     for number, size in enumerate(asked, 1):

@@ -120,18 +120,15 @@ def _compare(
     can be done. least: how many times embed_dim² weights there are at any rate.
     """
     beside = _AtSize(evidence, name, sizes.VALIDATION_SIZE[name])
-    known: list[Sequence[_Layout | None]] = [
-        way for way in ways if way[0] and beside.gives(way[0].compute)
-    ]
+    known = [way for way in ways if way[0] and beside.gives(way[0].compute)]
     if not known:
         beside.expect_found(find)
     for number, size in enumerate(asked, 1):
-        found = _found_as_expected(
-            _AtSize(evidence, name, size), [way[number] for way in known], least
-        )
+        large = _AtSize(evidence, name, size)
+        found = _found_as_expected(large, [way[number] for way in known], least)
         if found is not None:
-            # The one that is most likely to be right at the next size, too, comes first.
-            known = [*known[found : found + 1], *known[:found], *known[found + 1 :]]
+            right = known[found] if known else None
+            known.sort(key=lambda way: way is not right)  # it may be so at the next size, too
             continue
         # The weights may be in another order, as names are when they are sorted, where they are
         # many.

@@ -19,7 +19,7 @@ _OBSERVED = " Observed: "  # in an explanation, before what was seen
 _LINE = re.compile(r"([^\s(,]+), line (\d+)")
 _WHERE = re.compile(r", in [^,\n]+,[^,:\n]* line \d+: .*", re.DOTALL)  # told beside what was seen
 # Messages about how far the grader got, which say less than the name of a bug.
-_UNREAD = ("no reading of the parameters", "this cannot be shown", "the parameters cannot be read")
+_UNREAD = "the parameters cannot be read"
 _MOST = 2  # lines that one thing points to
 
 

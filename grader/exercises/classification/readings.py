@@ -90,7 +90,7 @@ def _probabilities(seen: Seen) -> bool:
 
 
 def _mixes(rig: ClassifierHarness, pair: Pair) -> bool:
-    """Whether a row gets other class logits in company than alone."""
+    """Whether a row gets different class logits in company than alone."""
     rows = [(pair[0][n : n + 1], pair[1][n : n + 1]) for n in range(len(pair[0]))]
     together, *alone = rig.classifier.logits([pair, *rows])
     return difference(together, np.concatenate(alone)) > CLOSE

@@ -110,7 +110,7 @@ def _compare_gradients(
         raise Failure("the map to class logits is frozen too", cause="class-head-not-trained")
     (plain,) = rig.classifier.at_points([theta], pair)
     if difference(output, plain) > CLOSE:
-        raise Failure("the class logits are others when gradients are recorded")
+        raise Failure("the class logits differ when gradients are recorded")
     parameters = [p for p in rig.module.parameters if p.trainable]
     places = {p.name: n for n, p in enumerate(rig.module.parameters)}
     directions = {p.name: rng.normal(0.0, 1.0, p.shape) for p in parameters}

@@ -184,8 +184,8 @@ def _expect_same(
             found=after - before,
         )
     raise Failure(
-        f"row {row}, of {first[1][row]} real tokens, gets other class logits with other padding "
-        f"({what})",
+        f"row {row}, of {first[1][row]} real tokens, gets different class logits with other "
+        f"padding ({what})",
         code,
         "padding-matters",
     )
@@ -217,7 +217,7 @@ def test_rows(evidence: Evidence) -> None:
                 worst = int(np.abs(together - single).max(1).argmax())
                 kept = _right_at_first(rig, draw, alone[worst], together[worst])
                 raise Failure(
-                    "a row gets other class logits in a batch than it gets alone",
+                    "a row gets different class logits in a batch than it gets alone",
                     rig.counterexample(
                         draw,
                         f"idx, lengths = {tensor(idx)}, {tensor(lengths)}",

@@ -57,7 +57,7 @@ def test_stale(evidence: Evidence) -> None:
         added = (step.taken - step.gradient) / _STALE  # 1 where it counted
         proven = bool((np.minimum(np.abs(added), np.abs(added - 1)) < 1e-4).all())
         raise Failure(
-            f"after gradients of {_STALE} from before, the step is another one",
+            f"after gradients of {_STALE} from before, the step is different",
             rig.counterexample(
                 step.draw,
                 *code(

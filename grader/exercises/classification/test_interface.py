@@ -80,7 +80,7 @@ def test_signature(evidence: Evidence) -> None:
             raise Failure(message, cause="wrong-signature") from None
         raise
     if by_name.shape != by_position.shape:
-        raise Failure("built by name it gives another shape", cause="wrong-signature")
+        raise Failure("built by name it gives a different shape", cause="wrong-signature")
 
 
 @check(
@@ -109,14 +109,14 @@ def test_shape(evidence: Evidence) -> None:
 def _expect_new_states(
     rig: ClassifierHarness, other: ClassifierHarness, rng: np.random.Generator
 ) -> None:
-    """Fail unless the same tensors give other class logits once the weights are others."""
+    """Fail unless the same tensors give different class logits once the weights are others."""
     pair = rig.pair(rng, 3, 6)  # seen by neither of the two
     thetas = [rig.module.random(rng, SCALE) for _ in range(2)]
     (wanted,) = other.classifier.at_points(thetas[1:], pair)
     found = rig.classifier.at_points(thetas, pair, same=True)[1]
     if difference(found, wanted) > UNCHANGED:
         raise Failure(
-            "once the weights are others, the same tensors give the class logits of the weights "
+            "once the weights are changed, the same tensors give the class logits of the weights "
             "before: something is kept by idx",
             cause="state-kept-between-calls",
         )
@@ -150,13 +150,13 @@ def test_deterministic(evidence: Evidence) -> None:
         raise Failure("in eval mode the class logits depend on chance", cause="dropout-always-on")
     if difference(first, again) > UNCHANGED:
         raise Failure(
-            "in eval mode the same arguments give other class logits after another call",
+            "in eval mode the same arguments give different class logits after another call",
             cause="state-kept-between-calls",
         )
     noisy, other = plain.classifier.logits([pair] * 2, train=True, seeds=[1, 2])
     if np.array_equal(noisy, other) and difference(noisy, fresh) > CLOSE:
         raise Failure(
-            "with nothing to drop, the class logits in train mode are others than in eval mode",
+            "with nothing to drop, the class logits in train mode differ from those in eval mode",
             cause="another-in-train-mode",
         )
     if not plain.classifier.overwrites:

@@ -39,7 +39,7 @@ def check_left(evidence: Evidence, train: bool, recording: bool, cause: str) -> 
         if left is not None and difference(left, expected) < CLOSE:
             break
     else:
-        raise Failure("the model is another one afterwards", cause="model-changed")
+        raise Failure("the model is changed afterwards", cause="model-changed")
     if mode != train and cause == "mode-not-kept":
         words = "train" if train else "eval"
         raise Failure(f"a model in {words} mode is not in it afterwards", cause=cause)

@@ -28,7 +28,7 @@ def meets(evidence: Evidence, requirement: str) -> list[tuple[Size, ModelLayout]
         try:
             layout = evidence.layouts.model(size)
         except LayoutNotFound as misfit:
-            raise Failure(f"this cannot be shown of the model: {misfit}") from None
+            raise Failure(f"the parameters cannot be read as those of a GPT-2: {misfit}") from None
         if requirement in layout.form.violates:
             wanted = asked_form(evidence.asked).formula
             raise Failure(f"found: {layout.form.formula}. The brief asks for: {wanted}")

@@ -44,7 +44,7 @@ def check_many_tokens(evidence: Evidence) -> None:
 
 def check_many_positions(evidence: Evidence) -> None:
     """In a long sequence each position has a row of its own: with the blocks all but silent,
-    one token gives other logits at every position.
+    one token gives different logits at every position.
     """
     size = sizes.LONG[NAME]
     module = evidence.models.module(NAME, size)

@@ -69,7 +69,7 @@ def check_signature(evidence: Evidence, name: str) -> None:
     if shapes[0] != shapes[2]:
         raise Failure(
             f"{name} must take ({_arguments(size)}, dropout_p) in this order; built by position "
-            f"its parameters have other shapes than built by name. It has {found[name]}",
+            f"its parameters have different shapes than built by name. It has {found[name]}",
             cause="wrong-signature",
         )
     pair = arguments.out_of_order(found[name][:_SIGNATURE], name)
@@ -200,7 +200,7 @@ def _compare_dtypes(plain: Experiment, other: Module, x: Any, found: Values) -> 
         if not same(wanted, plain.module.call(plain.x, seed=1)):
             return  # chance, which others find
         raise Failure(
-            f"with the same weights and input, a {other.dtype} model gives another output than "
+            f"with the same weights and input, a {other.dtype} model gives a different output than "
             f"a float64 one, by {error:.2g} of its size",
             plain.counterexample(
                 f"y = model.to(torch.{other.dtype})(x.to(torch.{x.dtype}))",
@@ -263,7 +263,7 @@ def check_deterministic(evidence: Evidence, name: str, case: Case) -> None:
     for second, what in ((again, "after a call with another input"), (reseeded, "once more")):
         if not same(first, second):
             raise Failure(
-                f"in eval mode the same input gave another output when asked {what}",
+                f"in eval mode the same input gave a different output when asked {what}",
                 experiment.counterexample(
                     "print((model(x) - model(x)).abs().max())",
                     expected="0",
@@ -299,7 +299,7 @@ def check_batch(evidence: Evidence, name: str, case: Case) -> None:
     for b, output in enumerate(alone):
         if not same(together[b : b + 1], output, CLOSE):
             raise Failure(
-                f"sequence {b} of the batch gives another output than it gives alone",
+                f"sequence {b} of the batch gives a different output than it gives alone",
                 experiment.counterexample(
                     f"print(model(x)[{b}] - model(x[{b}:{b + 1}])[0])",
                     expected="zeros",

@@ -76,7 +76,7 @@ class _Dropping:
         ):
             if not common.same(outputs[0], output, CLOSE):
                 self._fail(
-                    f"with dropout_p={_OFTEN} in eval mode the output is another one when {words}",
+                    f"with dropout_p={_OFTEN} in eval mode the output is different when {words}",
                     "dropout-always-on",
                     "with torch.no_grad():",
                     "    y = model(x)",

@@ -45,7 +45,7 @@ def check_gradients(evidence: Evidence, name: str, case: Case) -> None:
         )
     if not same(output, recorded, CLOSE):
         raise Failure(
-            "the output is another one when gradients are recorded",
+            "the output is different when gradients are recorded",
             experiment.counterexample(
                 "with torch.no_grad():",
                 "    alone = model(x)",

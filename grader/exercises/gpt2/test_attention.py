@@ -269,7 +269,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         layout = evidence.layouts.attention(case.size)
     except LayoutNotFound as misfit:
         what = common.whose(evidence, "attention")
-        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+        raise Failure(f"the parameters cannot be read as those of {what}: {misfit}") from None
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)
     common.equality(experiment, expected, common.whose(evidence, "attention"), evidence)

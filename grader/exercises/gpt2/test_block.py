@@ -42,7 +42,7 @@ def _meets(evidence: Evidence, requirement: str) -> list[tuple[Size, BlockLayout
         try:
             layout = evidence.layouts.block(size)
         except LayoutNotFound as misfit:
-            raise Failure(f"this cannot be shown of the block: {misfit}") from None
+            raise Failure(f"the parameters cannot be read as those of a block: {misfit}") from None
         if requirement in layout.form.violates:
             raise Failure(
                 f"the block computes: {layout.form.formula}. The brief asks for: "
@@ -248,7 +248,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         layout = evidence.layouts.block(case.size)
     except LayoutNotFound as misfit:
         what = common.whose(evidence, "block")
-        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+        raise Failure(f"the parameters cannot be read as those of {what}: {misfit}") from None
     if not layout.is_asked:
         raise NotRun("the block is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)

@@ -52,7 +52,7 @@ def test_position_wise(evidence: Evidence, case: Case) -> None:
     together, apart = experiment.module.outputs([x, alone], experiment.theta)
     if not common.same(together.reshape(apart.shape), apart, CLOSE):
         raise Failure(
-            "a position gives another output in a sequence than alone",
+            "a position gives a different output in a sequence than alone",
             experiment.counterexample(
                 "alone = torch.stack([model(v[None, None])[0, 0] for v in x.flatten(0, 1)])",
                 "print(model(x).flatten(0, 1) - alone)",
@@ -173,7 +173,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         layout = evidence.layouts.mlp(case.size)
     except LayoutNotFound as misfit:
         what = common.whose(evidence, "MLP")
-        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+        raise Failure(f"the parameters cannot be read as those of {what}: {misfit}") from None
     biases.expect_none(evidence, NAME, case.size, layout)
     experiment = evidence.weighed_experiment(NAME, case)
     expected = layout.compute(experiment.theta, experiment.x)

@@ -316,7 +316,7 @@ def test_equals(evidence: Evidence, case: Case) -> None:
         layout = evidence.layouts.model(case.size)
     except LayoutNotFound as misfit:
         what = common.whose(evidence, "model")
-        raise Failure(f"no reading of the parameters makes this {what}: {misfit}") from None
+        raise Failure(f"the parameters cannot be read as those of {what}: {misfit}") from None
     if not layout.is_asked:
         raise NotRun("the model is put together in another way, see above")
     experiment = evidence.weighed_experiment(NAME, case)

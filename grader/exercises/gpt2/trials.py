@@ -57,7 +57,7 @@ def run(experiment: Experiment, trials: Sequence[Trial]) -> None:
                 else f"of shape {found.shape}"
             )
             raise Failure(
-                f"{trial.words} the output is another one, {off}",
+                f"{trial.words} the output is different, {off}",
                 _shown(experiment, trial),
                 trial.cause,
             )
@@ -170,7 +170,7 @@ def check_batches(experiment: Experiment, rng: np.random.Generator) -> None:
     whole, *apart = experiment.module.outputs([x, *pieces], experiment.theta)
     if not common.same(whole, np.concatenate(apart), CLOSE):
         raise Failure(
-            f"a batch of {rows} sequences gives other outputs than its parts of "
+            f"a batch of {rows} sequences gives different outputs than its parts of "
             f"{', '.join(str(len(piece)) for piece in pieces)} give",
             cause="batch-mixing",
         )

@@ -150,11 +150,11 @@ def _check_single(evidence: Evidence, plain: Experiment, rng: np.random.Generato
         if not common.same(whole[:, :cut], used.output[:, :cut], _SINGLE):
             off = difference(used.output[:, :cut], whole[:, :cut])
             raise Failure(
-                f"in float32 the outputs before position {cut} are others {words}, by {off:.2g} "
+                f"in float32 the outputs before position {cut} differ {words}, by {off:.2g} "
                 "of their size",
                 cause="mask-too-weak" if module.name == "CausalSelfAttention" else "",
             )
     for used, words in zip(half, ("under torch.autocast", "in bfloat16"), strict=True):
         if isinstance(used, Used) and not difference(used.output, whole) <= _HALF:
             off = difference(used.output, whole)
-            raise Failure(f"{words} the output is another one, by {off:.2g} of its size")
+            raise Failure(f"{words} the output is different, by {off:.2g} of its size")

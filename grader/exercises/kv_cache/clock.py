@@ -80,7 +80,7 @@ def _expect_right(
     _, idx = text.drawn(made)
     whole = made.call(np.concatenate([idx[:, :past], new], 1))
     if not same(found, whole[:, past:]):
-        raise Failure(f"a token after {past} gets other logits than in the whole text")
+        raise Failure(f"a token after {past} gets different logits than in the whole text")
 
 
 def _least(size: Size) -> float:

@@ -147,7 +147,7 @@ def _read_alike(
         if not same(logits, _alone(made, piece, before)):
             right = _right_alone(made, piece, before)
             raise Failure(
-                f"{what} gives other logits than it gives alone",
+                f"{what} gives different logits than it gives alone",
                 text.counterexample(ZERO, "more", *lines),
                 _spoilt_by(made, text) if right else "",
             )

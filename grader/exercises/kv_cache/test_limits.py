@@ -50,7 +50,7 @@ def test_block_size(evidence: Evidence) -> None:
         shown = text.counterexample(ZERO, "more", *lines, ends)
         whole, _, last = asked(evidence, partial(made.steps, full, theta), what, shown)
         if not same(whole[:, -1:], last):
-            raise Failure(f"{what} in two pieces: the last one gets other logits", shown)
+            raise Failure(f"{what} in two pieces: the last one gets different logits", shown)
         refused = (
             (Piece(idx[:, : limit + 1]), "", f"{limit + 1} tokens without a cache"),
             (Piece(idx[:, limit : limit + 1], "full"), "full", f"1 token after {limit}"),
@@ -93,9 +93,9 @@ def _expect_long(evidence: Evidence) -> None:
     evidence.subject.start_clock()
     pieces = asked(evidence, partial(made.steps, chain(idx, text.cuts)), what, shown)
     if not same(np.concatenate(pieces, 1), once):
-        raise Failure(f"{what} in pieces of {limit - 5:,}, 1 and 4 gets other logits", shown)
+        raise Failure(f"{what} in pieces of {limit - 5:,}, 1 and 4 gets different logits", shown)
     if not same(start, once[:, :100]):
-        raise Failure(f"the first 100 tokens of {what} get other logits than by themselves")
+        raise Failure(f"the first 100 tokens of {what} get different logits than by themselves")
     for (i, j), other in zip(places, others, strict=True):
         if np.abs(once[0, -1] - other[0, -1]).max() < _NOTHING:
             raise Failure(
@@ -146,7 +146,7 @@ def _expect_not_spoilt(
     shown = text.counterexample(ZERO, "more", *lines)
     try:
         again = made.steps([full[2]])[0]
-        problem = "" if same(again, last) else "the cache that it was given gives other logits"
+        problem = "" if same(again, last) else "the cache that it was given gives different logits"
     except CandidateError as fault:
         if fault.status != "error":
             raise
@@ -256,4 +256,4 @@ def _expect_same_in_train_mode(evidence: Evidence, text: Text) -> None:
             if not same(np.concatenate(asked(evidence, ask, what, shown), 1), wanted):
                 quiet = np.concatenate(made.steps(chain(idx, cuts)), 1)
                 cause = "differs-in-train-mode" if same(quiet, wanted) else ""
-                raise Failure(f"{what} gets other logits than in eval mode", shown, cause)
+                raise Failure(f"{what} gets different logits than in eval mode", shown, cause)

@@ -55,7 +55,7 @@ def _expect_gpt2(evidence: Evidence, size: Size) -> None:
     except LayoutNotFound as misfit:
         _expect_causal(made, size, evidence.seed)
         raise Failure(
-            f"no reading of the parameters makes this GPT-2: {misfit}",
+            f"the parameters cannot be read as those of GPT-2: {misfit}",
             cause=_called(made, size) or "not-gpt2",
         ) from None
     _expect_parts(found, made, size)

@@ -137,7 +137,8 @@ def test_shape(evidence: Evidence) -> None:
         found = asked(evidence, partial(other.steps, chain(idx, text.cuts), theta), words, shown)
         for one, two in zip(right, found, strict=True):
             if not np.abs(one - two).max() <= _SINGLE * max(1.0, np.abs(one).max()):
-                raise Failure(f"{words}, the same weights give other logits", shown, "wrong-dtype")
+                message = f"{words}, the same weights give different logits"
+                raise Failure(message, shown, "wrong-dtype")
 
 
 def _in_another(text: Text, dtype: str, convert: bool) -> Counterexample:
@@ -238,7 +239,7 @@ def test_batch(evidence: Evidence, text: Text) -> None:
         alone = np.concatenate(found[start : start + len(pieces)], 1)
         if not same(together[b : b + 1], alone):
             raise Failure(
-                f"text {b} of the batch gets other logits than it gets alone",
+                f"text {b} of the batch gets different logits than it gets alone",
                 text.in_pieces(np.abs(together[b] - alone[0]).max(), b),
                 "batch-mixing",
             )

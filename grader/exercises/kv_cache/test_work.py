@@ -55,7 +55,7 @@ def test_work(evidence: Evidence) -> None:
             whole = asked(evidence, partial(made.call, idx[:, : past + new]), what, shown)
             if not same(logits, whole[:, past:]):
                 raise Failure(
-                    f"{new} tokens after {past} get other logits than in the whole text", shown
+                    f"{new} tokens after {past} get different logits than in the whole text", shown
                 )
         grown = (many.multiplications - few.multiplications) / (long - short)
         # Attending to a token of the past takes 2 · embed_dim multiplications for each new one, in

@@ -172,8 +172,8 @@ def test_dtype(evidence: Evidence) -> None:
         found = module.call(idx)
         if difference(found, wanted) >= tolerance:
             raise Failure(
-                f"a model that was converted to {dtype} gives other logits than one that was built "
-                f"as {usual_dtype(evidence)}",
+                f"a model that was converted to {dtype} gives different logits than one that was "
+                f"built as {usual_dtype(evidence)}",
                 Counterexample(
                     CASE.code(
                         evidence,

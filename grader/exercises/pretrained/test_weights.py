@@ -79,7 +79,7 @@ def test_again(evidence: Evidence) -> None:
             continue
         if which == "first":
             before = closest(two, size, idx, found)
-            words = "another model that was loaded before gives other logits"
+            words = "another model that was loaded before gives different logits"
             coupled = equal(evidence, found, before)
             raise Failure(words, cause="memory-shared" if coupled else "variables-not-loaded")
         stays = equal(evidence, found, closest(one, size, idx, found))

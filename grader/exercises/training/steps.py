@@ -120,7 +120,7 @@ def carry_out(evidence: Evidence, case: Case, dropout_p: float = 0.0) -> Outcome
     outcome.after = returned.after
     for after, before in zip(outcome.state.trained, model.trained, strict=True):
         if after.shape != before.shape or not np.isfinite(after).all():
-            raise Failure("after the step, parameters have other shapes, or are not finite")
+            raise Failure("after the step, parameters have different shapes, or are not finite")
     if not np.array_equal(outcome.state.frozen, model.places):
         raise Failure("a parameter with requires_grad=False has moved", cause="frozen-trained")
     return outcome

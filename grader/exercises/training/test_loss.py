@@ -292,7 +292,7 @@ def test_loss_gradient(evidence: Evidence) -> None:
             continue
         absent = gradient is None
         raise Failure(
-            "no gradient comes back to the logits" if absent else "the gradient is another one",
+            "no gradient comes back to the logits" if absent else "the gradient is wrong",
             Counterexample(
                 "\n".join(
                     [

@@ -154,6 +154,6 @@ def _with_the_judges_model(evidence: Evidence, size: int) -> float:
     run(evidence.subject, student.itself, data, seed=evidence.seed, **_RUN)
     trained = student.state().trained
     if any(a.shape != b.shape for a, b in zip(trained, model.trained, strict=True)):
-        raise Failure("after the steps, parameters have other shapes")
+        raise Failure("after the steps, parameters have different shapes")
     after = model.updated([values.astype(np.float64) for values in trained])
     return _loss(after.logits(held_out[:-1].reshape(-1, _BLOCK)), held_out)

@@ -100,7 +100,7 @@ def _second_step(evidence: Evidence) -> tuple[Floats, Outcome, Share, Any]:
     returned = call(evidence.subject, "train_step", given).value
     after = student.state().trained
     if any(a.shape != p.shape for a, p in zip(after, between.trained, strict=True)):
-        raise Failure("after a second step, parameters have other shapes")
+        raise Failure("after a second step, parameters have different shapes")
     moved = (flat(between.trained) - flat(after)) / outcome.learning_rate
     return moved, outcome, share(between, pairs[0]), returned
 

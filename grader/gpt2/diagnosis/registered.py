@@ -32,7 +32,7 @@ def missing(evidence: Evidence, part: str) -> str:
         if "vocab_size" in size:
             x = rng.integers(0, size["vocab_size"], (2, 3))
         if _steady(first, theta, x) and not common.same(first.call(x), second.call(x, theta)):
-            return "Two models with the same values in all their parameters give other outputs."
+            return "Two models with the same values in all their parameters give different outputs."
     return ""
 
 

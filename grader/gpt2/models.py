@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from grader.check import NotRun
 from grader.gpt2 import precision
 from grader.gpt2.layouts.box import SAME, difference
+from grader.gpt2.shares import shares
 from grader.sandbox.client import CandidateError, LoadedSubmission, Module
 
 CLASSES = ("CausalSelfAttention", "MLP", "TransformerBlock", "GPT2")
@@ -42,6 +44,12 @@ class Models:
         self.settle(name)
         module = self._built(name, size, **options)
         module.spare = self.spare.get((name, str(size)), frozenset())
+        if module.shares is None:
+            module.shares = {}
+            if "weighed" in options:  # whose weights have no gradients
+                return module
+            with suppress(CandidateError):  # which whatever is asked next raises again
+                module.shares = shares(module, size)
         return module
 
     def settle(self, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 
 import numpy as np
@@ -122,26 +121,15 @@ def compare_whole(evidence: Evidence, layout: ModelLayout, experiment: Experimen
         )
 
 
-def shared_parameters(module: Module, size: Size) -> set[str]:
-    """Names of the parameters of which several blocks use the very same elements.
+def shared_by_blocks(module: Module) -> str:
+    """The slug for elements that several blocks use: of their norms, or of more; "" for none.
 
     One parameter may hold a row for each of them.
     """
-    blocks = module.own("TransformerBlock")
-    uses = Counter(name for block in blocks for name in block.parameters)
-    if max(uses.values(), default=1) == 1:
-        return set()
-    rng = np.random.default_rng(0)
-    theta, x = module.random(rng, 0.5), rng.normal(0.0, 1.0, (1, 3, size["embed_dim"]))
-    weights = rng.normal(0.0, 1.0, x.shape)
-    counts = [np.zeros(p.shape, dtype=int) for p in module.parameters]
-    for block in blocks:
-        _, gradients = module.gradient(x, theta, weights, path=block.path)
-        for count, gradient in zip(counts, gradients, strict=False):
-            if gradient is not None:
-                count += gradient != 0
-    return {
-        parameter.name
-        for parameter, count in zip(module.parameters, counts, strict=True)
-        if (count > 1).any()
-    }
+    elements = [module.below(block.path) for block in module.own("TransformerBlock")]
+    counts = np.bincount(np.concatenate(elements), minlength=module.initial.size)
+    shared = [p for p in module.parameters if (counts[p.indices] > 1).any()]
+    if not shared:
+        return ""
+    vectors = all((counts[p.indices] > 1).sum() <= p.shape[-1] for p in shared)
+    return "norm-shared" if vectors else "blocks-shared"

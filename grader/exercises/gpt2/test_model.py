@@ -169,13 +169,9 @@ def test_layers(evidence: Evidence) -> None:
                 f"num_layers={size['num_layers']}, found {len(blocks)}",
                 cause=assembly.why_so_many(evidence),
             )
-        shared = assembly.shared_parameters(module, size)
+        shared = assembly.shared_by_blocks(module)
         if shared:
-            vectors = {p.name for p in module.parameters if len(p.shape) == 1}
-            raise Failure(
-                "some of the blocks share their weights",
-                cause="norm-shared" if shared <= vectors else "blocks-shared",
-            )
+            raise Failure("some of the blocks share their weights", cause=shared)
     assembly.meets(evidence, "layers")
 
 

@@ -39,6 +39,8 @@ class Module:
         self.itself = RemoteRef(f"model:{number}", worker)  # to give to a function
         self.dtype = np.dtype(dtype)
         self.spare: frozenset[str] = frozenset()  # parameters found to be used by nothing
+        # What a part uses of a parameter that others use, too, by its path and the name.
+        self.shares: dict[tuple[str, str], Indices] | None = None
         self.told_single = False  # whether it takes its float64 numbers for float32
         self._ask = ask
         self._worker = worker
@@ -308,10 +310,13 @@ class Module:
         return [parameter for parameter in self.parameters if parameter.name not in self.spare]
 
     def below(self, path: str, used: bool = False) -> Indices:
-        """Flat indices of the parameters (used: that are not spare) of the module at `path`."""
-        names = {name for part in self.parts if part.path == path for name in part.parameters}
-        among = self.used if used else self.parameters
-        chosen = [p.indices.ravel() for p in among if p.name in names]
+        """Flat indices of the parameters (used: that are not spare) of the module at `path`, in
+        the order in which it has them.
+        """
+        names = [name for part in self.parts if part.path == path for name in part.parameters]
+        among = {p.name: p.indices for p in (self.used if used else self.parameters)}
+        shares = self.shares or {}
+        chosen = [shares.get((path, n), among[n]).ravel() for n in names if n in among]
         return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.intp)
 
     def own(self, kind: str) -> list[Part]:

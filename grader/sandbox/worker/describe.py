@@ -140,7 +140,8 @@ def model(
     numbers: dict[str, list[int]] = {}
     for number, (name, _) in enumerate(named):
         numbers.setdefault(name.split("|")[0], []).append(number)
-    inside: dict[int, set[str]] = {}
+    plain = [name for name, _ in named] == list(canonical.values())
+    inside: dict[int, dict[str, None]] = {}
     told = {
         "parameters": [[name[:_MAX_NAME], trained] for name, trained in named],
         "modules": [
@@ -149,7 +150,7 @@ def model(
                 "identity": id(child),
                 "kind": kinds[type(child)],
                 "type": _type_name(child),
-                "parameters": _numbered(_inside(child, canonical, inside), numbers),
+                "parameters": _numbered(_inside(child, canonical, inside), numbers, plain),
             }
             for path, child in modules
         ],
@@ -186,21 +187,27 @@ def _kinds(types: Sequence[type], classes: Mapping[str, Any]) -> dict[type, str 
 
 
 def _inside(
-    module: nn.Module, canonical: Mapping[int, str], known: dict[int, set[str]]
-) -> set[str]:
-    """Names of the parameters in a module and in those inside it. known: of modules seen before."""
+    module: nn.Module, canonical: Mapping[int, str], known: dict[int, dict[str, None]]
+) -> dict[str, None]:
+    """Names of the parameters in a module and in those inside it, in the order of its own.
+
+    known: of modules seen before.
+    """
     if id(module) not in known:
-        known[id(module)] = set()  # should it hold itself
-        names = {canonical[id(p)] for p in module._parameters.values() if p is not None}
+        known[id(module)] = {}  # should it hold itself
+        names = {canonical[id(p)]: None for p in module._parameters.values() if p is not None}
         for child in module._modules.values():
-            names |= _inside(child, canonical, known) if child is not None else set()
+            names |= _inside(child, canonical, known) if child is not None else {}
         known[id(module)] = names
     return known[id(module)]
 
 
-def _numbered(names: Iterable[str], numbers: Mapping[str, list[int]]) -> list[int]:
-    """Numbers of the weights that are these parameters or come from them."""
-    return sorted({number for name in names for number in numbers.get(name, ())})
+def _numbered(names: Iterable[str], numbers: Mapping[str, list[int]], plain: bool) -> list[int]:
+    """Numbers of the weights that are these parameters or come from them, in which case (not
+    plain) they are in the order in which they meet the data.
+    """
+    found = {number: None for name in names for number in numbers.get(name, ())}
+    return list(found) if plain else sorted(found)
 
 
 def _type_name(module: nn.Module) -> str:

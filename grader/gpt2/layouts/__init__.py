@@ -10,6 +10,7 @@ from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.gpt2.layouts.box import LayoutNotFound, ParameterProbe
 from grader.gpt2.layouts.heads import find_attention, find_heads
+from grader.gpt2.layouts.gains import find_gained
 from grader.gpt2.layouts.inline import branch_ends, inline_block
 from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
 from grader.gpt2.layouts.mlp import MlpLayout, find_mlp
@@ -27,6 +28,7 @@ __all__ = [
     "branch_ends",
     "find_attention",
     "find_block",
+    "find_gained",
     "find_heads",
     "find_mlp",
     "find_model",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,13 +31,18 @@ _MOST = 100  # weights for each channel; each one is asked for
 _QUERIES = 4  # random query vectors on which score weights are told apart
 
 
+def _no_gains() -> Indices:
+    return np.zeros((0, 1, 1), dtype=np.intp)
+
+
 @dataclass(frozen=True)
 class AttentionLayout:
     """Places of the weights in the flat parameter vector, shaped as in `model.Attention`.
 
     scale: what a query-key product is multiplied by, as measured; slopes: by how much a score of
     each head is lower one position away, as measured; key_bias: where key biases matter; eps: of
-    normed queries and keys; asked: what it is to be.
+    normed queries and keys; asked: what it is to be; score_gains, value_gains: factors of each
+    channel's part of a score, and of its value, (n, H, D), ABSENT for one.
     """
 
     query: Indices
@@ -52,20 +57,23 @@ class AttentionLayout:
     key_bias: Indices | None = None
     eps: float = 1e-6
     asked: Specification = GPT2
+    score_gains: Indices = field(default_factory=_no_gains)
+    value_gains: Indices = field(default_factory=_no_gains)
 
     def weights(self, theta: Floats) -> model.Attention:
         """The weights that these parameter values stand for. Key biases cancel in the softmax,
         unless keys are normed.
         """
         none = np.full(self.query_bias.shape, ABSENT)
+        score, value = (_product(theta, g) for g in (self.score_gains, self.value_gains))
         return model.Attention(
-            query=theta[self.query],
+            query=theta[self.query] * score[..., None],
             key=theta[self.key],
-            value=theta[self.value],
+            value=theta[self.value] * value[..., None],
             out=theta[self.out],
-            query_bias=lookup(theta, self.query_bias),
+            query_bias=lookup(theta, self.query_bias) * score,
             key_bias=lookup(theta, none if self.key_bias is None else self.key_bias),
-            value_bias=lookup(theta, self.value_bias),
+            value_bias=lookup(theta, self.value_bias) * value,
             out_bias=total(theta, self.out_bias),
             eps=self.eps,
         )
@@ -96,12 +104,18 @@ class AttentionLayout:
             value_bias=moved(self.value_bias, places),
             out_bias=moved(self.out_bias, places),
             key_bias=None if self.key_bias is None else moved(self.key_bias, places),
+            score_gains=moved(self.score_gains, places),
+            value_gains=moved(self.value_gains, places),
         )
 
     def regrouped(self, heads: int) -> AttentionLayout:
         """The same weights with their channels split among another number of heads."""
         split = heads, -1
         channels = len(self.out)
+        score, value = (
+            np.array([each.reshape(split) for each in gains], dtype=np.intp)
+            for gains in (self.score_gains, self.value_gains)
+        )
         return replace(
             self,
             query=self.query.reshape(*split, channels),
@@ -110,6 +124,8 @@ class AttentionLayout:
             out=self.out.reshape(channels, *split),
             query_bias=self.query_bias.reshape(split),
             value_bias=self.value_bias.reshape(split),
+            score_gains=score,
+            value_gains=value,
         )
 
     @property
@@ -153,6 +169,11 @@ class AttentionLayout:
     def heads(self) -> int:
         """Number of heads."""
         return int(self.query.shape[0])
+
+
+def _product(theta: Floats, gains: Indices) -> Floats:
+    """Of all factors of each channel."""
+    return np.where(gains == ABSENT, 1.0, theta[gains]).prod(0)
 
 
 @dataclass(frozen=True)

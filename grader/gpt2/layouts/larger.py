@@ -100,6 +100,8 @@ def larger_attentions(
     small: layouts that were found, each with all shapes at its size. In every way in which it fits
     these; None where it leads out of the shapes.
     """
+    if any(len(each.score_gains) + len(each.value_gains) for each, _ in small):
+        return  # which parameters are factors at other sizes is not carried over
     seen = [_seen_attention(*each) for each in small]
     first = small[0][0]
     lengths = [

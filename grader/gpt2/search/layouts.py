@@ -20,6 +20,7 @@ from grader.gpt2.layouts import (
     ModelLayout,
     branch_ends,
     find_attention,
+    find_gained,
     find_mlp,
 )
 from grader.gpt2.layouts.box import Indices
@@ -66,9 +67,16 @@ class Layouts:
 
         def find(narrow: bool) -> AttentionLayout:
             module = self.models.weighed("CausalSelfAttention", size)
-            return _of_trained(
-                module, lambda box: find_attention(box, size["embed_dim"], self.rng(), self.asked)
-            )
+            channels = size["embed_dim"]
+            try:
+                return _of_trained(
+                    module, lambda box: find_attention(box, channels, self.rng(), self.asked)
+                )
+            except LayoutNotFound as misfit:
+                with suppress(LayoutNotFound):
+                    small = [p.indices.ravel() for p in module.used if p.indices.size <= channels]
+                    return find_gained(module.at(""), small, channels, self.rng(), self.asked)
+                raise misfit from None
 
         return self._find("CausalSelfAttention", size, find)
 

@@ -315,7 +315,7 @@ class Joining(Weighing):
         """A table that is born large and used a constant times smaller, or that is learnt so."""
         table, added = lookup.table, lookup.added
         if isinstance(factor, float):
-            if added is not None or not 0.0 < factor < 1.0:
+            if not 0.0 < factor < 1.0:
                 return None
             factor = table.new_tensor(factor)
         elif id(factor) not in self._sources or factor.shape not in ((), (1,), table.shape[1:]):

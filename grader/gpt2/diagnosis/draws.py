@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -41,12 +42,17 @@ def _drawn(evidence: Evidence, module: Module, size: Size) -> Iterator[tuple[Flo
     for weights, inputs in _SCALES:
         theta = module.random(rng, weights)
         for parameter in module.parameters:
-            if len(parameter.shape) == 1:
+            if _is_bias(parameter.shape, size["embed_dim"]):
                 theta[parameter.indices] = 0.0
         yield (
             theta,
             rng.normal(0.0, inputs, (2, min(4, size.get("block_size", 4)), size["embed_dim"])),
         )
+
+
+def _is_bias(shape: tuple[int, ...], channels: int) -> bool:
+    """Whether a parameter is no weight: one for each head and its channels, say, as (H, D)."""
+    return len(shape) == 1 or channels not in shape or math.prod(shape) == channels
 
 
 def explains(known: Sequence[Draw], compute: Compute[Weights], weights: Read[Weights]) -> bool:

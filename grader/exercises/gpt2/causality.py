@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grader.check import Failure
 from grader.exercises.gpt2 import common
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.experiment import HUGE, Case, Experiment, worst
+from grader.gpt2.experiment import HUGE, SMALL, Case, Experiment, worst
+from grader.sandbox.client import CandidateError
 
 _NAME = "CausalSelfAttention"
 
@@ -19,7 +22,12 @@ def check_no_leak(evidence: Evidence, case: Case) -> None:
     fresh = experiment.normal("fresh", experiment.x.shape)
     changed = experiment.x.copy()
     changed[:, cut:] = fresh[:, cut:]
-    before, after = experiment.module.outputs([experiment.x, changed], experiment.theta)
+    try:
+        before, after = experiment.module.outputs([experiment.x, changed], experiment.theta)
+    except CandidateError as fault:
+        if case.regime is HUGE and fault.cause == "not-finite":
+            return  # no leak, but an overflow, which is worth less and is told elsewhere
+        raise
     leak = np.abs(after - before)[:, :cut]
     if not common.same(before[:, :cut], after[:, :cut]):
         row, t, _ = worst(leak)
@@ -104,8 +112,10 @@ def check_gradient(evidence: Evidence, case: Case) -> None:
 
 
 def check_visible(evidence: Evidence, case: Case) -> None:
-    """Every position feels itself and every earlier position, as far as it is to see."""
-    experiment = evidence.experiment(_NAME, case)
+    """Every position feels itself and every earlier position, as far as it is to see; with small
+    scores, for a saturated softmax hides some.
+    """
+    experiment = evidence.experiment(_NAME, replace(case, regime=SMALL))
     fresh = experiment.normal("fresh", experiment.x.shape)
     inputs = [experiment.x]
     for s in range(case.time):

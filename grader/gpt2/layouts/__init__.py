@@ -9,8 +9,8 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 from grader.gpt2.layouts.attention import AttentionLayout
 from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
 from grader.gpt2.layouts.box import LayoutNotFound, ParameterProbe
-from grader.gpt2.layouts.heads import find_attention, find_heads
 from grader.gpt2.layouts.gains import find_gained
+from grader.gpt2.layouts.heads import find_attention, find_heads
 from grader.gpt2.layouts.inline import branch_ends, inline_block
 from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
 from grader.gpt2.layouts.mlp import MlpLayout, find_mlp

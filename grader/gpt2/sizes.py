@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from grader.gpt2.models import Size
 
 ATTENTION: tuple[Size, ...] = (
@@ -26,8 +28,9 @@ REAL: dict[str, Size] = {
     "GPT2": {"vocab_size": 9, "embed_dim": 64, "num_heads": 4, "num_layers": 1, "block_size": 130},
 }
 # Above the numbers that come to mind: 8 or 12 heads, 12 layers, 64 or 1,024 wide, 256 tokens; and
-# multiples of 64 as well as what leaves a remainder.
-LARGE: dict[str, tuple[Size, ...]] = {
+# multiples of 64 as well as what leaves a remainder. Each seed adds to some, see `large`: so
+# nobody can be right at these alone.
+_LARGE: dict[str, tuple[Size, ...]] = {
     "CausalSelfAttention": (
         {"embed_dim": 240, "num_heads": 15, "block_size": 64},
         {"embed_dim": 256, "num_heads": 2, "block_size": 259},
@@ -38,6 +41,14 @@ LARGE: dict[str, tuple[Size, ...]] = {
         {"vocab_size": 320, "embed_dim": 10, "num_heads": 10, "num_layers": 13, "block_size": 16},
         {"vocab_size": 9, "embed_dim": 64, "num_heads": 4, "num_layers": 2, "block_size": 259},
     ),
+}
+# What is added to the large sizes at random: to which, on which axis, how often at most. A step is
+# one, or one for each head.
+_MORE: dict[str, tuple[tuple[int, str, int], ...]] = {
+    "CausalSelfAttention": ((0, "embed_dim", 2), (0, "block_size", 7), (1, "block_size", 12)),
+    "MLP": ((0, "embed_dim", 6), (1, "embed_dim", 60)),
+    "TransformerBlock": ((0, "block_size", 20), (0, "embed_dim", 1)),
+    "GPT2": ((0, "vocab_size", 60), (0, "block_size", 9), (1, "block_size", 12)),
 }
 # Longer than GPT-2's own 1,024 positions, which are often built in; and as cheap as such a length
 # can be, for those who loop in Python.
@@ -51,12 +62,32 @@ VALIDATION_SIZE: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 9, "num_heads": 3, "block_size": 5},
     "MLP": {"embed_dim": 7},
 }
-MAX_SEARCH_SIZE: dict[str, Size] = {
+_MAX_SEARCH_SIZE: dict[str, Size] = {
     "CausalSelfAttention": {"embed_dim": 20, "num_heads": 10, "block_size": 40},
-    "MLP": {"embed_dim": 17},
+    "MLP": {"embed_dim": 13},
 }
 # Of a block in one piece that is read element by element, which takes long: more heads than usual.
 INLINE: Size = {"embed_dim": 10, "num_heads": 10, "block_size": 12}
+
+
+def large(name: str, seed: int) -> tuple[Size, ...]:
+    """The large sizes of a class in a run with this seed."""
+    found = [dict(size) for size in _LARGE[name]]
+    draw = Random(f"large sizes of {name}, {seed}")
+    for place, axis, most in _MORE[name]:
+        size = found[place]
+        step = size["num_heads"] if axis == "embed_dim" and "num_heads" in size else 1
+        size[axis] += step * draw.randint(0, most)
+    return tuple(found)
+
+
+def largest_searched(name: str, seed: int) -> Size:
+    """The largest size at which a layout is searched for, in a run with this seed."""
+    size = _MAX_SEARCH_SIZE[name]
+    axis, most = ("block_size", 9) if "block_size" in size else ("embed_dim", 5)
+    return {**size, axis: size[axis] + Random(f"searched {name}, {seed}").randint(0, most)}
+
+
 BY_CLASS = {
     "CausalSelfAttention": ATTENTION,
     "MLP": MLP,

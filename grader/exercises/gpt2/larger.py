@@ -43,7 +43,7 @@ def check_attention(evidence: Evidence) -> None:
     name = "CausalSelfAttention"
     small = _small(evidence, name, sizes.ATTENTION, evidence.layouts.attention)
     if small:
-        large = [*sizes.LARGE[name], sizes.LONG[name]]
+        large = [*sizes.large(name, evidence.seed), sizes.LONG[name]]
         asked = [sizes.VALIDATION_SIZE[name], *large]
         channels = [(size["embed_dim"], size["num_heads"]) for size in asked]
         shapes = [_shapes(evidence, name, size) for size in asked]
@@ -61,7 +61,7 @@ def check_mlp(evidence: Evidence) -> None:
     name = "MLP"
     small = _small(evidence, name, sizes.MLP, evidence.layouts.mlp)
     if small:
-        large = sizes.LARGE[name]
+        large = sizes.large(name, evidence.seed)
         asked = [sizes.VALIDATION_SIZE[name], *large]
         ways = larger_mlps(small, [(s["embed_dim"], _shapes(evidence, name, s)) for s in asked])
         # A third of a channel may be rounded off each of three layers.
@@ -132,7 +132,7 @@ def _compare(
             continue
         # The weights may be in another order, as names are when they are sorted, where they are
         # many.
-        _AtSize(evidence, name, sizes.MAX_SEARCH_SIZE[name]).expect_found(find)
+        _AtSize(evidence, name, sizes.largest_searched(name, evidence.seed)).expect_found(find)
 
 
 def _found_as_expected(
@@ -268,7 +268,7 @@ def check_model(evidence: Evidence) -> None:
             return
     except LayoutNotFound:
         return
-    for size in sizes.LARGE[name]:
+    for size in sizes.large(name, evidence.seed):
         if long.attention_fails(evidence, size):
             return  # which is not the model's fault
         # Many layers may go by another order, and many tokens be in several tables; few of both

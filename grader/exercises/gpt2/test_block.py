@@ -164,7 +164,7 @@ def test_order(evidence: Evidence) -> None:
 def test_parts(evidence: Evidence) -> None:
     """The attention and MLP inside have the sizes that the block was given."""
     of_their_own = False  # they do more inside it than alone, and the block is right with that
-    for size in sizes.BLOCK + sizes.LARGE[NAME]:
+    for size in sizes.BLOCK + sizes.large(NAME, evidence.seed):
         module = evidence.models.module(NAME, size)
         own = own_parts(module, "")
         if own is None:

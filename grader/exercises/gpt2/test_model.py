@@ -155,13 +155,13 @@ def test_positions(evidence: Evidence) -> None:
 )
 def test_layers(evidence: Evidence) -> None:
     """There are exactly num_layers blocks, each with weights of its own and each used once."""
-    for size in sizes.MODEL + sizes.LARGE[NAME]:
+    for size in sizes.MODEL + sizes.large(NAME, evidence.seed):
         module = evidence.models.module(NAME, size)
         blocks = module.own("TransformerBlock")
         if len(blocks) > size["num_layers"] and evidence.layouts.drop_spare(NAME, size):
             module = evidence.models.module(NAME, size)
             blocks = module.own("TransformerBlock")
-        if not blocks and (size in sizes.LARGE[NAME] or assembly.unrolled(evidence, size)):
+        if not blocks and (size not in sizes.MODEL or assembly.unrolled(evidence, size)):
             continue
         if len(blocks) != size["num_layers"]:
             raise Failure(
@@ -280,7 +280,7 @@ def test_causal(evidence: Evidence, case: Case) -> None:
 )
 def test_parts(evidence: Evidence) -> None:
     """The blocks inside have the sizes that the model was given."""
-    for size in sizes.MODEL + sizes.LARGE[NAME]:
+    for size in sizes.MODEL + sizes.large(NAME, evidence.seed):
         module = evidence.models.module(NAME, size)
         if long.attention_fails(evidence, size):
             continue  # on its own, too, as its own checks say

@@ -7,9 +7,10 @@ takes longer than importing torch, only to tell it where it need not look.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, cast
 
 import torch
 
@@ -18,8 +19,32 @@ _NAME = "torch._dynamo"
 
 def install() -> None:
     """Let `torch.compile` leave things as they are, and optimizers do without the compiler."""
-    torch.compile = _not_compiled
+    _put_in_place(torch.compile, _compile())
     put_off()
+
+
+def _put_in_place(function: Any, other: FunctionType) -> None:
+    """Let a function do what the other one does, and look as it did: it is not known by that."""
+    code = function.__code__
+    function.__code__ = other.__code__.replace(
+        co_filename=code.co_filename, co_firstlineno=code.co_firstlineno
+    )
+
+
+def _compile() -> FunctionType:
+    """What leaves things as they are, with the parameters of `torch.compile`."""
+    given = inspect.signature(torch.compile).parameters.values()
+    bare = inspect.Signature(
+        [
+            p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else None)
+            for p in given
+        ]
+    )
+    (model,) = (p.name for p in given if p.kind is p.POSITIONAL_OR_KEYWORD)
+    text = f"def compile{bare}:\n return {model} if {model} is not None else (lambda later: later)"
+    made: dict[str, Any] = {}
+    exec(text, made)  # torch's own names of parameters, whichever they are
+    return cast(FunctionType, made["compile"])
 
 
 def put_off() -> None:

@@ -13,7 +13,8 @@ from grader.results import Report
 from grader.submission import Submission, UnusableInput
 from grader.submission.arguments import BRIEF
 from tests.conftest import Grade
-from tests.hand_ins import FOUND, NOTEBOOK, REFUSED, RIGHT, STUB, TAKEN, UNREAD, file, folder
+from tests.hand_ins import FOUND, NOTEBOOK, REFUSED, RIGHT, STUB, UNREAD, file, folder
+from tests.mapped import TAKEN
 
 GPT2 = EXERCISES["gpt2"]
 

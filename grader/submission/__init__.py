@@ -21,7 +21,8 @@ from grader.submission.files import (
     Tree,
     UnusableInput,
 )
-from grader.submission.intake import Found, find, gather, stem_of, tree_of
+from grader.submission.gathered import Found, gather
+from grader.submission.intake import find, stem_of, tree_of
 from grader.submission.policy import FORBIDDEN_NAMES, Violation
 from grader.submission.syntax import SyntaxProblem
 from grader.submission.taken import Taken, no_answer, taken
@@ -242,7 +243,9 @@ def _roles_and_classes(
 def _as_judged(own: str, main: str, files: Collection[str]) -> str:
     """The main file's name while it is judged: in the same folder, as the exercise calls it."""
     name = (PurePosixPath(own).parent / main).as_posix()
-    return own if name in files else name
+    if name not in files:
+        return name
+    return own if own.endswith(".py") else PurePosixPath(own).with_suffix(".py").as_posix()
 
 
 def _root(path: Path, tree: Tree) -> Path:

@@ -1,12 +1,11 @@
-"""Finds the code in a hand-in: the file that counts, and what it imports from beside it."""
+"""Finds the code in a hand-in: the file that counts."""
 
 from __future__ import annotations
 
 import ast
 import re
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -31,18 +30,15 @@ from grader.submission.files import (
     read_file,
     readers_of,
 )
-from grader.submission.notebook import as_python, is_notebook
-from grader.submission.page import as_text, is_page
+from grader.submission.gathered import Found, gather
 from grader.submission.refused import is_known, why_not
-from grader.submission.syntax import readable
-from grader.submission.text import Text, parsed, plain
+from grader.submission.text import parsed
 
 # What is put to a name when it is saved or sent again: "gpt2 (1)", "gpt2-2", "gpt2_final_v3".
 _VARIANT = re.compile(
     r"\s*\(\d+\)$|[ _-]+(v?\d+|final|copy|kopie|new|neu|fixed|solution|submission|done|latest)$"
 )
 _BEFORE = re.compile(r"^(copy of|kopie von)\s+")
-_NOT_OWN = sys.stdlib_module_names | {"torch"}
 _SHOWN = 8  # names in a message
 _OF_THE_KIT = ("solutions", "grader", "lab", "tests", "docs", "examples")
 
@@ -68,20 +64,6 @@ def tree_of(path: Path, beside: bool = True, pieces: Mapping[str, Path] | None =
     return alone
 
 
-@dataclass(frozen=True)
-class Found:
-    """The file that counts and what it imports.
-
-    folder: where in the tree the names of the files begin; main: the file that counts; text: its
-    text, with what was done to it; files: texts by name, with that of `main`.
-    """
-
-    folder: str
-    main: str
-    text: Text
-    files: dict[str, bytes]
-
-
 def find(path: Path, tree: Tree, wanted: Names, others: Collection[str] = ()) -> Found:
     """The code that counts. Raises UnusableInput or OSError, and SeveralFiles rather than guess.
 
@@ -104,6 +86,8 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
     code = _without_kit(code, wanted)
     named = [_Candidate(path, tree, place, wanted) for place in code if _is_named(place, wanted)]
     best = _best(path, [one for one in named if one.counts and not one.unwritten])
+    if best is not None and 0 < best.reached < len(wanted.names):
+        best = _continued(path, tree, code, best) or best
     if best is None:
         best = _best(path, _defining(path, tree, code, wanted))
     if best is None and named:
@@ -294,6 +278,17 @@ def _pieced_together(found: Sequence[_Candidate]) -> _Candidate | None:
     return replace(main, others=tuple(one.place for one in others))
 
 
+def _continued(
+    path: Path, tree: Tree, places: Sequence[str], part: _Candidate
+) -> _Candidate | None:
+    """The one file that has all of the names, and has this part of them by importing it."""
+    if len(places) > MAX_FILES:
+        return None
+    found = [one for one in _defining(path, tree, places, part.wanted) if part.place in _below(one)]
+    found = [one for one in found if one.reached == len(part.wanted.names)]
+    return found[0] if len(found) == 1 else None
+
+
 def _not_imported(found: Sequence[_Candidate]) -> list[_Candidate]:
     """Those that no other one imports."""
     imported = {name for one in found for name in _below(one)}
@@ -305,111 +300,3 @@ def _below(candidate: _Candidate) -> set[str]:
     folder = candidate.found.folder
     names = set(candidate.found.files) - {candidate.found.main}
     return {f"{folder}/{name}" if folder else name for name in names}
-
-
-def gather(path: Path, tree: Tree, place: str, names: Collection[str] = ()) -> Found:
-    """A file with what it imports from beside it, even through another. Raises UnusableInput or
-    OSError.
-    """
-    text = text_of(tree.read(place), place, names)
-    up = 0
-    while True:
-        parts = PurePosixPath(place).parts
-        cut = max(len(parts) - 1 - up, 0)
-        folder, main = "/".join(parts[:cut]), "/".join(parts[cut:])
-        collector = _Collector(path, tree, folder, text.beside)
-        files = collector.collect(main, text.text)
-        if not collector.higher or cut == 0:
-            return Found(folder, main, text, files)
-        up += 1
-
-
-def text_of(raw: bytes, place: str, names: Collection[str] = ()) -> Text:
-    """The Python text of a file of any kind."""
-    if place.lower().endswith(NOTEBOOKS) or is_notebook(raw):
-        return as_python(raw, names)
-    return as_text(raw) if place.lower().endswith(PAGES) or is_page(raw) else plain(raw)
-
-
-@dataclass
-class _Collector:
-    """Collects what files import. higher: whether one imports from above the folder."""
-
-    path: Path
-    tree: Tree
-    folder: str
-    beside: Mapping[str, bytes]
-    higher: bool = False
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def collect(self, main: str, text: bytes) -> dict[str, bytes]:
-        self.files[main] = text
-        waiting = [main]
-        while waiting:
-            name = waiting.pop()
-            for wanted in self._imported(name):
-                found = None if wanted in self.files else self._read(wanted)
-                if found is not None:
-                    self.files[wanted] = found
-                    waiting.append(wanted)
-        size = sum(map(len, self.files.values()))
-        if len(self.files) > MAX_FILES or size > MAX_BYTES:
-            raise UnusableInput(
-                f"{self.path}: more than {MAX_FILES} Python files or {MAX_BYTES:,} bytes."
-            )
-        return self.files
-
-    def _imported(self, name: str) -> Iterator[str]:
-        """Names that files may have which a file imports."""
-        tree = parsed(self.files[name])
-        if tree is None and (found := readable(name, self.files[name])) is not None:
-            tree = found.tree
-        folders = PurePosixPath(name).parts[:-1]
-        for level, module in imports(tree) if tree is not None else ():
-            if level - 1 > len(folders):
-                self.higher = True
-                continue
-            start = folders[: len(folders) - level + 1] if level else ()
-            parts = (*start, *module.split(".")) if module else start
-            if not all(map(str.isidentifier, parts)) or (level == 0 and parts[0] in _NOT_OWN):
-                continue
-            for end in range(1, len(parts) + 1):
-                stem = "/".join(parts[:end])
-                yield f"{stem}/__init__.py"
-                yield f"{stem}.py"
-
-    def _read(self, name: str) -> bytes | None:
-        """The text of a file that is imported by this name: from beside, or from further up."""
-        if name in self.beside:
-            return self.beside[name]
-        folder = PurePosixPath(self.folder)
-        for above in (folder, *folder.parents):
-            for place in ((above / name).as_posix(), (above / f"{name}.txt").as_posix()):
-                if self.tree.has(place):
-                    return text_of(self.tree.read(place), place).text
-        return None
-
-
-def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """What a text may import: (dots in front, name of a module or of something in one)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            yield node.level, base
-            yield from (
-                (node.level, f"{base}.{alias.name}".lstrip("."))
-                for alias in node.names
-                if alias.name != "*"
-            )
-        elif isinstance(node, ast.Call) and _calls_import(node.func):
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                name = first.value.lstrip(".")
-                yield len(first.value) - len(name), name
-
-
-def _calls_import(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in ("import_module", "__import__")

@@ -15,7 +15,10 @@ from queue import Empty, Queue
 import pytest
 
 from grader import session
+from grader.grading import Options, uniform_report
+from grader.results import CheckResult
 from grader.watch.events import SAVED, Event, watch_saves
+from grader.watch.state import Running, State
 from tests.bank import ROOT
 from tests.terminal import Terminal, grader
 
@@ -55,6 +58,20 @@ def test_shows_what_a_save_changed_and_one_thing_to_fix(
     watcher.wait("PASS  100 of 100  +25 points since the last save", "quit")
     watcher.command.send("d")
     watcher.wait("+        visible = torch.ones(block_size, block_size, dtype=torch.bool).tril()")
+
+
+def test_all_and_the_difference_are_those_of_the_save_that_is_graded(file: Path) -> None:
+    options = Options(seed=1)
+    before = uniform_report(options.read(file, "gpt2"), options, "todo", "")
+    state = State(None, keyboard=True)
+    state.graded(before)
+    assert {result.status for result in state.results} == {"todo"}
+    checks = list(options.checks().values())
+    passed = [CheckResult(check, "pass", "") for check in checks[:2]]
+    changed = {"gpt2.py": before.files["gpt2.py"] + b"mended = 1\n"}
+    state.running = Running(checks, changed, passed)
+    assert [result.status for result in state.results] == ["pass", "pass"]
+    assert "+mended = 1" in state.diff()
 
 
 def test_keys(watcher: Terminal, file: Path, reference: str) -> None:

@@ -158,6 +158,7 @@ class _Watcher:
             if not forced and (why := self._nothing_new(submission)):
                 self._note(why)
                 return
+            running.files = submission.files
             state.running, state.notice = running, ""
             names = chosen(what.options.exercise)[0].names
             options = replace(what.options, first=edited(self.shown, submission, names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
@@ -16,7 +16,7 @@ from grader.report import short
 from grader.report.advice import next_step
 from grader.report.short import Share, bar
 from grader.report.terminal import quoted
-from grader.results import Report
+from grader.results import CheckResult, Report
 from grader.watch.changes import changes
 from grader.watch.state import ALL, DIFF, State
 
@@ -89,8 +89,8 @@ class Screen:
 
     def _body(self, console: Console, room: int) -> Iterator[RenderableType]:
         state = self.state
-        if state.mode == ALL and state.report:
-            yield _all(state.report)
+        if state.mode == ALL and state.results:
+            yield _all(state.results)
         elif state.mode == DIFF:
             yield _diff(state.diff())
         else:
@@ -156,14 +156,14 @@ def _shares(shares: list[Share], width: int) -> Table:
     return table
 
 
-def _all(report: Report) -> Table:
+def _all(results: Sequence[CheckResult]) -> Table:
     """Every check with its status, passed ones too."""
     table = Table(box=None, pad_edge=False)
     table.add_column("check", header_style="dim", no_wrap=True)
     table.add_column("status", header_style="dim", no_wrap=True)
     table.add_column("points", header_style="dim", no_wrap=True, justify="right")
     table.add_column("expected", header_style="dim", overflow="fold")
-    for result in report.results:
+    for result in results:
         table.add_row(
             result.check.id,
             Text(result.status, _STYLES.get(result.status, "bold red")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grader.check import Check
@@ -21,9 +21,10 @@ FIRST, ALL, DIFF = "first", "all", "diff"  # what the middle of the screen shows
 
 @dataclass
 class Running:
-    """A grading that goes on. results: so far."""
+    """A grading that goes on. files: what is graded, if that is one exercise; results: so far."""
 
     checks: Sequence[Check]
+    files: Mapping[str, bytes] = field(default_factory=dict)
     results: list[CheckResult] = field(default_factory=list)
 
     @property
@@ -38,18 +39,18 @@ class Running:
             if check.points:
                 tops[check.part] = tops.get(check.part, 0.0) + check.points
         reached = dict.fromkeys(tops, 0.0)
-        for part, points in ((r.check.part, r.points) for r in self._last()):
+        for part, points in ((r.check.part, r.points) for r in self.last()):
             reached[part] = reached.get(part, 0.0) + points
         return [Share(name, reached[name], top, "") for name, top in tops.items()]
 
-    def _last(self) -> Sequence[CheckResult]:
+    def last(self) -> Sequence[CheckResult]:
         """One result for each check: what is judged again counts as it came out then."""
         return list({result.id: result for result in self.results}.values())
 
     @property
     def done(self) -> int:
         """How many checks have a result."""
-        return len(self._last())
+        return len(self.last())
 
 
 @dataclass
@@ -103,6 +104,13 @@ class State:
         return shares(self.report) if self.report else []
 
     @property
+    def results(self) -> Sequence[CheckResult]:
+        """Of each check, as far as the grading that goes on has come; else of the last one."""
+        if self.running and self.running.results:
+            return self.running.last()
+        return self.report.results if self.report else ()
+
+    @property
     def time(self) -> tuple[str, bool]:
         """The time left, or since the watch began, and whether it is late."""
         if self.clock is None:
@@ -113,9 +121,12 @@ class State:
 
     def diff(self) -> list[str]:
         """The lines that the last save changed, as `diff -u` has them."""
-        if self.report is None or self.before is None:
+        if self.report is not None and self.running and self.running.files:
+            old, new = self.report.files, self.running.files
+        elif self.report is not None and self.before is not None:
+            old, new = self.before.files, self.report.files
+        else:
             return []
-        old, new = self.before.files, self.report.files
         found: list[str] = []
         for name in dict.fromkeys([*old, *new]):
             before, after = (_lines(files.get(name, b"")) for files in (old, new))

@@ -59,6 +59,12 @@ def test_the_worker_imports_nothing_of_the_parent(file: Path) -> None:
             assert module in ("grader", "grader.exercises") or module.startswith(UNTRUSTED), module
 
 
+def test_what_an_exercise_brings_to_the_worker_knows_nothing_of_the_wire() -> None:
+    for file in WORKER_FILES:
+        if file.name == "in_worker.py":
+            assert "grader.sandbox.wire" not in imported(file), file
+
+
 def test_no_room_looks_back() -> None:
     imports = {room: set[str]() for room in map(room_of, map(module_of, PARENT_FILES))}
     for file in PARENT_FILES:

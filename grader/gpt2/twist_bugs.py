@@ -9,7 +9,7 @@ from grader.bug import Bug
 from grader.gpt2.twists import PLAIN, TWISTS, Twist
 
 # The checks that show it, by the field of the specification.
-_CHECKS: dict[str, tuple[str, ...]] = {
+CHECKS: dict[str, tuple[str, ...]] = {
     "block": ("block.pre_norm", "block.equals"),
     "norm": ("block.norms", "gpt2.final_norm", "block.equals"),
     "mlp": ("mlp.gelu", "mlp.width", "mlp.equals"),
@@ -37,7 +37,7 @@ _LINES = {
 
 def _bugs(twist: Twist) -> tuple[Bug, Bug]:
     has = twist.is_a.format("a few")
-    about = _CHECKS[twist.field], _LINES[twist.field]
+    about = CHECKS[twist.field], _LINES[twist.field]
     return (
         _bug(f"without-{twist.name}", PLAIN[twist.field], has, *about),
         _bug(f"unasked-{twist.name}", has, "GPT-2's own here, or another choice", *about),

@@ -13,10 +13,12 @@ from grader.exercises.gpt2 import common, learning, long, trials
 from grader.exercises.gpt2.trials import DEEPCOPY
 from grader.gpt2 import sizes
 from grader.gpt2.evidence import Evidence
-from grader.gpt2.experiment import REGIMES, Case, Experiment
+from grader.gpt2.experiment import LARGE, REGIMES, Case, Experiment
 from grader.gpt2.layouts.box import CLOSE, difference
 from grader.gpt2.models import CLASSES
+from grader.gpt2.specification import GPT2
 from grader.sandbox.client import CandidateError
+from grader.sandbox.client.module import Floats
 from grader.sandbox.client.ways import Used, Way, use
 from grader.sandbox.client.worker import Values
 
@@ -124,6 +126,14 @@ def _check_sharing(evidence: Evidence, experiment: Experiment, plain: Values) ->
         )
 
 
+def _mild(evidence: Evidence, plain: Experiment) -> Floats:
+    """Weights under which rounding to 8 bits changes little: with large ones attention may settle
+    on another position, the more so where positions are not learned. Then 3e-2 is the most.
+    """
+    large = evidence.asked != GPT2 and plain.case.regime is LARGE
+    return 0.5 * plain.theta if large else plain.theta
+
+
 def _check_single(evidence: Evidence, plain: Experiment, rng: np.random.Generator) -> None:
     """Float32, which is what people use, and bfloat16: no position sees a later one there."""
     experiment = evidence.experiment(plain.module.name, plain.case, dtype="float32")
@@ -134,14 +144,16 @@ def _check_single(evidence: Evidence, plain: Experiment, rng: np.random.Generato
     cut = int(rng.integers(1, x.shape[1]))
     changed = x.copy()
     changed[:, cut:] = np.roll(x, 1, axis=-1)[:, cut:] if x.dtype == np.int64 else -x[:, cut:]
+    mild = _mild(evidence, plain)
     whole = module.call(x, theta)
+    mildly = whole if mild is theta else module.call(x, mild)
     later, short, *half = use(
         module,
         [
             Way((changed,), theta),
             Way((x[:, :cut],), theta),
-            Way((x,), theta, "fresh", cast="autocast"),
-            Way((x,), theta, "fresh", cast="bfloat16"),
+            Way((x,), mild, "fresh", cast="autocast"),
+            Way((x,), mild, "fresh", cast="bfloat16"),
         ],
     )
     for used, words in ((later, "when later ones change"), (short, "without the later ones")):
@@ -155,6 +167,6 @@ def _check_single(evidence: Evidence, plain: Experiment, rng: np.random.Generato
                 cause="mask-too-weak" if module.name == "CausalSelfAttention" else "",
             )
     for used, words in zip(half, ("under torch.autocast", "in bfloat16"), strict=True):
-        if isinstance(used, Used) and not difference(used.output, whole) <= _HALF:
-            off = difference(used.output, whole)
+        if isinstance(used, Used) and not difference(used.output, mildly) <= _HALF:
+            off = difference(used.output, mildly)
             raise Failure(f"{words} the output is different, by {off:.2g} of its size")

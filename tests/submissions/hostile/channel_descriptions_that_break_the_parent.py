@@ -2,7 +2,7 @@
 # group: 6
 # status: fail|protocol|error
 # tries: valid JSON that makes a careless parent raise: an identity of 1e400, no modules, odd lists
-import gc
+import json
 import sys
 from functools import partial
 
@@ -10,20 +10,21 @@ import torch
 from torch import nn
 
 
-class Infinite(float):
-    """Written as 1e400, which the reader takes for infinity."""
-
-    def __repr__(self):
-        return "1e400"
+def handler():
+    """What answers in this worker, a few frames up."""
+    frame = sys._getframe()
+    while not frame.f_code.co_filename.endswith("worker/answers.py"):
+        frame = frame.f_back
+    return frame.f_locals["self"], frame.f_globals
 
 
 def replace():
-    describe = sys.modules["grader.worker.describe"]
-    answers = sys.modules["grader.worker.answers"]
+    item, kit = handler()
+    describe, wire = kit["describe"], kit["wire"]
     honest = describe.model
 
     def model(module, named, classes):
-        told = honest(module, named, classes)
+        told = json.loads(honest(module, named, classes))
         if type(module) is CausalSelfAttention:
             for entry in told["modules"]:
                 entry["identity"] = 10**400
@@ -31,22 +32,18 @@ def replace():
             told["modules"] = []
         else:
             told["modules"] *= 2
-        return told
+        return json.dumps(told).replace(str(10**400), "1e400").encode()
 
     describe.model = model
-    wire = sys.modules["grader.wire"]
-    send = wire.json.dumps
-    wire.json.dumps = lambda *a, **k: send(*a, **k).replace(str(10**400), "1e400")
 
     def gradient(self, arrays, model, **kwargs):
         shapes = [p.shape for p in self.models[model].parameters]
         numbers = wire.Array("float64", (7,), bytes(56))
         return wire.Message({"present": [True] * (len(shapes) + 1)}, (numbers,) * (len(shapes) + 2))
 
-    for item in gc.get_objects():
-        if type(item) is answers.Answerer:
-            item.questions["gradient"] = partial(gradient, item)
-            item.questions["trace"] = lambda **kwargs: wire.Message({"functions": [[[]]] * 9})
+    item.questions["gradient"] = partial(gradient, item)
+    item.questions["trace"] = lambda **kwargs: wire.Message({"functions": [[[]]] * 9})
+    item.questions["help"] = lambda **kwargs: wire.Message({"value": {"dict": [[[]]]}})
 
 
 try:

@@ -21,9 +21,14 @@ def toy(subject: LoadedSubmission, about: str, weights: Sequence[Values], tied: 
     return subject.keep(about, "lora.toy", list(weights), tied)
 
 
-def layers(subject: LoadedSubmission, about: str, model: RemoteRef) -> dict[str, tuple[int, int]]:
-    """The distinct nn.Linear of a model by their paths, each with (out_features, in_features)."""
-    told = subject.help(about, "lora.layers", model)
+def layers(
+    subject: LoadedSubmission, about: str, model: RemoteRef, every: bool = False
+) -> dict[str, tuple[int, int]]:
+    """The distinct nn.Linear of a model by their paths, each with (out_features, in_features).
+
+    every: those of all paths, also where two are of one layer.
+    """
+    told = subject.help(about, "lora.layers", model, every)
     with decoding(subject.broken, "the linear layers"):
         return {str(path): (int(rows), int(columns)) for path, (rows, columns) in told.items()}
 

@@ -46,14 +46,16 @@ def _plain(parameter: Parameter) -> np.ndarray:
     return indices.squeeze() if indices.ndim > 2 else indices
 
 
-def pair(found: Sequence[Parameter], shape: tuple[int, int], rank: int, of: str) -> Pair:
-    """The adapter that parameters make up. Raises Failure if they are not the two of one."""
+def pair(
+    found: Sequence[Parameter], shape: tuple[int, int], rank: int, of: str, alone: bool = True
+) -> Pair:
+    """The adapter that parameters make up, alone or with others. Raises Failure if none do."""
     rows, columns = shape
     chosen = []
     for wanted in (columns, rows):
         fits = [p for p in found if sorted(_plain(p).shape) == sorted((rank, wanted))]
         chosen += fits[:1]
-    if len(found) != 2 or len(chosen) != 2:
+    if (alone and len(found) != 2) or len(chosen) != 2:
         told = ", ".join(f"{p.name} {p.shape}" for p in found) or "none"
         raise Failure(
             f"expected two trained parameters in the adapter of {of} for rank {rank}, of "
@@ -102,17 +104,29 @@ class Adapted:
             for path, weight in self.toy.layers().items()
         }
         self.model: RemoteRef = client.toy(evidence.subject, about, self.toy.arrays, tied)
+        self._modes_kept = True
 
-    def add(self) -> Module:
-        """Let the submission put adapters around the layers."""
+    def add(self, default: str = "float64") -> Module:
+        """Let the submission put adapters around the layers. default: torch's dtype meanwhile."""
         given = {"rank": self.rank, "alpha": self.alpha}
-        call(self.evidence.subject, ADD, given, args=[self.model])
+        return self._change(ADD, given, default)
+
+    def merge(self, default: str = "float64") -> Module:
+        """Let the submission put plain layers back. default: torch's dtype meanwhile."""
+        return self._change(MERGE, {}, default)
+
+    def _change(self, name: str, given: Mapping[str, object], default: str) -> Module:
+        called = call(self.evidence.subject, name, given, args=[self.model], dtype=default)
+        self._modes_kept = called.train_mode_unchanged
         return self.now()
 
-    def merge(self) -> Module:
-        """Let the submission put plain layers back."""
-        call(self.evidence.subject, MERGE, {}, args=[self.model])
-        return self.now()
+    def expect_modes_kept(self, name: str) -> None:
+        """Fail unless the function left all modules in train or eval mode as they were."""
+        if not self._modes_kept:
+            raise Failure(
+                f"after {name} some modules are no longer in train or eval mode as they were",
+                cause="mode-not-kept",
+            )
 
     def now(self) -> Module:
         """The model as it is."""

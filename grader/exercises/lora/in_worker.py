@@ -7,17 +7,18 @@ from torch import nn
 
 
 class Layer(nn.Module):
-    """A residual branch: norm, up, tanh, down. `up` may be another layer's, too."""
+    """A residual branch: norm, up, tanh, down. `up` may be another layer's, too; down lies deep."""
 
     def __init__(self, up: nn.Linear, down: nn.Linear) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(up.in_features)
         self.up = up
-        self.down = down
+        self.down = nn.Sequential(nn.Tanh(), nn.Sequential(down))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, C) -> (B, T, C)."""
-        return x + self.down(torch.tanh(self.up(self.norm(x))))
+        hidden: torch.Tensor = self.down(self.up(self.norm(x)))
+        return x + hidden
 
 
 class Toy(nn.Module):
@@ -38,13 +39,15 @@ class Toy(nn.Module):
         self.head = linear(head)
         if tied:
             self.head.weight = self.embed.weight
+        self.output = self.head  # a second name beside the first, which named_children() leaves out
 
     def forward(self, idx: torch.Tensor) -> torch.Tensor:
         """(B, T) -> (B, T, V)."""
         x = self.embed(idx) * self.gain
         for layer in self.layers:
             x = layer(x)
-        return self.head(x)
+        logits: torch.Tensor = self.output(x)
+        return logits
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
@@ -58,13 +61,15 @@ def linear(weight: torch.Tensor, bias: torch.Tensor | None = None) -> nn.Linear:
 
 def toy(weights: list[torch.Tensor], tied: bool) -> Toy:
     """A toy model with these weights."""
-    return Toy(weights, tied).to(weights[0].dtype).eval()
+    model = Toy(weights, tied).to(weights[0].dtype)
+    model.embed.eval()  # so that both model.train() and model.eval() change a mode
+    return model
 
 
-def layers(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """The paths of the distinct nn.Linear in a model, and the shape of each."""
+def layers(model: nn.Module, every: bool) -> dict[str, tuple[int, int]]:
+    """The paths of the distinct (or of all) nn.Linear in a model, and the shape of each."""
     return {
         path: (module.out_features, module.in_features)
-        for path, module in model.named_modules()
+        for path, module in model.named_modules(remove_duplicate=not every)
         if isinstance(module, nn.Linear)
     }

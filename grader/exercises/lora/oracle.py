@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 _EPS = 1e-5  # of nn.LayerNorm
 HEAD = "head"
-SECOND = "layers.1.up"  # another path of the layer at "layers.0.up"
+SECOND = ("layers.1.up", "output")  # other paths of the layers at "layers.0.up" and "head"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ WRONG: dict[str, tuple[Wrong, ...]] = {
         _scaled(lambda alpha, rank: rank / alpha),
         _scaled(lambda alpha, rank: 1 / rank),
         _scaled(lambda alpha, rank: alpha * rank),
+        _scaled(lambda alpha, rank: (alpha / rank) ** 2),
     ),
     "lora-update-subtracted": (_scaled(lambda alpha, rank: -alpha / rank),),
     "lora-update-ignored": (_scaled(lambda alpha, rank: 0.0),),
@@ -105,7 +106,7 @@ class Toy:
 
     def layers(self) -> dict[str, Floats]:
         """The weight of each distinct linear layer, by its path."""
-        down = {f"layers.{n}.down": weight for n, weight in enumerate(self.down)}
+        down = {f"layers.{n}.down.1.0": weight for n, weight in enumerate(self.down)}
         head = self.embedding if self.head is None else self.head
         return {"layers.0.up": self.up, **down, HEAD: head}
 
@@ -118,7 +119,7 @@ class Toy:
         x = self.embedding[idx]
         for n in range(len(self.down)):
             hidden = np.tanh(_normed(x) @ weights["layers.0.up"].T + self.up_bias)
-            x = x + hidden @ weights[f"layers.{n}.down"].T
+            x = x + hidden @ weights[f"layers.{n}.down.1.0"].T
         return x @ weights[HEAD].T
 
 

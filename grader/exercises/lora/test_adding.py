@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.check import Counterexample, Failure, NotRun, check
 from grader.exercises.lora import client
-from grader.exercises.lora.common import ADD, Adapted, code, equal, trained
+from grader.exercises.lora.common import ADD, LAYER, Adapted, code, equal, trained
 from grader.exercises.lora.oracle import HEAD, SECOND
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import CandidateError, Module
@@ -47,22 +47,18 @@ def own_gpt2(evidence: Evidence) -> Module | None:
 def test_everywhere(evidence: Evidence) -> None:
     """Every nn.Linear of the model has an adapter, however deep it lies, the head too."""
     for adapted in _toys(evidence):
-        pairs = adapted.pairs(adapted.add())
+        module = adapted.add()
+        pairs = adapted.pairs(module)
         missing = [path for path in adapted.toy.layers() if path not in pairs]
         if missing:
+            some = len(missing) < len(adapted.toy.layers()) or not module.own(LAYER)
             raise Failure(
                 f"expected an adapter around every nn.Linear of the model, found none around "
                 f"{', '.join(missing)}",
                 _missing(evidence),
-                _left_out(missing, len(adapted.toy.layers())),
+                "lora-head-left-out" if missing == [HEAD] else "lora-only-some-layers" * some,
             )
     _expect_all_of_own(evidence)
-
-
-def _left_out(missing: list[str], count: int) -> str:
-    if missing == [HEAD]:
-        return "lora-head-left-out"
-    return "lora-only-some-layers" if len(missing) < count else ""
 
 
 def _missing(evidence: Evidence) -> Counterexample:
@@ -102,7 +98,7 @@ def test_frozen(evidence: Evidence) -> None:
     for adapted in _toys(evidence):
         module = adapted.add()
         # The second place of a layer as well: two adapters for it are another check's matter.
-        paths = tuple(f"{path}." for path in (*adapted.toy.layers(), SECOND))
+        paths = tuple(f"{path}." for path in (*adapted.toy.layers(), *SECOND))
         others = [p.name for p in trained(module) if not p.name.startswith(paths)]
         if others:
             raise Failure(
@@ -110,7 +106,8 @@ def test_frozen(evidence: Evidence) -> None:
                 cause="lora-rest-trained",
             )
         if not trained(module):
-            raise Failure("after add_lora nothing is trained", cause="lora-nothing-trained")
+            cause = "lora-nothing-trained" if module.own(LAYER) else "lora-only-some-layers"
+            raise Failure("after add_lora nothing is trained", cause=cause)
         adapted.pairs(module)
 
 
@@ -128,6 +125,7 @@ def test_unchanged(evidence: Evidence) -> None:
     """The logits are what they were, and so is all that the model had."""
     for adapted in _toys(evidence):
         module = adapted.add()
+        adapted.expect_modes_kept(ADD)
         _expect_logits(adapted, module.call(adapted.idx), adapted.expected(), "lora-starts-random")
         if (
             adapted.tied
@@ -180,14 +178,24 @@ def test_adapted(evidence: Evidence) -> None:
             raise Failure("after add_lora no layer has an adapter")
         found = module.call(adapted.idx, adapted.set(module, pairs))
         if not equal(found, adapted.expected(list(pairs))):
+            apart = split_at(module) or _left_at(adapted, module)
             raise Failure(
-                "with drawn values in all adapters the logits are not those of the layers with "
-                "their updates",
-                cause=_apart(adapted, module),
+                "the model has one layer in two places; after add_lora another one is at " + apart
+                if apart
+                else "with drawn values in all adapters the logits are not those of the layers "
+                "with their updates",
+                cause="lora-shared-layer-split" if apart else "",
             )
 
 
-def _apart(adapted: Adapted, module: Module) -> str:
-    """Whether the layer that the model has twice has become two."""
-    second = [p for p in trained(module) if p.name.startswith(f"{SECOND}.")]
-    return "lora-shared-layer-split" if second else ""
+def split_at(module: Module) -> str:
+    """The second place of a layer whose first place has another one; "" if there is none."""
+    names = [parameter.name for parameter in module.parameters]
+    return next((p for p in SECOND if any(n.startswith(f"{p}.") for n in names)), "")
+
+
+def _left_at(adapted: Adapted, module: Module) -> str:
+    """The second place of a layer that is still there, without an adapter; or ""."""
+    plain = client.layers(adapted.evidence.subject, ADD, adapted.model, every=True)
+    kinds = {part.path: part.kind for part in module.parts}
+    return next((path for path in SECOND if path in plain and kinds.get(path) != LAYER), "")

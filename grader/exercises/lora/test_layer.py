@@ -56,9 +56,9 @@ class Setting:
         """The output, for parameters or for those that it has."""
         return self.module.outputs([self.x], theta, any_shape=True)[0]
 
-    def pair(self) -> Pair:
-        """The two parameters of the adapter. Raises Failure."""
-        return pair(trained(self.module), self.shape, self.rank, self._words)
+    def pair(self, alone: bool = False) -> Pair:
+        """The two parameters of the adapter, which alone may be trained. Raises Failure."""
+        return pair(trained(self.module), self.shape, self.rank, self._words, alone)
 
     def adapted(self) -> Floats:
         """All parameters, with the drawn adapter among them."""
@@ -154,7 +154,8 @@ def _at_start(setting: Setting, output: Values) -> str:
 def test_update(evidence: Evidence) -> None:
     """The output is linear(x) + alpha / rank * (x @ A.T @ B.T)."""
     for setting in _settings(evidence):
-        output = setting.found(setting.adapted())
+        theta = setting.adapted()
+        output = setting.found(theta)
         setting.expect_shape(output)
         expected = layer(setting.x, setting.weight, setting.bias, setting.adapter)
         if not equal(output, expected):
@@ -167,6 +168,21 @@ def test_update(evidence: Evidence) -> None:
                 cause,
                 proven=bool(cause),
             )
+        _expect_same_in_use(setting, theta, output)
+
+
+def _expect_same_in_use(setting: Setting, theta: Floats, expected: Values) -> None:
+    """Fail unless train mode gives the same, and x stays as it is."""
+    trained, after = setting.module.outputs(
+        [setting.x], theta, train=True, inputs_back=True, any_shape=True
+    )
+    if not np.array_equal(after, setting.x):
+        raise Failure("x was changed in place", cause="mutates-input")
+    if not equal(trained, expected):
+        raise Failure(
+            "in train mode the output is not linear(x) + alpha / rank * (x @ A.T @ B.T)",
+            cause="differs-in-train-mode",
+        )
 
 
 def _set_lines(setting: Setting) -> Sequence[str]:
@@ -207,7 +223,7 @@ def _named(output: Values, setting: Setting, adapter: Adapter) -> str:
 def test_trained(evidence: Evidence) -> None:
     """A and B are trained, and nothing else: the layer's weight and bias are frozen."""
     for setting in _settings(evidence):
-        setting.pair()
+        setting.pair(alone=True)
 
 
 @check(
@@ -221,7 +237,7 @@ def test_trained(evidence: Evidence) -> None:
     ),
 )
 def test_learns(evidence: Evidence) -> None:
-    """A new adapter can learn: A or B has a gradient that is not zero."""
+    """A new adapter can learn, and what is before it: gradients reach A or B, and x."""
     for setting in _settings(evidence, 2):
         output = setting.found()
         _, gradients = setting.module.gradient(
@@ -234,6 +250,21 @@ def test_learns(evidence: Evidence) -> None:
                 "changes them",
                 cause="lora-never-learns",
             )
+        _expect_gradient_of_x(setting)
+
+
+def _expect_gradient_of_x(setting: Setting) -> None:
+    """Fail unless autograd's gradient of x is the slope of the output."""
+    theta, x, step = setting.adapted(), setting.x, 1e-4
+    higher, lower = setting.module.outputs([x + step, x - step], theta, any_shape=True)
+    slope = (higher - lower).sum() / (2 * step)
+    gradient = setting.module.gradient(x, theta, np.ones_like(higher))[1][-1]
+    if gradient is None or abs(gradient.sum() - slope) > 1e-5 * max(1.0, abs(slope)):
+        raise Failure(
+            "the gradient of x is not the slope of the output: what comes before this layer in a "
+            "model does not learn as it should",
+            cause="detach-breaks-gradients",
+        )
 
 
 @check(
@@ -257,3 +288,11 @@ def test_dtype(evidence: Evidence) -> None:
                 f"around a {dtype} layer expected a {dtype} output, found {output.dtype}",
                 cause="wrong-dtype",
             )
+    theta = setting.adapted()
+    expected = setting.found(theta)
+    setting.module = module  # of float64 as well, but made where torch's default is float32
+    if not equal(setting.found(theta), expected):
+        raise Failure(
+            "around a float64 layer A and B are not float64: the update is that of rounded values",
+            cause="dtype-mismatch",
+        )

@@ -9,13 +9,14 @@ import numpy as np
 from grader.check import Counterexample, Failure, check
 from grader.exercises.lora import client
 from grader.exercises.lora.common import LAYER, MERGE, Adapted, code, equal
-from grader.exercises.lora.oracle import Adapter, Floats
-from grader.exercises.lora.test_adding import own_gpt2
+from grader.exercises.lora.oracle import HEAD, Adapter, Floats
+from grader.exercises.lora.test_adding import own_gpt2, split_at
 from grader.gpt2.evidence import Evidence
 from grader.sandbox.client import Module
 from grader.sandbox.client.function import call
 
 PART = MERGE
+_SHARED = ("layers.0.up", HEAD)  # the layers that the model has in two places
 
 
 def _trained(evidence: Evidence, tied: bool = False, draw: int = 3) -> tuple[Adapted, Floats]:
@@ -42,13 +43,14 @@ def _models(evidence: Evidence) -> Iterator[tuple[Adapted, Floats]]:
 )
 def test_merged(evidence: Evidence) -> None:
     """Merging changes no logits: the updates are in the weights."""
-    for adapted, before in _models(evidence):
-        after = adapted.merge().call(adapted.idx)
+    for (adapted, before), default in zip(_models(evidence), ("float64", "float32"), strict=True):
+        module = adapted.merge(default)
+        after = module.call(adapted.idx)
         if not equal(after, before):
             raise Failure(
                 f"merge_lora changes the logits, by up to {np.abs(after - before).max():.3g}",
                 _changed(adapted),
-                _named(adapted, after),
+                _named(adapted, module, after),
             )
     _expect_own_kept(evidence)
 
@@ -66,20 +68,20 @@ def _changed(adapted: Adapted) -> Counterexample:
     )
 
 
-def _named(adapted: Adapted, found: Floats) -> str:
+def _named(adapted: Adapted, module: Module, found: Floats) -> str:
     """The bug that gives these logits, if it is one of those known."""
     toy, alpha, rank = adapted.toy, adapted.alpha, adapted.rank
     scales = {"lora-merge-nothing": 0.0, "lora-merge-twice": 2.0, "lora-merge-subtracts": -1.0}
     scales |= {"lora-merge-without-scale": rank / alpha}
     for cause, scale in scales.items():
-        adapters = {
-            path: Adapter(one.A, one.B, scale * alpha) for path, one in adapted.adapters.items()
-        }
-        if equal(found, toy.logits(adapted.idx, adapters)):
-            return cause
-    biasless = type(toy)(toy.embedding, toy.up, 0 * toy.up_bias, toy.down, toy.head)
-    lost = equal(found, biasless.logits(adapted.idx, adapted.adapters))
-    return "lora-merge-loses-bias" if lost else ""
+        for paths in (adapted.adapters, _SHARED):
+            adapters = dict(adapted.adapters)
+            for path in paths:
+                one = adapted.adapters[path]
+                adapters[path] = Adapter(one.A, one.B, scale * alpha)
+            if equal(found, toy.logits(adapted.idx, adapters)):
+                return cause
+    return "" if _has(module, toy.up_bias) else "lora-merge-loses-bias"
 
 
 def _expect_own_kept(evidence: Evidence) -> None:
@@ -112,6 +114,7 @@ def test_plain(evidence: Evidence) -> None:
     for adapted, _ in _models(evidence):
         before = Adapted(evidence, MERGE, adapted.draw, tied=False).now()
         module = adapted.merge()
+        adapted.expect_modes_kept(MERGE)
         left = [part.path for part in module.parts if part.kind == LAYER]
         if left:
             raise Failure(
@@ -119,6 +122,13 @@ def test_plain(evidence: Evidence) -> None:
                 cause="lora-adapters-left",
             )
         names, wanted = _names(module), _names(before)
+        apart = split_at(module)
+        if apart:
+            raise Failure(
+                "the model had one layer in two places; after merge_lora it is another one at "
+                f"{apart}",
+                cause="lora-shared-layer-split",
+            )
         if names != wanted:
             extra = sorted(names - wanted) or sorted(wanted - names)
             raise Failure(

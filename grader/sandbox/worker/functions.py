@@ -89,7 +89,7 @@ class Functions:
         named = {name: self._made(item, arrays) for name, item in given}
         everything = [*positional, *named.values()]
         models = [item for item in everything if isinstance(item, nn.Module)]
-        modes = [[m.training for m in model.modules()] for model in models]
+        modes = [(m, m.training) for model in models for m in model.modules()]
         flags = [_flags(model) for model in models]
         sent = {n: named[n] for n, item in given if "object" not in item}
         inputs = {n: item for name, value in sent.items() for n, item in _inputs(name, value)}
@@ -112,8 +112,7 @@ class Functions:
         facts = {
             "value": told,
             "recorded": any(model.recorded for model in scripted),
-            "train_mode_unchanged": modes
-            == [[m.training for m in model.modules()] for model in models],
+            "train_mode_unchanged": all(m.training == mode for m, mode in modes),
             "gradients": any(p.grad is not None for model in scripted for p in model.parameters()),
             "flags_kept": flags == [_flags(model) for model in models],
             "rng_unchanged": kept,

@@ -179,23 +179,26 @@ def test_loss(evidence: Evidence) -> None:
     ),
 )
 def test_train_mode(evidence: Evidence) -> None:
-    """The step is made in train mode: dropout acts."""
+    """The step is made in train mode, in which the classifier is left: dropout acts."""
     rig = ClassifierHarness(evidence, SMALL, 57, any_backbone=True, dropout_p=0.5)
     rng = np.random.default_rng((evidence.seed, 57))
     theta = int(rng.integers(10_000))
     rig.draw(np.random.default_rng(theta))
     pair, labels = rig.pair(rng, 4, 6), rng.integers(0, rig.setting.num_classes, 4)
+    plain = ClassifierHarness(evidence, SMALL, 57, any_backbone=True)
+    plain.draw(np.random.default_rng(theta))
+    optimizer = plain.classifier.optimizer("SGD", RATE)
+    if not plain.classifier.step(optimizer, pair, labels, seed=1).train_mode_unchanged:
+        raise Failure("a classifier in train mode is not in it afterwards", cause="mode-not-kept")
     chances = rig.second.samples(pair[0], rig.second.initial, [1, 2, 3])
     if all(np.array_equal(chances[0], other) for other in chances):
         return  # a GPT2 without dropout
-    plain = ClassifierHarness(evidence, SMALL, 57, any_backbone=True)
-    ends = []
-    for each, seed in ((plain, 1), *((rig, seed) for seed in range(1, 5))):
-        each.draw(np.random.default_rng(theta))
-        optimizer = each.classifier.optimizer("SGD", RATE)
-        each.classifier.step(optimizer, pair, labels, seed=seed)
-        ends.append(laid_out(read(each.module)[0]))
-    without, *ends = ends
+    without, ends = laid_out(read(plain.module)[0]), []
+    for seed in range(1, 5):
+        rig.draw(np.random.default_rng(theta))
+        optimizer = rig.classifier.optimizer("SGD", RATE)
+        rig.classifier.step(optimizer, pair, labels, seed=seed)
+        ends.append(laid_out(read(rig.module)[0]))
     # A classifier may have dropout of its own, which acts whether or not the gpt2's does.
     still = without.shape == ends[0].shape and np.allclose(without, ends[0], rtol=1e-9, atol=0)
     if still or all(np.array_equal(end, ends[0]) for end in ends):

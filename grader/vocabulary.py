@@ -28,6 +28,7 @@ UNPARSED = "syntax-error"
 NOT_FROM_SCRATCH = "not-from-scratch"
 # Of what fails for a reason that the candidate is to find.
 UNTOLD = "untold"
+NEW_BUGS = "new-bugs"  # the check of a folder to debug that no plant accounts for
 UNSEARCHED = (UNPARSED, NOT_FROM_SCRATCH, UNTOLD)
 Policy = Literal["from-scratch", "any"]
 # How much is told of a folder to debug: what users see, which checks fail, or which bugs they are.

@@ -186,4 +186,5 @@ def hint(check: str, path: Path, restart: bool, sheet_file: Path | None, twist: 
         unusable(str(error))
     if found:
         found.took_hint(shown.topic.id, warn)
-    click.echo(hints.render(shown, hint_command(check, str(path), program(), asked)))
+    command = hint_command(check, str(path), program(), asked, sheet_file)
+    click.echo(hints.render(shown, command))

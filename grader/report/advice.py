@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
-from grader.catalogue import EXERCISES
+from grader.catalogue import DEBUG, EXERCISES
 from grader.program import PROGRAM
 from grader.report.focus import focuses
 from grader.results import Report
+from grader.vocabulary import NEW_BUGS, UNTOLD
 
 
 def next_step(report: Report, program: str = PROGRAM) -> str:
@@ -34,6 +36,8 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         )
     if report.unreadable:
         return "Next: fix that, then run this again."
+    if report.exercise == DEBUG and any(r.cause == UNTOLD for r in report.results):
+        return _with_bugs_left(report, program)
     if report.untouched:
         exercise = EXERCISES.get(report.exercise, EXERCISES["gpt2"])
         return (
@@ -46,6 +50,17 @@ def next_step(report: Report, program: str = PROGRAM) -> str:
         hint = hint_command(found[0].topics[0], report.path, program, report.twists)
         return f"Next: fix this, then run it again. For a hint:\n  {hint}"
     return f"Next: write {_unwritten(report)}, and run this again."
+
+
+def _with_bugs_left(report: Report, program: str) -> str:
+    """What to do about a folder to debug: for the interviewer, if it was graded by the sheet."""
+    hint = hint_command("bug", report.path, program)
+    if any(result.id == NEW_BUGS for result in report.results):
+        return f"Next: talk about what is left. A hint to read out:\n  {hint} --sheet FILE"
+    return (
+        "Next: find what is behind a no, fix it, and run this again. If you practise alone,\n"
+        f"  {hint}\ngives a hint."
+    )
 
 
 def _following(name: str) -> str:
@@ -65,9 +80,12 @@ def _unwritten(report: Report) -> str:
     return f"{exercise.file} (its brief is {exercise.brief})"
 
 
-def hint_command(topic: str, path: str, program: str, twists: tuple[str, ...] = ()) -> str:
+def hint_command(
+    topic: str, path: str, program: str, twists: tuple[str, ...] = (), sheet: Path | None = None
+) -> str:
     """What shows the next hint for a check or a cause."""
-    return f"{program} {shlex.join(['hint', topic, path, *twist_options(twists)])}"
+    options = twist_options(twists) + ([] if sheet is None else ["--sheet", str(sheet)])
+    return f"{program} {shlex.join(['hint', topic, path, *options])}"
 
 
 def twist_options(twists: tuple[str, ...]) -> list[str]:

@@ -22,10 +22,11 @@ from grader.results import CheckResult, Report
 from grader.running import Progress
 from grader.sandbox.client import Server
 from grader.submission import Submission, UnusableInput, unusable
-from grader.vocabulary import UNTOLD
+from grader.vocabulary import NEW_BUGS, UNTOLD
 
 _STYLE = "separate"  # the clean gpt2.py that other files are graded with
 _POINTS = 10.0  # for each bug
+_OTHER = 0.6  # share of lines that a candidate seldom changes, and that differ in another text
 _Reports = dict[str, Report]
 
 
@@ -187,7 +188,7 @@ def _plant_result(number: int, fixed: Fixed) -> CheckResult:
 
 def _new_result(new: list[str]) -> CheckResult:
     hints = ("Compare with what was handed out: what else has changed?",)
-    check = Check("new-bugs", "Planted bugs", 0, "No bug came in that was not there.", hints)
+    check = Check(NEW_BUGS, "Planted bugs", 0, "No bug came in that was not there.", hints)
     if new:
         return CheckResult(check, "fail", f"new: {', '.join(new)}", cause=UNTOLD)
     return CheckResult(check, "pass")
@@ -199,6 +200,12 @@ def _notes(sheet: Sheet, found: Mapping[str, str]) -> dict[str, str]:
     changed = sum(lines_changed(before, after) for before, after, _ in pairs)
     needed = sum(lines_changed(before, clean) for before, _, clean in pairs)
     notes = {"lines": f"{changed} lines changed; the fixes take {needed}."}
+    lines = sum(len(before.splitlines()) for before, _, _ in pairs)
+    if changed > _OTHER * lines:
+        notes["sheet"] = (
+            f"Of the {lines} lines that this sheet was written for, few are here. Is it this "
+            "folder's sheet?"
+        )
     if anew := [name for before, after, _ in pairs for name in rewritten(before, after)]:
         notes["rewritten"] = (
             f"{', '.join(anew)}: less than half of the lines were kept. That is allowed; ask why."

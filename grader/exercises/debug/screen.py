@@ -26,6 +26,9 @@ def is_plain(report: Report) -> bool:
 def show(report: Report, console: Console) -> None:
     """Print it."""
     console.print(headline(report, console.width))
+    if report.unreadable:
+        console.print(Text(f"{report.unreadable}\n{next_step(report, program())}"))
+        return
     for block in _blocks(report):
         console.print(Padding(block, (0, 0, 1, 2), expand=False))
     if report.clock:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.data.tables import Table, decoded, read_columns, read_rows
+from lab.data.tables import Table, decoded, header, read_columns, read_rows
 from lab.errors import LabError
 
 _HELD_OUT = 0.1  # of a single file, for measuring
@@ -40,7 +40,8 @@ def read_labelled(
     if not text and label is None and path.is_dir():
         return _folder(path)
     if not text or label is None:
-        raise LabError(f"{path} is one file: name its columns with --text and --label")
+        there = f"; it has: {', '.join(header(path))}" if path.is_file() else ""
+        raise LabError(f"{path}: name its columns with --text and --label{there}")
     if path.is_dir():
         path, test = _train_file(path), path / "test.csv"
     rows, notes = _named_columns(path, text, label)
@@ -48,9 +49,7 @@ def read_labelled(
         held_out, more = _named_columns(test, text, label)
         train, notes = rows, notes + more
     else:
-        random.Random(0).shuffle(rows)
-        split = len(rows) - int(len(rows) * _HELD_OUT)
-        train, held_out = rows[:split], rows[split:]
+        train, held_out = _parted(rows)
     classes = sorted({name for _, name in train})
     numbers = {name: number for number, name in enumerate(classes)}
     unknown = sorted({name for _, name in held_out} - set(classes))
@@ -65,6 +64,15 @@ def read_labelled(
             notes,
         ),
     )
+
+
+def _parted(rows: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Rows to learn from, with some of every class, and rows to measure on."""
+    random.Random(0).shuffle(rows)
+    split = len(rows) - int(len(rows) * _HELD_OUT)
+    known = {name for _, name in rows[:split]}
+    rare = [row for row in rows[split:] if row[1] not in known]
+    return rows[:split] + rare, [row for row in rows[split:] if row[1] in known]
 
 
 def _train_file(folder: Path) -> Path:
@@ -132,7 +140,11 @@ def _named_columns(
 ) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """Texts and labels of a table with these columns, and what to tell."""
     table = read_columns(path, [*text, label])
-    return [(" ".join(filter(None, row[:-1])), row[-1]) for _, row in table.rows], table.notes
+    rows = [(" ".join(filter(None, row[:-1])), row[-1]) for _, row in table.rows if row[-1]]
+    if bare := [line for line, row in table.rows if not row[-1]]:
+        left_out = f"{path}: rows without a label are left out: {len(bare)}, first line {bare[0]}"
+        return rows, (*table.notes, left_out)
+    return rows, table.notes
 
 
 def _checked(path: Path, data: Labelled) -> Labelled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lab.errors import LabError
 
 _DELIMITERS = (",", ";", "\t", "|")
 _JSON = (".jsonl", ".ndjson", ".json")
+_TOLD_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # Excel's first line
 _LONGEST_FIELD = 2**31 - 1  # csv's own limit is 131,072, its highest a C long
 # How files begin that say their encoding themselves.
 _MARKS = {
@@ -37,7 +39,9 @@ def read_rows(path: Path, fits: Callable[[list[str]], bool]) -> Table:
     fits: whether a first row is one that is looked for; that decides on the delimiter.
     """
     text, notes = decoded(path)
-    delimiter = _delimiter(text, fits)
+    if told := _TOLD_DELIMITER.match(text):
+        text = text[told.end() :]
+    delimiter = told[1] if told else _delimiter(text, fits)
     rows = list(_parsed(path, text, delimiter, csv.QUOTE_MINIMAL))
     if delimiter == "\t" and len({len(row) for _, row in rows}) > 1:
         # There a quote is often a character like any other.
@@ -63,6 +67,14 @@ def read_columns(path: Path, columns: Sequence[str]) -> Table:
             raise LabError(f"{path}, line {line}: {len(row)} columns, expected {len(header)}")
     rows = [(line, [row[place].strip() for place in places]) for line, row in table.rows[1:]]
     return Table(rows, table.notes)
+
+
+def header(path: Path) -> list[str]:
+    """The names in the first row of a CSV, or of the fields of JSON Lines. Raises LabError."""
+    if path.suffix.lower() in _JSON:
+        return list(next(_records(path, decoded(path)[0]), (0, {}))[1])
+    rows = read_rows(path, lambda row: False).rows
+    return [name.strip() for name in rows[0][1]] if rows else []
 
 
 def decoded(path: Path) -> tuple[str, tuple[str, ...]]:

@@ -146,3 +146,29 @@ def test_fine_tuning_on_such_a_table(inside: Inside, tmp_path: Path) -> None:
         inside("finetune", "--data", data, "--out", tmp_path / "b", "--epochs", 1, *QUICK)[0] == 0
     )
     assert json.loads((tmp_path / "b" / "config.json").read_text())["classes"] == ["1", "2"]
+
+
+def test_excels_first_line_and_the_columns_that_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("sep=;\r\n" + table(";"))
+    assert read(file).classes == ["fruit", "tools"]
+    with pytest.raises(LabError, match="--text and --label; it has: kind, title, body"):
+        read_labelled(file, (), None, None)
+
+
+def test_rows_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(table() + " ,a plum,blue\n")
+    data = read(file)
+    assert data.classes == ["fruit", "tools"]
+    assert data.notes == (f"{file}: rows without a label are left out: 1, first line 22",)
+
+
+def test_a_rare_class_is_learnt_from(tmp_path: Path) -> None:
+    for rare in range(20):
+        file = tmp_path / f"table-{rare}.csv"
+        lines = [",".join(ROWS[0]) for _ in range(39)]
+        lines.insert(2 * rare, "rare,a yeti,")
+        file.write_text("\n".join([",".join(HEADER), *(line.replace(", ", " ") for line in lines)]))
+        data = read(file)
+        assert "rare" in {data.classes[number] for _, number in data.train}

@@ -63,7 +63,7 @@ In no particular order. A report may be about more than one bug, or put it badly
 
 {symptoms}
 
-## What is fixed
+## What has to stay
 
 The names and signatures of classes and functions, and the overall structure: which file has what,
 and what calls what. How a line does its work is yours to change. What each file is to be:

@@ -28,8 +28,8 @@ from grader.running import Stopped
 from grader.sandbox.client import Server
 
 SEED = 1
-# Seconds for each check, and for all: other work may go first.
-_PATIENCE = {"timeout": 120.0, "budget": 7200.0}
+# Other work may go first.
+_PATIENT = Options(seed=SEED, timeout=120.0, budget=7200.0)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _digest(*texts: str) -> str:
 def _graded(exercise: str, text: str, server: Server, only: str = "") -> Report:
     """On one file: what lies beside it makes no difference. A draw comes back to the same texts."""
     files = {FILES[exercise]: text}
-    return graded(exercise, files, Options(exercise, SEED, only=only, **_PATIENCE), server)
+    return graded(exercise, files, replace(_PATIENT, exercise=exercise, only=only), server)
 
 
 def report_on(exercise: str, files: dict[str, str], server: Server) -> Report:
@@ -184,7 +184,7 @@ def _first_failure(exercise: str, text: str, only: str, server: Server) -> Check
             graded(
                 exercise,
                 {FILES[exercise]: text},
-                Options(exercise, SEED, only=name, **_PATIENCE),
+                replace(_PATIENT, exercise=exercise, only=name),
                 server,
                 look,
             )

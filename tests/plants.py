@@ -120,7 +120,7 @@ def faults_of_draw(seed: int, wanted: Wanted, server: Server) -> list[str]:
         fixed = [n for n in range(len(sheet.plants)) if number in (n, len(sheet.plants))]
         files = _with_fixed(puzzle, sheet, fixed)
         names = [sheet.plants[n].plant.slug for n in fixed]
-        told = []
+        told: list[Fixed] = []
         for exercise in wanted.exercises:
             report = _as_told(exercise, puzzle, sheet, files, server)
             right = files[FILES[exercise]] == sheet.clean[FILES[exercise]]

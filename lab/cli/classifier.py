@@ -41,9 +41,9 @@ _GENTLY: dict[str, Any] = {"learning_rate": 1e-4, "min_learning_rate": 1e-5, "dr
     "--text",
     "columns",
     multiple=True,
-    help="The column of the texts; more than once: they are put together.",
+    help="The column of the texts, or its number from 1; more than once: they are put together.",
 )
-@click.option("--label", help="The column of the classes.")
+@click.option("--label", help="The column of the classes, or its number from 1.")
 @click.option(
     "--test",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

@@ -52,21 +52,24 @@ def read_rows(path: Path, fits: Callable[[list[str]], bool]) -> Table:
 def read_columns(path: Path, columns: Sequence[str]) -> Table:
     """Those columns of a CSV whose first line names them, or fields of JSON Lines, as text.
 
-    Spaces around a cell are none of it. Raises LabError.
+    Columns of a CSV without names go by their numbers, from 1. Spaces around a cell are none of
+    it. Raises LabError.
     """
     if path.suffix.lower() in _JSON:
         return _fields(path, columns)
     table = read_rows(path, lambda row: {*columns} <= {*map(str.strip, row)})
     header = [name.strip() for name in table.rows[0][1]] if table.rows else []
+    numbered = not {*columns} & {*header} and all(map(str.isdecimal, columns))
+    names = [str(number) for number, _ in enumerate(header, 1)] if numbered else header
     for column in columns:
-        if column not in header:
-            raise LabError(f"{path} has no column {column!r}; it has: {', '.join(header)}")
-    places = [header.index(column) for column in columns]
-    for line, row in table.rows[1:]:
-        if len(row) != len(header):
-            raise LabError(f"{path}, line {line}: {len(row)} columns, expected {len(header)}")
-    rows = [(line, [row[place].strip() for place in places]) for line, row in table.rows[1:]]
-    return Table(rows, table.notes)
+        if column not in names:
+            raise LabError(f"{path} has no column {column!r}; it has: {', '.join(names)}")
+    places = [names.index(column) for column in columns]
+    found = table.rows if numbered else table.rows[1:]
+    for line, row in found:
+        if len(row) != len(names):
+            raise LabError(f"{path}, line {line}: {len(row)} columns, expected {len(names)}")
+    return Table([(line, [row[n].strip() for n in places]) for line, row in found], table.notes)
 
 
 def header(path: Path) -> list[str]:

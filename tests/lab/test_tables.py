@@ -172,3 +172,14 @@ def test_a_rare_class_is_learnt_from(tmp_path: Path) -> None:
         file.write_text("\n".join([",".join(HEADER), *(line.replace(", ", " ") for line in lines)]))
         data = read(file)
         assert "rare" in {data.classes[number] for _, number in data.train}
+
+
+def test_columns_without_names_go_by_their_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("".join(f'{4 * (n % 2)},id{n},"good, bad"\n' for n in range(20)))
+    data = read_labelled(file, ["3"], "1", None)
+    assert data.classes == ["0", "4"]
+    assert len(data.train) + len(data.test) == 20
+    assert data.train[0][0] == "good, bad"
+    with pytest.raises(LabError, match="no column '7'; it has: 1, 2, 3"):
+        read_labelled(file, ["7"], "1", None)

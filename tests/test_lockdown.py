@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import pytest
 from grader.grading import Options, grade
 from grader.sandbox.client import Server, WeakIsolationError, isolation_of, require_full, start
 from grader.sandbox.client.isolation import measure
+from grader.sandbox.server.fork import ForkServer
 from grader.sandbox.server.spawn import SpawnServer
 from grader.sandbox.worker import kernel, landlock, lockdown, namespaces, seccomp
+from grader.sandbox.worker.server import NO_WORKER
 from tests.bank import ROOT
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux only")
@@ -170,6 +173,25 @@ class TestWithout:
             if os.getuid():  # the kernel gives such a process's files to root
                 assert os.stat(f"/proc/{two._process.pid}/mem").st_uid == 0  # type: ignore[union-attr]  # a ForkServer
         assert kernel.memory_is_open() == before
+
+    @linux
+    def test_a_fork_that_fails_costs_the_workers_of_then_alone(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with start() as server:
+            assert isinstance(server, ForkServer)
+            first, connection = server.fork()
+            os.killpg(server._process.pid, signal.SIGKILL)  # it ran out of something
+            second, other = server.fork()
+            assert server.end(first) == (-signal.SIGKILL, 0.0)
+            told = iter([(NO_WORKER, 0, 0)])  # it has no process to give
+            reply = server._reply
+            monkeypatch.setattr(server, "_reply", lambda: next(told, None) or reply())
+            third, last = server.fork()
+            assert server.end(second) == (-signal.SIGKILL, 0.0)
+            assert server.end(third)[0] is not None
+            for held in (connection, other, last):
+                held.close()
 
     def test_untrusted_is_refused(self) -> None:
         with start(without=WALLS) as server:

@@ -54,8 +54,8 @@ class BlockSearch:
             return self._find_inline(module, size)
         try:
             layout = self._find_over(module, size, own, pairs)
-            if layout.is_asked:
-                return layout
+            if layout.is_asked or layout.norm_cause or "norm-shared" in layout.causes:
+                return layout  # a norm that is there and another one stands in no part of it
         except LayoutNotFound as misfit:
             with suppress(LayoutNotFound):
                 return self._find_apart(module, size)

@@ -50,7 +50,7 @@ class ModelSearch:
         """
         paths = [part.path for part in module.own("TransformerBlock")]
         if not paths:
-            return self._find_unrolled(module, size)
+            return self._find_unrolled(module, size, once)
         inside = [module.below(path) for path in paths]
         blocks = [module.at(path).call for path in paths]
 
@@ -105,7 +105,7 @@ class ModelSearch:
         )
         return replace(layout, inside=tuple(inside))
 
-    def _find_unrolled(self, module: Module, size: Size) -> ModelLayout:
+    def _find_unrolled(self, module: Module, size: Size, once: bool) -> ModelLayout:
         """A GPT2 that has no TransformerBlocks but their weights: as if it had."""
         fresh = self._models.module("TransformerBlock", block_size_of(size))
         shapes = [parameter.shape for parameter in fresh.parameters]
@@ -120,7 +120,7 @@ class ModelSearch:
                 blocks = [matching.part_at(fresh, at) for at in inside]
                 with suppress(LayoutNotFound):
                     return self._find_over(
-                        module, size, blocks, inside, only_right=True, in_order=True
+                        module, size, blocks, inside, only_right=True, in_order=True, once=once
                     )
         raise LayoutNotFound("no TransformerBlock is registered in the model")
 

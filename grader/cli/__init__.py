@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from grader import __version__
 from grader.cli import card, many, one, path, practice
+from grader.cli.common import INTERRUPTED, warn
 from grader.cli.encoding import settle
 
 
@@ -17,6 +19,14 @@ class _Grader(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         settle()
         return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. Ctrl-C is no verdict, whenever it comes: click would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            warn("interrupted")
+            sys.exit(INTERRUPTED)
 
 
 @click.group(cls=_Grader, context_settings={"help_option_names": ["-h", "--help"]})

@@ -83,7 +83,7 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
     foreign = {stem_of(other) for other in others}
     code = [place for place in tree if place.lower().endswith(CODE) and not is_test(place)]
     code = [place for place in code if stem_of(place) not in foreign]
-    code = _without_kit(code, wanted)
+    code = _without_kit(code, tree, wanted)
     named = [_Candidate(path, tree, place, wanted) for place in code if _is_named(place, wanted)]
     best = _best(path, [one for one in named if one.counts and not one.unwritten])
     if best is not None and 0 < best.reached < len(wanted.names):
@@ -99,7 +99,8 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
         return best
     if len(code) == 1:
         return _Candidate(path, tree, code[0], wanted)
-    tests = _without_kit([place for place in tree if is_test(place)][:MAX_FILES], wanted)
+    tests = [place for place in tree if is_test(place)][:MAX_FILES]
+    tests = _without_kit(tests, tree, wanted)
     if (best := _best(path, _defining(path, tree, tests, wanted))) is not None:
         return best  # somebody's whole work lies in a folder "test"
     there = ", ".join(" ".join(place.split()) for place in code[:_SHOWN]) or "no Python file"
@@ -112,13 +113,13 @@ def _chosen(path: Path, tree: Tree, wanted: Names, others: Collection[str]) -> _
     )
 
 
-def _without_kit(places: Sequence[str], wanted: Names) -> list[str]:
+def _without_kit(places: Sequence[str], tree: Tree, wanted: Names) -> list[str]:
     """Those that are not the kit's own, where somebody hands in all of it: beside the folder of
-    the stub lies that of the worked solution.
+    the worked solutions lies that of the stubs.
     """
-    stub = f"exercises/{wanted.file}"
-    roots = [place.removesuffix(stub) for place in places if f"/{place}".endswith(f"/{stub}")]
-    roots = [root for root in roots if f"{root}solutions/{wanted.file}" in places]
+    worked = f"solutions/{wanted.file}"
+    roots = [place.removesuffix(worked) for place in tree if f"/{place}".endswith(f"/{worked}")]
+    roots = [r for r in roots if any(place.startswith(f"{r}exercises/") for place in tree)]
     own = tuple(f"{root}{folder}/" for root in roots for folder in _OF_THE_KIT)
     return [place for place in places if not place.startswith(own)]
 

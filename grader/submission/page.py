@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
+from grader.submission.files import MAX_FILE_BYTES
 from grader.submission.text import Text, decoded, parsed
 
 _BLOCKS = {
@@ -38,7 +39,7 @@ def as_text(raw: bytes) -> Text:
     except AssertionError:  # of the library, for marks that HTML does not have
         pass
     for text in page.texts():
-        tree = parsed(text)
+        tree = parsed(text) if len(text) <= MAX_FILE_BYTES else None
         if tree is not None and any(
             isinstance(n, ast.ClassDef | ast.FunctionDef) for n in tree.body
         ):
@@ -64,16 +65,16 @@ class _Page(HTMLParser):
         super().__init__()
         self.shown: list[str] = []
         self.source: list[str] = []
-        self.blocks: list[str] = []
+        self.blocks: list[list[str]] = []
         self.link = ""
         self._open: list[tuple[str, bool]] = []  # elements, and whether they keep spaces
         self._count: Counter[str] = Counter()
-        self._keeping = 0
+        self._keeping = self._blocks = self._left_out = 0  # how many such elements are open
 
     def texts(self) -> list[str]:
         """What may be the code, the likeliest first."""
         typed = re.sub(r"\r+\n?", "\n", "".join(self.source))
-        found = ["\n\n".join(self.blocks), "".join(self.shown), typed]
+        found = ["\n\n".join(map("".join, self.blocks)), "".join(self.shown), typed]
         return [text.replace("\xa0", " ").replace("\u200b", "") for text in found]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -87,21 +88,25 @@ class _Page(HTMLParser):
         if tag in _VOID:
             return
         keeps = tag in _KEEPS or _STYLED.search(told.get("style", "")) is not None
-        if tag in _KEEPS and not any(self._count[name] for name in _KEEPS):
-            self.blocks.append("")
+        if tag in _KEEPS and not self._blocks:
+            self.blocks.append([])
         self._open.append((tag, keeps))
-        self._count[tag] += 1
-        self._keeping += keeps
+        self._counted(tag, keeps, 1)
 
     def handle_endtag(self, tag: str) -> None:
         while self._count[tag]:
             name, keeps = self._open.pop()
-            self._count[name] -= 1
-            self._keeping -= keeps
+            self._counted(name, keeps, -1)
             if name == tag:
                 break
         if tag in _BLOCKS:
             self._begin_line()
+
+    def _counted(self, tag: str, keeps: bool, by: int) -> None:
+        self._count[tag] += by
+        self._keeping += by * keeps
+        self._blocks += by * (tag in _KEEPS)
+        self._left_out += by * (tag in _LEFT_OUT)
 
     def handle_data(self, data: str) -> None:
         if self._keeping:
@@ -116,10 +121,10 @@ class _Page(HTMLParser):
             self._put("\n", "\r", "")
 
     def _put(self, shown: str, source: str, block: str) -> None:
-        if any(self._count[name] for name in _LEFT_OUT):
+        if self._left_out:
             return
         if shown:
             self.shown.append(shown)
         self.source.append(source)
-        if any(self._count[name] for name in _KEEPS):
-            self.blocks[-1] += block
+        if self._blocks:
+            self.blocks[-1].append(block)

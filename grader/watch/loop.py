@@ -187,7 +187,9 @@ class _Watcher:
     def _print(self) -> None:
         """Where there is no screen: the report, each time."""
         if not self.is_live and self.state.report:
-            short.show(self.state.report, self.what.console)
+            console = self.what.console
+            height = console.height - 1 if console.is_terminal else None  # one with no screen
+            short.show(self.state.report, console, height)
             self.what.console.print("watching, Ctrl-C quits\n")
 
     def _draw(self) -> None:

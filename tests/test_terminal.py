@@ -11,6 +11,7 @@ import click
 import pytest
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
+from grader import __main__, cli
 from grader.cli import main
 from tests.bank import FOLDER
 from tests.terminal import grader
@@ -66,6 +67,18 @@ def test_an_interrupted_grading_is_no_verdict(tmp_path: Path) -> None:
         assert terminal.end() == 130
     assert b"interrupted; no report was written" in terminal.raw
     assert b"FAIL" not in terminal.raw
+
+
+def test_ctrl_c_is_no_verdict_whenever_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands["list"], "invoke", interrupted)
+    for run in (lambda: main.main(["list"]), __main__.main):
+        with pytest.raises(SystemExit) as ended:
+            run()
+        assert ended.value.code == 130
+        monkeypatch.setattr(cli, "main", interrupted)  # as while it is loading
 
 
 def test_no_escapes_outside_a_terminal(command: Command) -> None:

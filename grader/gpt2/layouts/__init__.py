@@ -7,7 +7,7 @@ is a proposal: the proof is that the float64 oracle with these weights equals th
 """
 
 from grader.gpt2.layouts.attention import AttentionLayout
-from grader.gpt2.layouts.block import BlockLayout, NormLayout, find_block, fit_eps
+from grader.gpt2.layouts.block import BlockLayout, find_block, fit_eps
 from grader.gpt2.layouts.box import LayoutNotFound, ParameterProbe
 from grader.gpt2.layouts.gains import find_gained
 from grader.gpt2.layouts.heads import find_attention, find_heads
@@ -15,6 +15,7 @@ from grader.gpt2.layouts.inline import branch_ends, inline_block
 from grader.gpt2.layouts.larger import larger_attentions, larger_mlps
 from grader.gpt2.layouts.mlp import MlpLayout, find_mlp
 from grader.gpt2.layouts.model import ModelLayout, ModelSizes, find_model
+from grader.gpt2.layouts.norm import NormLayout
 
 __all__ = [
     "AttentionLayout",

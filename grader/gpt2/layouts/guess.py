@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.layouts.attention import find_units
 from grader.gpt2.layouts.box import ABSENT, Floats, Indices, LayoutNotFound, ParameterProbe
+from grader.gpt2.layouts.values import find_units
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grader.gpt2.layouts.attention import (
-    AttentionLayout,
-    ask_alone,
-    bias_of_rows,
-    find_plain_attention,
-)
+from grader.gpt2.layouts.attention import AttentionLayout, find_plain_attention
 from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
@@ -32,6 +27,7 @@ from grader.gpt2.layouts.box import (
     groups,
     in_order,
 )
+from grader.gpt2.layouts.values import ask_alone, bias_of_rows
 from grader.gpt2.norms import closest_eps
 from grader.gpt2.specification import GPT2, Specification
 

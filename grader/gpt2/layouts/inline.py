@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.layouts.block import BlockLayout, NormLayout, fit_eps
+from grader.gpt2.layouts.block import BlockLayout, fit_eps
 from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
@@ -20,6 +20,7 @@ from grader.gpt2.layouts.box import (
 )
 from grader.gpt2.layouts.heads import find_attention
 from grader.gpt2.layouts.mlp import find_mlp
+from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.specification import GPT2, Specification
 
 _STEP = 1e-3

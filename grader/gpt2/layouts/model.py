@@ -12,7 +12,6 @@ import numpy as np
 
 from grader.gpt2 import oracle as model
 from grader.gpt2 import twists
-from grader.gpt2.layouts.block import NormLayout
 from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
@@ -26,6 +25,7 @@ from grader.gpt2.layouts.box import (
     lookup,
     remember,
 )
+from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.model_deviations import DEVIANT_MODELS, PAIRED_MODELS
 from grader.gpt2.model_forms import GPT2_MODEL, ModelForm, Pieces, asked_form, other_forms
 from grader.gpt2.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.layouts.block import NormLayout
 from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, LayoutNotFound, lookup
 from grader.gpt2.layouts.model import ModelSizes
+from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.oracle import Integers
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.gpt2 import oracle as model
-from grader.gpt2.layouts.block import NormLayout
 from grader.gpt2.layouts.box import (
     ABSENT,
     NOTHING,
@@ -20,6 +19,7 @@ from grader.gpt2.layouts.box import (
     in_order,
     lookup,
 )
+from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.layouts.stream import Stream, normal, streams
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from grader.gpt2 import oracle as model
 from grader.gpt2.layouts.attention import AttentionLayout
-from grader.gpt2.layouts.block import NormLayout
 from grader.gpt2.layouts.box import ABSENT, NOTHING, SAME, Floats, Indices, LayoutNotFound
 from grader.gpt2.layouts.mlp import MlpLayout
 from grader.gpt2.layouts.model import ModelSizes
+from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.layouts.scores import find_scores
 from grader.gpt2.layouts.stream import Stream, plain, streams
 from grader.gpt2.layouts.tables import Tables, WholeBox, find_tables

@@ -23,6 +23,7 @@ from grader.gpt2.twists import BY_NAME, TwistError, drawn, named, names_of, pars
 from grader.grading import Options
 from grader.hints import topics
 from grader.kit import identity
+from grader.report.scorecard import questions
 from grader.results import CheckResult, Report
 from grader.sandbox.client import Server
 from tests.bank import Known, known, some
@@ -84,6 +85,11 @@ def test_another_model_fails_by_name(server: Server, twist: str, other: str, cau
     fails, found = causes(twist, handed_in(other), server)
     assert fails
     assert cause in found
+
+
+def test_each_twist_has_a_question_for_the_conversation() -> None:
+    asked = {name for question in questions() for name in question.twists}
+    assert asked == set(BY_NAME)
 
 
 def test_the_words_say_what_it_is_and_what_is_asked() -> None:

@@ -36,12 +36,13 @@ _FIXES = 6
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask, and what a good answer holds. causes, code: see questions.toml."""
+    """What to ask, and what a good answer holds. causes, code, twists: see questions.toml."""
 
     ask: str
     good: str
     causes: tuple[str, ...] = ()
     code: str = ""
+    twists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,25 +57,42 @@ def questions() -> list[Question]:
     """All there are, in the order of the file."""
     text = files("grader.report").joinpath("questions.toml").read_text(encoding="utf-8")
     return [
-        Question(entry["ask"], entry["good"], tuple(entry.get("causes", ())), entry.get("code", ""))
+        Question(
+            entry["ask"],
+            entry["good"],
+            tuple(entry.get("causes", ())),
+            entry.get("code", ""),
+            tuple(entry.get("twists", ())),
+        )
         for entry in tomli.loads(text)["question"]
     ]
 
 
 def chosen(report: Report, known: Sequence[Met], sheet: Sheet | None = None) -> list[Chosen]:
-    """Questions for this code: on what was planted in it, on bugs that it has or had, on how it is
-    written, then others.
+    """Questions for this code: on what was planted in it, on the twists it was asked with, on bugs
+    that it has or had, on how it is written, then others.
     """
-    found = [*_on_plants(sheet), *_on_bugs(report, known), *_on_code(report)]
+    found = [
+        *_on_plants(sheet),
+        *_on_twists(report),
+        *_on_bugs(report, known),
+        *_on_code(report),
+    ]
     once = {one.question.ask: one for one in reversed(found)}
     asked = [one for one in found if once.pop(one.question.ask, None)]
-    anywhere = [Chosen(q, "") for q in questions() if not q.causes and not q.code]
+    anywhere = [Chosen(q, "") for q in questions() if not (q.causes or q.code or q.twists)]
     return [*asked[:_MOST], *anywhere[: max(0, _MOST - len(asked))]]
 
 
 def _on_plants(sheet: Sheet | None) -> Iterator[Chosen]:
     for one in sheet.plants if sheet else ():
         yield Chosen(Question(*one.plant.questions[0]), f"planted: {one.plant.slug}")
+
+
+def _on_twists(report: Report) -> Iterator[Chosen]:
+    for name in report.twists:
+        kind = name.partition("=")[0]
+        yield from (Chosen(q, f"asked with {name}") for q in questions() if kind in q.twists)
 
 
 def _on_bugs(report: Report, known: Sequence[Met]) -> Iterator[Chosen]:

@@ -146,6 +146,12 @@ def _strict(scores: Floats, scale: float) -> Floats:
     return softmax(_masked(scores * scale, hidden))
 
 
+def _strict_or_nothing(scores: Floats, scale: float) -> Floats:
+    """The present is hidden too, and the first row has nothing."""
+    hidden = _future(scores.shape[-1], 0)
+    return np.where(hidden, 0.0, softmax(_masked(scores * scale, hidden, -1e30)))
+
+
 def _after_softmax(scores: Floats, scale: float) -> Floats:
     return softmax(scores * scale) * ~_future(scores.shape[-1])
 
@@ -248,6 +254,7 @@ DEVIANT_ATTENTIONS: tuple[AttentionForm, ...] = (
     _hides("mask-none", lambda t: np.zeros((t, t), dtype=bool)),
     _form("mask-none", normalise=_only_some_heads),
     _form("mask-strict", normalise=_strict),
+    _form("mask-strict", early=True, normalise=_strict_or_nothing),
     _hides("mask-strict", lambda t: _future(t, 0)),
     _hides("mask-anti", lambda t: _future(t).T),
     _hides("mask-anti", lambda t: ~_future(t) & ~np.eye(t, dtype=bool)),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from grader.check import Failure
-from grader.exercises.gpt2 import common
+from grader.exercises.gpt2 import common, long
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import HUGE, SMALL, Case, Experiment, worst
 from grader.sandbox.client import CandidateError
 
 _NAME = "CausalSelfAttention"
+_LONG = (96, 256)  # tokens: code that cuts sequences up has done so by then
 
 
 def check_no_leak(evidence: Evidence, case: Case) -> None:
@@ -43,6 +45,34 @@ def check_no_leak(evidence: Evidence, case: Case) -> None:
             ),
             "mask-too-weak" if case.regime is HUGE else "mask-none",
         )
+
+
+def check_no_leak_when_long(evidence: Evidence) -> None:
+    """The last of many tokens changes nothing before it. Asked once."""
+    key = "leak when long"
+    if key not in evidence.measured:
+        sizes = ({"embed_dim": 4, "num_heads": 2, "block_size": time} for time in _LONG)
+        leaks = (
+            size["block_size"]
+            for size in sizes
+            if long.sees_future(evidence, _NAME, size, size["block_size"])
+        )
+        evidence.measured[key] = None
+        with suppress(CandidateError):  # which is no leak, and told by other checks
+            evidence.measured[key] = next(leaks, None)
+    if evidence.measured[key]:
+        raise Failure(
+            f"in a sequence of {evidence.measured[key]} tokens positions see later ones",
+            cause="mask-none",
+        )
+
+
+def shuffled(experiment: Experiment, seen: slice) -> list[np.ndarray]:
+    """The last position's output, and what it is when those before it change places."""
+    other = experiment.x.copy()
+    other[:, seen] = np.roll(other[:, seen], 1, axis=1)
+    outputs = experiment.module.outputs([experiment.x, other], experiment.theta)
+    return [output[:, -1] for output in outputs]
 
 
 def check_no_leak_in_training(evidence: Evidence, case: Case, dropout_p: float) -> None:
@@ -84,6 +114,8 @@ def check_gradient(evidence: Evidence, case: Case) -> None:
     _, gradients = experiment.module.gradient(experiment.x, experiment.theta, weights)
     gradient = gradients[-1]
     if gradient is None or not gradient[:, :cut].any():
+        if gradient is not None and _has_gradient(experiment):
+            return  # some is cut off, or a position is hidden from itself, as other checks say
         raise Failure(
             f"no gradient of the outputs before position {cut} reaches the inputs there: nothing "
             "below this module could learn",
@@ -109,6 +141,12 @@ def check_gradient(evidence: Evidence, case: Case) -> None:
                 found=gradient[:, cut:],
             ),
         )
+
+
+def _has_gradient(experiment: Experiment) -> bool:
+    weights = experiment.rng.normal(0.0, 1.0, experiment.x.shape)
+    _, gradients = experiment.module.gradient(experiment.x, experiment.theta, weights)
+    return gradients[-1] is not None and bool(gradients[-1].any())
 
 
 def check_visible(evidence: Evidence, case: Case) -> None:

@@ -104,7 +104,7 @@ def check_lengths(evidence: Evidence, name: str) -> None:
     strange = _first_strange_start(evidence, name, size, (*_POWERS, *others), longest)
     if strange is None:
         return
-    leaks = name != "MLP" and _sees_future(evidence, name, size, strange)
+    leaks = name != "MLP" and sees_future(evidence, name, size, strange)
     raise Failure(
         f"the outputs for {strange} tokens are not those that the same tokens give at the "
         f"beginning of {longest}"
@@ -113,7 +113,7 @@ def check_lengths(evidence: Evidence, name: str) -> None:
     )
 
 
-def _sees_future(evidence: Evidence, name: str, size: Size, time: int) -> bool:
+def sees_future(evidence: Evidence, name: str, size: Size, time: int) -> bool:
     """Whether in a sequence of this length the last token changes what is before it."""
     module = evidence.models.module(name, size)
     rng = np.random.default_rng(evidence.seed)

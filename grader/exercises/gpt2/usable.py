@@ -94,12 +94,12 @@ def _expect_no_leak(
     x, (last, other), (after, beside) = experiment.x, inputs, outputs
     for changed, found, leak, what, cause in (
         (
-            *(last, after, (after - logits)[:, :-1]),
-            *("the last token changes the logits before it", "leak-via-sequence-mean"),
-        ),
-        (
             *(other, beside, (beside - logits)[:1]),
             *("one sequence of a batch changes the logits of another", "batch-mixing"),
+        ),
+        (
+            *(last, after, (after - logits)[:, :-1]),
+            *("the last token changes the logits before it", "leak-via-sequence-mean"),
         ),
     ):
         felt = np.abs(leak).max() > common.UNCHANGED * max(1.0, np.abs(logits).max())

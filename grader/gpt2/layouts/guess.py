@@ -103,18 +103,32 @@ def declared_attention(
         rows = [row for p in parameters if p.ndim > 1 for row in _rows(p, size, stride)]
         if not rows or len(rows) % size or not 2 <= len(rows) // size <= 4:
             continue
-        matrices = np.array(rows).reshape(-1, size, size)
-        count = len(matrices)
-        for q, k, v, o in itertools.product(range(count), repeat=4):
-            if len({q, k, v, o}) != count or (count == 4 and o != 3 and {q, k, v} != {1, 2, 3}):
-                continue
-            for interleaved, out in itertools.product((False, True), (matrices[o], matrices[o].T)):
-                yield AttentionGuess(
-                    _by_head(matrices[q], heads, interleaved),
-                    _by_head(matrices[k], heads, interleaved),
-                    _by_head(matrices[v], heads, interleaved),
-                    _by_head(out, heads, interleaved).transpose(2, 0, 1),
-                )
+        for matrices in _matrices(np.array(rows), size, heads):
+            count = len(matrices)
+            for q, k, v, o in itertools.product(range(count), repeat=4):
+                if len({q, k, v, o}) != count or (count == 4 and o != 3 and {q, k, v} != {1, 2, 3}):
+                    continue
+                outs = matrices[o], matrices[o].T
+                for interleaved, out in itertools.product((False, True), outs):
+                    yield AttentionGuess(
+                        _by_head(matrices[q], heads, interleaved),
+                        _by_head(matrices[k], heads, interleaved),
+                        _by_head(matrices[v], heads, interleaved),
+                        _by_head(out, heads, interleaved).transpose(2, 0, 1),
+                    )
+
+
+def _matrices(rows: Indices, size: int, heads: int) -> Iterator[Indices]:
+    """Rows as matrices one after another; or each head with its three parts of them, and perhaps
+    an output matrix after or before all heads.
+    """
+    yield rows.reshape(-1, size, size)
+    if heads == 1 or len(rows) < 3 * size:
+        return
+    for inside, rest in ((rows[: 3 * size], rows[3 * size :]), (rows[-3 * size :], rows[:size])):
+        by_head = inside.reshape(heads, 3, size // heads, size).swapaxes(0, 1)
+        rest = rest if len(rows) > 3 * size else rest[:0]
+        yield np.concatenate([by_head.reshape(-1, size), rest]).reshape(-1, size, size)
 
 
 def shared_by_heads(

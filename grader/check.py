@@ -82,7 +82,7 @@ class Failure(AssertionError):
     """The submission does not meet the requirement. The message is for the candidate.
 
     cause: the slug of the bug that this points to, if it points to one; proven: with that bug the
-    oracle gives just what the submission gives.
+    oracle gives just what the submission gives; traceback: of the error, if it raised one.
     """
 
     def __init__(
@@ -91,12 +91,14 @@ class Failure(AssertionError):
         counterexample: Counterexample | None = None,
         cause: str = "",
         proven: bool = False,
+        traceback: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.counterexample = counterexample
         self.cause = cause
         self.proven = proven
+        self.traceback = traceback
 
 
 class NotRun(Exception):

@@ -144,9 +144,10 @@ def _result(check: Check, raised: BaseException | None, seconds: float) -> Check
             check,
             "fail",
             clean(raised.message),
+            clean(raised.traceback),
             counterexample=_clean(raised.counterexample),
             seconds=seconds,
-            cause=raised.cause,
+            cause=_of_exception(raised) if raised.cause == "crashes" else raised.cause,
             proven=raised.proven,
         )
     if isinstance(raised, NotRun):
@@ -178,6 +179,10 @@ def _of_fault(raised: Fault) -> str:
         return "endless-loop"
     if raised.status != "error":
         return raised.cause
+    return _of_exception(raised)
+
+
+def _of_exception(raised: Fault | Failure) -> str:
     from grader.bugs import of_exception  # with all bugs there are, of which most need none
 
     return of_exception(raised.message, raised.traceback) or raised.cause

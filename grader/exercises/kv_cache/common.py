@@ -176,7 +176,8 @@ def asked(
             cause = cause_of(fault)
             if control and cause == "crashes" and remembers(evidence):
                 cause = "cache-in-module"
-            raise Failure(f"{what}: {fault.message}", shown or counterexample, cause) from None
+            message, shown = f"{what}: {fault.message}", shown or counterexample
+            raise Failure(message, shown, cause, traceback=fault.traceback) from None
         raise
 
 

@@ -90,10 +90,10 @@ def test_signature(evidence: Evidence) -> None:
             raise
         mistaken = re.search(r"TypeError: .*(argument|parameter)", fault.message)
         claimed = evidence.subject.found_classes()[NAME]
-        raise Failure(
-            f"{NAME} must be {ways}; it has {claimed}: {fault.message}",
-            cause="wrong-signature" if mistaken else cause_of(fault),
-        ) from None
+        message = f"{NAME} must be {ways}; it has {claimed}: {fault.message}"
+        if mistaken:
+            raise Failure(message, cause="wrong-signature") from None
+        raise CandidateError("error", message, fault.traceback, cause_of(fault)) from None
 
 
 @check(

@@ -163,9 +163,14 @@ def _is_no_pattern(fault: CandidateError) -> bool:
     return bool(re.search(r"raised (\w+\.)?(error|PatternError): (?!bad escape)", fault.message))
 
 
+def is_slip(fault: CandidateError) -> bool:
+    """Whether an error has nothing to do with the text: a name that there is not."""
+    return bool(re.search(r"raised (NameError|AttributeError: (?!'NoneType'))", fault.message))
+
+
 def _cause_of(text: str, fault: CandidateError) -> str:
     """What an error for a text points to."""
-    if fault.cause != "crashes":
+    if fault.cause != "crashes" or is_slip(fault):
         return fault.cause
     if _is_no_pattern(fault):
         return "special-not-escaped"

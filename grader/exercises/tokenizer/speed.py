@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from grader.check import Counterexample, Failure
-from grader.exercises.tokenizer.common import TOKENIZER, Setup
+from grader.exercises.tokenizer.common import TOKENIZER, Setup, is_slip
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.experiment import import_line
 from grader.sandbox.client import CandidateError, WorkerLost
@@ -104,7 +104,7 @@ def _encode(evidence: Evidence, stage: _Stage, tokenizer: RemoteRef, words: list
             raise
         raise _quadratic(evidence, stage, 4, "came to no end") from None
     except CandidateError as fault:
-        if fault.cause == "crashes":
+        if fault.cause == "crashes" and not is_slip(fault):
             fault.cause = "raises-for-a-text"
         raise
     ids = answers.values[0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grader.check import Counterexample, Failure, check
 from grader.exercises import contract
 from grader.exercises.tokenizer import texts
-from grader.exercises.tokenizer.common import TRAIN, cause_of_type, short
+from grader.exercises.tokenizer.common import TRAIN, cause_of_type, is_slip, short
 from grader.exercises.tokenizer.oracle import Pair, Trainer
 from grader.exercises.tokenizer.trainers import TRAINERS
 from grader.gpt2.evidence import Evidence
@@ -85,7 +85,8 @@ def _blamed(text: str, vocab_size: int, fault: CandidateError) -> CandidateError
     if fault.status != "error":
         return fault
     message = f"for {TRAIN}({short(text)}, {vocab_size}) {fault.message}"
-    cause = "raises-for-a-text" if fault.cause == "crashes" else fault.cause
+    crashed = fault.cause == "crashes" and not is_slip(fault)
+    cause = "raises-for-a-text" if crashed else fault.cause
     return CandidateError(fault.status, message, fault.traceback, cause)
 
 

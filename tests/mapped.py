@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.hand_ins import ATTENTION, RIGHT, renamed
+from tests.packing import ATTENTION, RIGHT, renamed
 
 _ROLES = {"CausalSelfAttention": "Attention", "MLP": "FeedForward", "TransformerBlock": "Block"}
 _CONFIG = """

@@ -13,8 +13,9 @@ from grader.results import Report
 from grader.submission import Submission, UnusableInput
 from grader.submission.arguments import BRIEF
 from tests.conftest import Grade
-from tests.hand_ins import FOUND, NOTEBOOK, REFUSED, RIGHT, STUB, UNREAD, file, folder
+from tests.hand_ins import FOUND, REFUSED, UNREAD
 from tests.mapped import TAKEN
+from tests.packing import NOTEBOOK, RIGHT, STUB, file, folder
 
 GPT2 = EXERCISES["gpt2"]
 

@@ -23,7 +23,7 @@ from tests.batches import (
     report,
     rows,
 )
-from tests.hand_ins import RIGHT, STUB
+from tests.packing import RIGHT, STUB
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 PEOPLE = """Name;ID;E-Mail;Login

@@ -73,7 +73,10 @@ class Characters(_Stateless):
     @classmethod
     def of(cls, texts: Iterable[str]) -> Characters:
         """Those that occur in the texts."""
-        return cls("".join(sorted(set().union(*texts))))
+        found: set[str] = set()
+        for text in texts:
+            found.update(text)
+        return cls("".join(sorted(found)))
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> npt.NDArray[np.int64]:
         """See Tokens."""

@@ -152,32 +152,34 @@ def test_training_on_a_file_is_training_in_memory(
     assert numbers(tmp_path / "file") == numbers(tmp_path / "memory")
 
 
-def test_a_corpus_larger_than_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["bytes", "chars"])
+def test_a_corpus_larger_than_memory(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Thirty megabytes, made as they are read, in less than that: so would be thirty thousand."""
-    megabyte = ("All work and no play makes Jack a dull boy.\n" * 24_000)[: 2**20]
+    piece = ("All work and no play makes Jack a dull boy.\n" * 12_000)[: 2**19]
     read = 0
 
     def documents() -> Iterator[Document]:
         def pieces() -> Iterator[str]:
             nonlocal read
-            for _ in range(30):
+            for n in range(60):
                 read += 1
-                yield megabyte
+                yield piece[n:] + piece[:n]
 
         yield pieces()
 
-    corpus, tokens = Corpus(documents, 30 * 2**20), Bytes()
+    corpus = Corpus(documents, 30 * 2**20)
     monkeypatch.setattr(dataset, "_IN_MEMORY", 2**20)
     tracemalloc.start()
-    data = prepare(corpus, tokens)
+    tokens = Characters.of(corpus.pieces()) if kind == "chars" else Bytes()
+    before, data = read, prepare(corpus, tokens)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert read == 60  # once for its key, once for its tokens
+    assert read == before + 120  # once for its key, once for its tokens
     assert peak < 30 * 2**20
     assert len(data.train) + len(data.validation) == 30 * 2**20
-    assert bytes(data.train[10**7 : 10**7 + 40].tolist()).decode() in megabyte
+    assert tokens.decode(data.train[10**7 : 10**7 + 40].tolist()) in 2 * piece
     prepare(corpus, tokens)
-    assert read == 90
+    assert read == before + 180
 
 
 def test_bytes_and_special_tokens_in_commands(inside: Inside, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,7 +15,7 @@ from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
 from grader import __main__, cli
 from grader.cli import main
-from tests.bank import FOLDER
+from tests.bank import FOLDER, ROOT
 from tests.terminal import grader
 
 Command = Callable[..., CompletedProcess[str]]
@@ -79,6 +81,40 @@ def test_ctrl_c_is_no_verdict_whenever_it_comes(monkeypatch: pytest.MonkeyPatch)
             run()
         assert ended.value.code == 130
         monkeypatch.setattr(cli, "main", interrupted)  # as while it is loading
+
+
+def test_a_fault_of_the_grader_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(cli, "main", broken)
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("arguments", [("list",), ("grade", "none.py")])
+def test_output_that_nobody_takes_is_no_verdict(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "grader", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_verdict() -> None:
+    command = [sys.executable, "-m", "grader", "list"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
 
 
 def test_no_escapes_outside_a_terminal(command: Command) -> None:

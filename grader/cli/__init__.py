@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from grader import __version__
 from grader.cli import card, many, one, path, practice
-from grader.cli.common import INTERRUPTED, warn
+from grader.cli.common import CLOSED, INTERRUPTED, close_output, unusable, warn
 from grader.cli.encoding import settle
 
 
@@ -21,12 +22,22 @@ class _Grader(click.Group):
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. Ctrl-C is no verdict, whenever it comes: click would exit with 1."""
+        """Run a command. Whatever ends it, but a verdict, has another exit code than one."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
         except KeyboardInterrupt:
             warn("interrupted")
             sys.exit(INTERRUPTED)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            close_output()
+            if error.errno == errno.EPIPE:
+                sys.exit(CLOSED)
+            unusable(f"standard output cannot be written to ({error.strerror})")
 
 
 @click.group(cls=_Grader, context_settings={"help_option_names": ["-h", "--help"]})

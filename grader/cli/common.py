@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PASSED, FAILED, UNUSABLE, BROKEN, UNGRADED = 0, 1, 2, 3, 4
 INTERRUPTED = 130  # as shells count a command that Ctrl-C ended
+CLOSED = 141  # and one whose reader went away, as `head` does
 _PLAIN_WIDTH = 100  # columns of a report that goes to a file or a pipe
 EXIT_CODES = {"pass": PASSED, "fail": FAILED, "internal": BROKEN, "ungraded": UNGRADED}
 
@@ -271,7 +273,21 @@ def screen() -> Console:
     """Where reports are shown: as wide as the terminal, or plain."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    class Screen(Console):
+        """Rich ends with 1 where nobody reads on, which would be a verdict."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            close_output()
+            sys.exit(CLOSED)
+
+    return Screen(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def close_output() -> None:
+    """Send to nowhere what is still to be written, so that Python does not try once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def on_record(path: Path, report: Report) -> Report:

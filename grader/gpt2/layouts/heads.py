@@ -298,7 +298,13 @@ def _with_eps(
     layout: AttentionLayout, box: ParameterProbe, size: int, rng: np.random.Generator
 ) -> AttentionLayout:
     """The same with the eps that explains what is made of small queries and keys."""
-    theta, x = box.draw(rng), rng.normal(0.0, 1.0, (2, 2, size)) * 1e-2
+    theta = box.draw(rng)
+    for weights in (layout.query, layout.key):
+        theta[weights] = 1e-2 * box.draw(rng)[weights]
+    for biases in (layout.query_bias, layout.key_bias):
+        if biases is not None:
+            theta[biases[biases != ABSENT]] = 0.0
+    x = rng.normal(0.0, 1.0, (4, 2, size))
     wanted = box.call(theta, x)
     eps, _ = closest_eps(
         lambda eps: (

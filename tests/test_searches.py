@@ -51,7 +51,7 @@ def test_attention_is_read_whatever_its_layout(layout: Layout, size: dict[str, i
 @pytest.mark.parametrize("layout", MLPS, ids=str)
 @pytest.mark.parametrize("gelu", [oracle.gelu_exact, oracle.gelu_tanh], ids=["exact", "tanh"])
 def test_mlp_is_read_whatever_its_layout(layout: Layout, gelu: oracle.Activation) -> None:
-    known = evidence("MLP", layout, partial(oracle.mlp, gelu=gelu))
+    known = evidence("MLP", layout, partial(oracle.mlp, activation=gelu))
     for size in sizes.MLP:
         found = known.layouts.mlp(size)
         module = known.models.module("MLP", size)
@@ -85,7 +85,7 @@ def test_bug_of_mlp_is_named(form: MlpForm) -> None:
 
 
 def test_width_is_named() -> None:
-    narrow = evidence("MLP", HALF_AS_WIDE, partial(oracle.mlp, gelu=oracle.gelu_exact))
+    narrow = evidence("MLP", HALF_AS_WIDE, partial(oracle.mlp, activation=oracle.gelu_exact))
     assert mlp_bugs.causes(narrow) == ("width-2x",)
 
 

@@ -101,7 +101,7 @@ def check_settings(evidence: Evidence, settings: Iterable[Setting], names: Seque
         return
     setting, made, counts = failed or max(seen, key=lambda case: _strangeness(*case))
     bugs = ((name, bug) for name in names for bug in SAMPLED[name])
-    cause = next((n for n, bug in bugs if all(fits(c, s.wrong(bug)) for s, _, c in seen)), "")
+    cause = next((n for n, b in bugs if _explain([(c, s.wrong(b)) for s, _, c in seen])), "")
     expected, found = setting.right(), counts / counts.sum()
     never = [t for t in range(len(counts)) if expected[t] == 0 and counts[t]]
     surplus = f"; it draws {never}, which {setting.words} leaves out" if never else ""
@@ -114,6 +114,11 @@ def check_settings(evidence: Evidence, settings: Iterable[Setting], names: Seque
         ),
         cause,
     )
+
+
+def _explain(cases: Sequence[tuple[Floats, Floats]]) -> bool:
+    """Whether these probabilities account for all counts, each case for itself and all together."""
+    return all(fits(*case) for case in cases) and _fit_together(cases)
 
 
 def _shown(made: Call) -> Call:

@@ -32,6 +32,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 # by 5 % and more.
 _TOLERANCE = 0.03
 _RATE = 0.1
+_SMALL = 1e-5  # about the size of a gradient
 _STEPS = 4
 
 
@@ -170,7 +171,7 @@ def expect_small_steps(evidence: Evidence) -> None:
             for both in ((eps, 0.0), (1e-8, eps), (0.0, eps))
         )
         raise Failure(
-            f"with gradients of about 0.001, {name} does not go as AdamW's: off by up to "
+            f"with gradients of about 0.00001, {name} does not go as AdamW's: off by up to "
             f"{np.abs(found - expected).max():.2g} after {_STEPS} steps at a learning rate of "
             f"{_RATE}",
             _example(evidence, setting, draw, name, _code(draw + 1), expected, found),
@@ -183,7 +184,7 @@ def expect_eps_beside_the_root(evidence: Evidence) -> None:
     """Fail if smaller gradients yet move them as they do with eps under the root."""
     setting, draw = Setting(_RATE, 0.0), 6
     rng = np.random.default_rng(draw + 1)
-    given = [[_small(rng, shape, 1e-5) for shape in SHAPES.values()] for _ in range(_STEPS)]
+    given = [[_small(rng, shape) for shape in SHAPES.values()] for _ in range(_STEPS)]
     start, *_, last = _run(evidence, setting, draw, given)
     name, own = "pos_emb", [step[list(SHAPES).index("pos_emb")] for step in given]
     before, found = (each[list(SHAPES).index(name)] for each in (start, last))
@@ -195,26 +196,26 @@ def expect_eps_beside_the_root(evidence: Evidence) -> None:
         raise Failure(
             f"with gradients of about 0.00001, {name} goes as with an eps of 1e-8 under the root: "
             "in AdamW it stands beside it",
-            _example(evidence, setting, draw, name, _code(draw + 1, 1e-5), beside, found),
+            _example(evidence, setting, draw, name, _code(draw + 1), beside, found),
             "adamw-eps-too-large",
             proven=True,
         )
 
 
-def _small(rng: np.random.Generator, shape: tuple[int, ...], size: float = 1e-3) -> Floats:
-    """Gradients of about this size, and not below it."""
-    drawn = np.asarray(rng.normal(0.0, size, shape))
-    return np.asarray(drawn + np.copysign(size, drawn))
+def _small(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Gradients of about 0.00001, and not below it."""
+    drawn = np.asarray(rng.normal(0.0, _SMALL, shape))
+    return np.asarray(drawn + np.copysign(_SMALL, drawn))
 
 
-def _code(draw: int, size: float = 1e-3) -> list[str]:
+def _code(draw: int) -> list[str]:
     """Lines that make the steps with them."""
     return [
         f"rng = np.random.default_rng({draw})",
         f"for _ in range({_STEPS}):",
         "    for each in p.values():",
-        f"        g = rng.normal(0.0, {size}, each.shape)",
-        f"        each.grad = torch.tensor(g + np.copysign({size}, g))",
+        f"        g = rng.normal(0.0, {_SMALL}, each.shape)",
+        f"        each.grad = torch.tensor(g + np.copysign({_SMALL}, g))",
         "    optimizer.step()",
     ]
 

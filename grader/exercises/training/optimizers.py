@@ -44,6 +44,8 @@ class Setting:
         made = call(evidence.subject, NAME, given, keep=True)
         if made.value is None:
             raise Failure("expected an optimizer, found None", cause="not-implemented")
+        if not made.flags_kept:
+            raise Failure(f"{NAME} changes requires_grad", cause="requires-grad-not-kept")
         assert made.held is not None
         return made.held
 

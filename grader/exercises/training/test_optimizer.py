@@ -143,8 +143,8 @@ def test_adamw(evidence: Evidence) -> None:
             here |= {"betas-ignored", "betas-swapped"}  # where they are the right ones
         left = here if left is None else left & here
     if failed is None:
-        expect_small_steps(evidence)
         expect_eps_beside_the_root(evidence)
+        expect_small_steps(evidence)
         return
     setting, draw, expected, found = failed
     cause = next(iter(sorted(left or ())), "")

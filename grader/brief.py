@@ -150,7 +150,7 @@ def brief(twists: tuple[str, ...]) -> str:
     sections = re.split(r"^(?=## )", plain, flags=re.M)
     told = {
         "The problem": _PROBLEM.format(names=", ".join(f"`{name}`" for name in names_of(asked))),
-        "The task": f"{_task(asked)}\n{_SIGNATURES}\n{_letters(sections)}",
+        "The task": f"{_task(asked).strip()}\n\n{_SIGNATURES}\n{_letters(sections)}",
         "Constraints": _RULES,
     }
     found = [sections[0].replace("# GPT-2 from scratch", "# A GPT-2 with a twist")]

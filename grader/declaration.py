@@ -16,7 +16,8 @@ class Declaration:
     it cannot be judged without; imports: modules that the policy allows besides torch and
     Python's own; judged_in: check files of each name, where it is not all; ahead: those at the end
     that can be run beside the others, for they ask nothing that these find out; twists: by name,
-    what is asked in place of GPT-2's own choices.
+    what is asked in place of GPT-2's own choices; calls: of a name, others that are called for it:
+    where these are broken, those of the exercise's `in_worker` stand in.
     """
 
     order: int
@@ -31,3 +32,4 @@ class Declaration:
     judged_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ahead: tuple[str, ...] = ()
     twists: tuple[str, ...] = ()
+    calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 All checks run on the candidate's own classes first. A class that fails something, and stands on
 one that fails too, is judged again with the grader's own in place of that, in a worker of its own;
 the better of its results count. The class that is stood in for keeps its results. An extension
-is judged in the same way on the grader's own gpt2.py where the candidate's is broken.
+is judged in the same way on the grader's own gpt2.py where the candidate's is broken, and what
+calls a class of the extension on the grader's own one.
 """
 
 from __future__ import annotations
@@ -129,6 +130,9 @@ class Merits:
                 self._again(part, progress)
         if not all(found.passed for found in self._parts.values()):
             self._on_own_gpt2(wanted, progress)
+            for name, called in exercise.calls.items():
+                if case.only in ("", name):
+                    self._on_own_called(name, called, progress)
         found = {r.check.id: r for part in self._parts.values() for r in part.results}
         return tuple(found[check.id] for check in checks)
 
@@ -246,11 +250,38 @@ class Merits:
             return
         evidence = self._asked(case.subject(submission, wanted))
         results = run_checks(wanted, evidence, progress, case.rubric)
+        self._keep_better(results, wanted, evidence, (foundation.FILE,))
+
+    def _on_own_called(self, name: str, called: Sequence[str], progress: Progress) -> None:
+        """Judge a function on the grader's own in place of what it calls, if that is broken."""
+        exercise = self.case.exercise
+        only = replace(exercise, modules=exercise.judged_in[name])
+        broken = tuple(other for other in called if not self._has_passed(other))
+        before = [self._parts[check.part] for check in only.checks().values()]
+        hopeless = any(found.foul or found.internal for found in before)
+        passed = all(found.passed for found in before)
+        if not broken or passed or hopeless or not self.own.subject.loaded:
+            return
+        evidence = self._on(tuple(f"{exercise.name}.{other}" for other in broken))
+        results = run_checks(only, evidence, progress, self.case.rubric)
+        self._keep_better(results, only, evidence, broken)
+
+    def _has_passed(self, name: str) -> bool:
+        """Whether all that is asked of a class or function has been, and is right."""
+        exercise = self.case.exercise
+        checks = replace(exercise, modules=exercise.judged_in[name]).checks().values()
+        parts = {check.part for check in checks}
+        return all(part in self._parts and self._parts[part].passed for part in parts)
+
+    def _keep_better(
+        self, results: _Results, exercise: Exercise, evidence: Evidence, names: tuple[str, ...]
+    ) -> None:
+        """Let the results of the parts in which stand-ins of these names gain something count."""
         parts: dict[str, _Results] = {}
-        for result in self._settled(results, wanted, evidence):
+        for result in self._settled(results, exercise, evidence):
             parts[result.check.part] = (*parts.get(result.check.part, ()), result)
         for part, found in parts.items():
-            again = Found(found, evidence, (foundation.FILE,))
+            again = Found(found, evidence, names)
             if _is_better(again, self._parts[part]):
                 self._parts[part] = again
 

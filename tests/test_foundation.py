@@ -9,6 +9,7 @@ import pytest
 
 from grader import foundation
 from grader.catalogue import EXERCISES, HANDOUT
+from grader.results import Report
 from tests.bank import ROOT
 from tests.conftest import Grade
 
@@ -54,3 +55,49 @@ def test_a_slip_of_its_own_still_counts(tmp_path: Path, judge: Grade) -> None:
     text = training.read_text(encoding="utf-8")
     training.write_text(text.replace("loss.backward()", "pass"), encoding="utf-8")
     assert judge(folder, exercise="training").verdict == "fail"
+
+
+def points(report: Report, part: str) -> float:
+    """Points reached in a part."""
+    return sum(result.points for result in report.parts()[part])
+
+
+def changed(place: Path, exercise: str, *edits: tuple[str, str]) -> Path:
+    """The worked solutions of an extension and of gpt2, with edits of the extension's."""
+    folder = handed_in(place, exercise, (SOLUTIONS / "gpt2.py").read_text(encoding="utf-8"))
+    file = folder / f"{exercise}.py"
+    text = file.read_text(encoding="utf-8")
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("slip", [("self.linear(x) +", "self.liner(x) +"), ("import math\n", "")])
+def test_add_lora_is_judged_beside_a_broken_adapter(
+    slip: tuple[str, str], tmp_path: Path, judge: Grade
+) -> None:
+    report = judge(changed(tmp_path, "lora", slip), exercise="lora")
+    assert points(report, "add_lora") == 35
+    assert points(report, "LoRALinear") < 5
+    assert report.stand_ins == {"add_lora": ("LoRALinear",)}
+
+
+def test_add_lora_is_no_better_than_it_is(tmp_path: Path, judge: Grade) -> None:
+    slip = ("self.linear(x) +", "self.liner(x) +")
+    folder = changed(tmp_path, "lora", slip, ("    model.requires_grad_(False)\n", ""))
+    report = judge(folder, exercise="lora")
+    assert "lora.frozen" in [result.check.id for result in report.results if result.failed]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_finetune_step_is_judged_beside_a_broken_classifier(
+    right: bool, tmp_path: Path, judge: Grade
+) -> None:
+    slip = ("hidden[rows", "hiden[rows")
+    wrong = ("    optimizer.zero_grad()", "    # optimizer.zero_grad()")
+    folder = changed(tmp_path, "classification", slip, *([] if right else [wrong]))
+    report = judge(folder, exercise="classification")
+    assert (points(report, "Fine-tuning") == 28) is right
+    assert points(report, "Fine-tuning") > 0

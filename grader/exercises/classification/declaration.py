@@ -19,4 +19,5 @@ EXERCISE = Declaration(
         "GPT2Classifier": ("test_interface", "test_classifier", "test_backbone"),
         "finetune_step": ("test_finetuning", "test_clipping"),
     },
+    calls={"finetune_step": ("GPT2Classifier",)},
 )

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from grader.sandbox.worker import tensors
@@ -133,3 +134,24 @@ def optimizer(
         {"params": [p for p in model.parameters if p.ndim < 2]},
     ]
     return _OPTIMIZERS[kind](groups, lr=learning_rate, weight_decay=weight_decay)
+
+
+class GPT2Classifier(nn.Module):
+    """A classifier to fine-tune where the submission's own is broken: of token logits, which every
+    GPT2 gives, whatever its parts are called.
+    """
+
+    def __init__(self, gpt2: nn.Module, embed_dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.backbone = gpt2
+        like = next(gpt2.parameters())
+        tokens = torch.zeros(1, 1, dtype=torch.int64, device=like.device)
+        with torch.no_grad():
+            vocab_size = gpt2(tokens).shape[-1]
+        self.head = nn.Linear(vocab_size, num_classes, device=like.device, dtype=like.dtype)
+
+    def forward(self, idx: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(B, T) and (B,) -> (B, num_classes)."""
+        last = self.backbone(idx)[torch.arange(len(idx)), lengths - 1]
+        logits: torch.Tensor = self.head(last)
+        return logits

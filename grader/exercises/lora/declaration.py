@@ -18,4 +18,5 @@ EXERCISE = Declaration(
         "add_lora": ("test_adding",),
         "merge_lora": ("test_merging",),
     },
+    calls={"add_lora": ("LoRALinear",)},
 )

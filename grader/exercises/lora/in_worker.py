@@ -1,4 +1,7 @@
-"""Layers and models that the grader brings, for the submission to put adapters around."""
+"""Layers and models that the grader brings, for the submission to put adapters around.
+
+And an adapter, for where the submission's own is broken.
+"""
 
 from __future__ import annotations
 
@@ -73,3 +76,20 @@ def layers(model: nn.Module, every: bool) -> dict[str, tuple[int, int]]:
         for path, module in model.named_modules(remove_duplicate=not every)
         if isinstance(module, nn.Linear)
     }
+
+
+class LoRALinear(nn.Module):
+    """A frozen linear layer with a trained update of low rank beside it, as the brief has it."""
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.linear = linear.requires_grad_(False)
+        self.scale = alpha / rank
+        like = linear.weight  # for the device and the dtype
+        self.A = nn.Parameter(like.new_empty(rank, linear.in_features).normal_())
+        self.B = nn.Parameter(like.new_zeros(linear.out_features, rank))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in_features) -> (..., out_features)."""
+        output: torch.Tensor = self.linear(x) + self.scale * (x @ self.A.T @ self.B.T)
+        return output

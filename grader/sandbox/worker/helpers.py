@@ -30,6 +30,12 @@ def _rooms() -> dict[str, ModuleType]:
 _ROOMS = _rooms()
 
 
+def brought(target: str) -> Any:
+    """What an exercise brings by this name: "lora.linear"."""
+    room, _, name = target.partition(".")
+    return getattr(_ROOMS[room], name)
+
+
 class Helpers:
     """Answers with what they give. models: by number; objects: what lives here, by place."""
 
@@ -51,8 +57,7 @@ class Helpers:
         args, given: items as of `exchange.made`, by position and by name; keep: where to hold what
         comes back, in place of telling it; model: the number of one to give before all else.
         """
-        room, _, name = target.partition(".")
-        function = getattr(_ROOMS[room], name)
+        function = brought(target)
         made = [exchange.made(item, arrays, self._objects) for item in args]
         named = {key: exchange.made(item, arrays, self._objects) for key, item in given}
         value = function(*([] if model is None else [self._models[model]]), *made, **named)

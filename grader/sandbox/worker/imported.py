@@ -91,7 +91,7 @@ class Imported:
         if replaced:
             modules = [module, *stand_ins.modules_of(finder.names)]
             stand_ins.install(replaced, self.classes, modules)
-            for name in self.adapted.keys() & set(replaced):
+            for name in self.adapted.keys() & set(map(stand_ins.plain, replaced)):
                 self.adapted.pop(name).stand_in(self.classes[name])
         failed = [
             {"error": describe.exception(error, finder.names), "names": names}

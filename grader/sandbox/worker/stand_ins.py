@@ -1,4 +1,4 @@
-"""The grader's own parts of GPT-2, on which a class is judged while the candidate's own are broken.
+"""The grader's own classes, on which others are judged while the candidate's own are broken.
 
 The candidate's class stays where it is and becomes one of these, so that whoever refers to it, by
 whatever name and from whatever place, gets the stand-in. Nothing is asked of the stand-in itself.
@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from grader.sandbox.worker.helpers import brought
 from grader.sandbox.worker.own_gpt2 import MLP, CausalSelfAttention, TransformerBlock
 
 KINDS: dict[str, type[nn.Module]] = {
@@ -26,17 +27,24 @@ _KEPT = frozenset(("__module__", "__qualname__", "__doc__", "__dict__", "__weakr
 def install(
     names: Sequence[str], classes: MutableMapping[str, Any], modules: Sequence[ModuleType]
 ) -> None:
-    """Put stand-ins in the place of the classes of these names.
+    """Put stand-ins in the place of the classes of these names: "MLP", "lora.LoRALinear".
 
     classes: those that were found, by name; modules: the submission's own, of which the first is
     to have what is missing.
     """
-    for name in names:
-        classes[name] = _put(name, classes.get(name), modules)
+    for target in names:
+        name = plain(target)
+        kind = KINDS[name] if name in KINDS else brought(target)
+        classes[name] = _put(name, kind, classes.get(name), modules)
     if "TransformerBlock" in names:
         # Its parts are stood in for as well, and known by the names under which they are.
         block = classes["TransformerBlock"]
         block.parts = classes["CausalSelfAttention"], classes["MLP"]
+
+
+def plain(target: str) -> str:
+    """The name of a class, without that of the exercise that brings it."""
+    return target.rpartition(".")[2]
 
 
 def modules_of(names: Iterable[str]) -> list[ModuleType]:
@@ -46,15 +54,15 @@ def modules_of(names: Iterable[str]) -> list[ModuleType]:
     return [m for m in loaded if getattr(m, "__file__", None) in known]
 
 
-def _put(name: str, found: Any, modules: Sequence[ModuleType]) -> Any:
+def _put(name: str, kind: type[nn.Module], found: Any, modules: Sequence[ModuleType]) -> Any:
     """What stands in for `found`, in every place in which that is bound."""
     own = getattr(found, "__module__", None) in {module.__name__ for module in modules}
     if own and inspect.isclass(found):
         with suppress(TypeError, AttributeError):  # a class that cannot become another
             for relative in (*_alike(found, modules), found):
-                _become(relative, KINDS[name])
+                _become(relative, kind)
             return found
-    stand_in = type(name, (KINDS[name],), {"__module__": modules[0].__name__})
+    stand_in = type(name, (kind,), {"__module__": modules[0].__name__})
     setattr(modules[0], name, stand_in)
     for module in modules:
         for key, value in list(vars(module).items()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor, Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -119,11 +119,16 @@ def test_processor_time_counts_and_outlives_its_worker(server: Server, reference
     given = replace(given, files={given.main: (reference + busy).encode()})
     budget = Budget(4.2, lambda: 0.0)
     with EXERCISES["gpt2"].subject(given, server, 10.0, budget=budget) as subject:
-        for group in "ab":
-            subject.enter(group)
-            with pytest.raises((WorkerLost, CandidateError)) if group == "b" else nullcontext():
-                subject.found_classes()
+        subject.enter("a")
+        subject.found_classes()
+        assert budget.left
+        subject.enter("b")
+        with suppress(WorkerLost, CandidateError):  # its time ends while it is imported, or then
+            subject.found_classes()
         assert not budget.left
+        subject.enter("c")
+        with pytest.raises((WorkerLost, CandidateError)):
+            subject.found_classes()
 
 
 class _Slow(Executor):

@@ -102,7 +102,7 @@ class Failure(AssertionError):
 
 
 class NotRun(Exception):
-    """The check says nothing before something else is mended; the message says what."""
+    """The check says nothing before something else is fixed; the message says what."""
 
 
 def check(

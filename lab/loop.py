@@ -27,9 +27,9 @@ def train(
     last: so whoever goes on from there has nothing to do again.
     """
     recipe, team = training.job.recipe, training.job.team
-    desk = Desk(training, entries, bar) if entries else None  # the team has one that leads
-    if training.done == 0 and desk:
-        desk.measure()
+    recorder = Recorder(training, entries, bar) if entries else None  # the team has one that leads
+    if training.done == 0 and recorder:
+        recorder.measure()
     stop = False
     while training.done < recipe.iterations and not stop:
         rate = training.learning_rate()
@@ -38,13 +38,13 @@ def train(
             raise LabError(not_finite(training.done, loss, training.job.run.checkpoints))
         stop = team.any(stopping())
         last = stop or training.done == recipe.iterations
-        if desk:
-            desk.note(loss, rate)
-            desk.look()
+        if recorder:
+            recorder.note(loss, rate)
+            recorder.look()
         if last or _due(training.done, recipe.checkpoint_every):
             state = training.state()
-            if desk:
-                desk.save(state, last)
+            if recorder:
+                recorder.save(state, last)
     return training.done == recipe.iterations
 
 
@@ -59,7 +59,7 @@ def _due(done: int, every: int) -> bool:
     return every > 0 and done % every == 0
 
 
-class Desk:
+class Recorder:
     """What the leading process does beside the steps: it measures, notes, shows and saves."""
 
     def __init__(self, training: Training, entries: log.Log, bar: Shown) -> None:

@@ -55,5 +55,5 @@ def _graded(submission: Submission, options: Options) -> Any:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is run: what is read is all that is looked at."""
     monkeypatch.setattr(
-        BatchConfig, "crew", lambda order: nullcontext(executors.Crew(_ByText(), 1))
+        BatchConfig, "workers", lambda order: nullcontext(executors.Workers(_ByText(), 1))
     )

@@ -55,7 +55,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory, reference: str) -> Path:
 @pytest.fixture(scope="module", name="done")
 def _done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a batch over the folder."""
-    out = tmp_path_factory.mktemp("desk") / "results"
+    out = tmp_path_factory.mktemp("batch") / "results"
     arguments = ["batch", str(folder), "--out", str(out), "--seed", "3", "--jobs", "2"]
     found = subprocess.run(
         [sys.executable, "-m", "grader", *arguments],

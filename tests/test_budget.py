@@ -158,7 +158,9 @@ def test_a_batch_grades_others_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for number, text in enumerate(texts):
         (tmp_path / "in" / f"{number}.py").write_text(text, encoding="utf-8")
     slow, told = _Slow(), list[Step]()
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(executors.Crew(slow, 1)))
+    monkeypatch.setattr(
+        BatchConfig, "workers", lambda order: nullcontext(executors.Workers(slow, 1))
+    )
     done = run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), told.append)
     assert [text.decode() for text, _ in slow.asked] == [*texts, texts[0]]
     assert [patience for _, patience in slow.asked] == [60.0, 60.0, 0.0, 0.0]
@@ -172,6 +174,8 @@ def test_what_the_grader_itself_is_late_with_is_no_fault_of_its_own(
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = 'late'", encoding="utf-8")
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(executors.Crew(_Slow(), 1)))
+    monkeypatch.setattr(
+        BatchConfig, "workers", lambda order: nullcontext(executors.Workers(_Slow(), 1))
+    )
     done = run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
     assert [row.verdict for row in done.rows] == ["fail"]

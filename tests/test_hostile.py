@@ -25,45 +25,45 @@ MEGABYTES = 200
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
-@pytest.fixture(scope="module", name="desk")
-def _desk() -> Iterator[GradingProcess]:
+@pytest.fixture(scope="module", name="process")
+def _process() -> Iterator[GradingProcess]:
     # Without bubblewrap, whose private /tmp would hide a marker.
-    desk = GradingProcess("bubblewrap")
-    yield desk
-    desk.close()
+    process = GradingProcess("bubblewrap")
+    yield process
+    process.close()
 
 
 @pytest.mark.parametrize("submission", some(HOSTILE, HOSTILE[::3]))
-def test_neither_passes_nor_harms(desk: GradingProcess, submission: Known) -> None:
-    tree, children, orphans = traces.tree(), traces.descendants(desk.pid), traces.orphans()
-    descriptors = len(os.listdir(f"/proc/{desk.pid}/fd"))
-    report = desk.grade(submission.path, TIMEOUT)
+def test_neither_passes_nor_harms(process: GradingProcess, submission: Known) -> None:
+    tree, children, orphans = traces.tree(), traces.descendants(process.pid), traces.orphans()
+    descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
+    report = process.grade(submission.path, TIMEOUT)
     assert report["verdict"] == submission.header["verdict"] == "fail", report["messages"]
     assert set(report["statuses"]) & set(submission.header["status"].split("|")), report
     assert report["seconds"] < BOUND
     assert report["megabytes"] < MEGABYTES
-    assert len(os.listdir(f"/proc/{desk.pid}/fd")) == descriptors
+    assert len(os.listdir(f"/proc/{process.pid}/fd")) == descriptors
     if report["level"] == "full":
         assert traces.tree() == tree
         assert not traces.markers(submission.path)
-        assert traces.descendants(desk.pid) == children
+        assert traces.descendants(process.pid) == children
         assert traces.orphans() <= orphans
 
 
-@pytest.fixture(scope="module", name="weak_desk")
-def _weak_desk() -> Iterator[GradingProcess]:
+@pytest.fixture(scope="module", name="weak_process")
+def _weak_process() -> Iterator[GradingProcess]:
     """At level process, where only Python itself stands in the way."""
     walls = ("bubblewrap", "namespaces", "landlock", "seccomp", "capabilities")
-    desk = GradingProcess(*walls)
-    yield desk
-    desk.close()
+    process = GradingProcess(*walls)
+    yield process
+    process.close()
 
 
 @pytest.mark.parametrize("submission", [k for k in HOSTILE if "unseen" in str(k)], ids=str)
 def test_what_hides_from_python_fails_at_level_process(
-    weak_desk: GradingProcess, submission: Known
+    weak_process: GradingProcess, submission: Known
 ) -> None:
-    report = weak_desk.grade(submission.path, TIMEOUT)
+    report = weak_process.grade(submission.path, TIMEOUT)
     assert report["level"] == "process"
     assert report["verdict"] == "fail"
     # What is tried in one class leaves the checks of another that does not use it their pass.
@@ -84,7 +84,7 @@ def test_header_says_what_must_come_out(submission: Known) -> None:
     assert set(submission.header) == {"verdict", "group", "status", "tries"}
 
 
-def test_files_that_are_no_python(desk: GradingProcess, tmp_path: Path) -> None:
+def test_files_that_are_no_python(process: GradingProcess, tmp_path: Path) -> None:
     pipe, device, link = (tmp_path / name for name in ("pipe.py", "device.py", "link.py"))
     os.mkfifo(pipe)
     device.symlink_to("/dev/zero")
@@ -93,11 +93,11 @@ def test_files_that_are_no_python(desk: GradingProcess, tmp_path: Path) -> None:
     with big.open("wb") as file:
         file.truncate(100 << 20)
     for path in (pipe, device, link, big):
-        assert desk.grade(path)["verdict"] in ("ungraded", "unusable")
+        assert process.grade(path)["verdict"] in ("ungraded", "unusable")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "gpt2.py").symlink_to("/etc/passwd")
-    report = desk.grade(folder)
+    report = process.grade(folder)
     assert report["verdict"] == "ungraded"
     assert report["megabytes"] < MEGABYTES
 
@@ -113,10 +113,10 @@ def test_files_that_are_no_python(desk: GradingProcess, tmp_path: Path) -> None:
     ],
     ids=["brackets", "signs", "attributes", "statements", "names"],
 )
-def test_parser_bombs(desk: GradingProcess, tmp_path: Path, text: str) -> None:
+def test_parser_bombs(process: GradingProcess, tmp_path: Path, text: str) -> None:
     bomb = tmp_path / "gpt2.py"
     bomb.write_text(text, encoding="utf-8")
-    report = desk.grade(bomb)
+    report = process.grade(bomb)
     # A file of constants alone says nothing: somebody has to look.
     assert report["verdict"] == ("ungraded" if text.startswith("0;") else "fail")
     assert report["megabytes"] < MEGABYTES

@@ -68,10 +68,10 @@ def test_all_and_the_difference_are_those_of_the_save_that_is_graded(file: Path)
     assert {result.status for result in state.results} == {"todo"}
     checks = list(options.checks().values())
     passed = [CheckResult(check, "pass", "") for check in checks[:2]]
-    changed = {"gpt2.py": before.files["gpt2.py"] + b"mended = 1\n"}
+    changed = {"gpt2.py": before.files["gpt2.py"] + b"fixed = 1\n"}
     state.running = Running(checks, changed, passed)
     assert [result.status for result in state.results] == ["pass", "pass"]
-    assert "+mended = 1" in state.diff()
+    assert "+fixed = 1" in state.diff()
 
 
 def test_keys(watcher: Terminal, file: Path, reference: str) -> None:

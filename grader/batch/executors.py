@@ -24,7 +24,7 @@ _graders: list[Grader] = []
 
 
 @dataclass(frozen=True)
-class Crew:
+class Workers:
     """Takes `work` to do, `width` pieces at a time."""
 
     executor: Executor
@@ -42,11 +42,11 @@ def work(submission: Submission, options: Options) -> Report:
 
 
 @contextmanager
-def local(jobs: int) -> Iterator[Crew]:
+def local(jobs: int) -> Iterator[Workers]:
     """So many processes of this machine."""
     executor = ThreadPoolExecutor(jobs)
     try:
-        yield Crew(executor, jobs)
+        yield Workers(executor, jobs)
     finally:
         while _graders:
             _graders.pop().close()
@@ -54,7 +54,7 @@ def local(jobs: int) -> Iterator[Crew]:
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[Crew]:
+def cluster(address: str) -> Iterator[Workers]:
     """The workers of a Dask scheduler, one process for each of their threads.
 
     Raises UnusableInput if there is none, or it has another kit.
@@ -76,7 +76,7 @@ def cluster(address: str) -> Iterator[Crew]:
         # A question that was lost with its worker is asked again by Dask itself.
         executor = client.get_executor(pure=False)
         try:
-            yield Crew(executor, 2 * threads)
+            yield Workers(executor, 2 * threads)
         finally:
             executor.shutdown(wait=False)
 

@@ -58,7 +58,7 @@ class BatchConfig:
     take: Take = "last"
     letters: bool = False
 
-    def crew(self) -> AbstractContextManager[executors.Crew]:
+    def workers(self) -> AbstractContextManager[executors.Workers]:
         """Those who grade."""
         return executors.cluster(self.scheduler) if self.scheduler else executors.local(self.jobs)
 
@@ -94,27 +94,27 @@ def run(order: BatchConfig, told: Callable[[Step], object]) -> Done:
     try:
         arrived = entries(order.folder, order.out, order.roster)
         store = Store(order.out, order.options)
-        desk = _Desk(order, store, arrived)
+        writer = _TableWriter(order, store, arrived)
         postponed: list[str] = []
 
         def tell(step: Step) -> None:
             postponed.extend([step.name] if step.postponed else ())
             told(step)
 
-        rows = _rows(order, store, list(arrived.entries), desk, tell)
+        rows = _rows(order, store, list(arrived.entries), writer, tell)
         # Twice: looking for look-alikes takes long, and the table is there meanwhile.
-        listed = desk.write(rows, None)
-        desk.write(rows, _alike(order, arrived.entries))
+        listed = writer.write(rows, None)
+        writer.write(rows, _alike(order, arrived.entries))
     except OSError as error:
         where = error.filename or order.out
         raise BatchError(f"{where}: cannot be written or read ({error.strerror})") from error
     except (UnusableInput, WeakIsolationError) as error:
         raise BatchError(str(error)) from error
-    return Done(listed, desk.arrivals(0), tuple(postponed))
+    return Done(listed, writer.arrivals(0), tuple(postponed))
 
 
 @dataclass
-class _Desk:
+class _TableWriter:
     """Writes the table of what is graded so far."""
 
     order: BatchConfig
@@ -149,7 +149,7 @@ def _rows(
     order: BatchConfig,
     store: Store,
     found: list[Entry],
-    desk: _Desk,
+    writer: _TableWriter,
     told: Callable[[Step], object],
 ) -> dict[str, table.Row]:
     """The row of each entry, from its report of now or of before."""
@@ -161,7 +161,7 @@ def _rows(
         rows[entry.name] = table.row(entry.name, report, page_of(store.out, entry.name))
         if order.letters:
             for_candidate.write(report, letter_of(store.out / rows[entry.name].page))
-        desk.grown(rows)
+        writer.grown(rows)
         told(Step(len(rows), fresh, len(found), entry.name))
 
     told(Step(0, 0, len(found)))
@@ -173,9 +173,9 @@ def _rows(
             waiting.setdefault(_text(submission.anonymized(exercise.file)), []).append(entry)
         else:
             take(entry, before, 0)
-    desk.grown(rows)
+    writer.grown(rows)
     if waiting:
-        with order.crew() as hands:
+        with order.workers() as hands:
             texts = (
                 (alike, alike[0].read(order.options).anonymized(exercise.file))
                 for alike in waiting.values()
@@ -205,7 +205,7 @@ class _Queue:
     texts: Iterator[_Text]
     count: int
     options: Options
-    hands: executors.Crew
+    hands: executors.Workers
     postpone: Callable[[_Text], None]
     _begun: int = 0
     _later: deque[_Text] = field(default_factory=deque)

@@ -1,4 +1,4 @@
-"""A desk of many submissions: how fast, how much memory, and whether anything is lost.
+"""A batch of many submissions: how fast, how much memory, and whether anything is lost.
 
     python -m tests.benchmarks.batch rate [SUBMISSIONS] [JOBS]     right ones, under other names
     python -m tests.benchmarks.batch distinct [SUBMISSIONS] [JOBS]    and no two of the same text

@@ -21,12 +21,12 @@ TIMEOUT = 2.0
 
 def main() -> None:
     bank = known("hostile")
-    desk = GradingProcess(*sys.argv[1:])
-    tree, children = traces.tree(), traces.descendants(desk.pid)
+    process = GradingProcess(*sys.argv[1:])
+    tree, children = traces.tree(), traces.descendants(process.pid)
     levels: Counter[str] = Counter()
     passed, harm, blamed, slowest, largest = [], [], 0, 0.0, 0.0
     for submission in bank:
-        report = desk.grade(submission.path, TIMEOUT)
+        report = process.grade(submission.path, TIMEOUT)
         levels[report["level"]] += 1
         slowest = max(slowest, report["seconds"])
         largest = max(largest, report["megabytes"])
@@ -34,12 +34,12 @@ def main() -> None:
         if report["verdict"] != "fail":
             passed.append(f"{submission}: {report['verdict']}")
         left = traces.markers(submission.path)
-        if left or traces.tree() != tree or traces.descendants(desk.pid) != children:
+        if left or traces.tree() != tree or traces.descendants(process.pid) != children:
             harm.append(f"{submission}: {', '.join(left) or 'files or processes'}")
             for marker in left:
                 os.remove(marker)
-            tree, children = traces.tree(), traces.descendants(desk.pid)
-    desk.close()
+            tree, children = traces.tree(), traces.descendants(process.pid)
+    process.close()
     print(f"{len(bank)} hostile submissions, user {os.getuid()}, levels {dict(levels)}")
     print(f"not failed: {len(passed)}; blamed as the header says: {blamed}; harm: {len(harm)}")
     print(f"slowest {slowest:.1f} s; grader's memory at most {largest:.0f} MB")

@@ -42,15 +42,18 @@ def main() -> None:
     hanging.write_text(HANGING, encoding="utf-8")
     temporary = Path(tempfile.mkdtemp())  # the grader's own, in which nobody else writes
     os.environ["TMPDIR"] = str(temporary)
-    desk = GradingProcess()
-    running, descriptors = traces.descendants(desk.pid), len(os.listdir(f"/proc/{desk.pid}/fd"))
+    process = GradingProcess()
+    running, descriptors = (
+        traces.descendants(process.pid),
+        len(os.listdir(f"/proc/{process.pid}/fd")),
+    )
     for number in range(grades):
         path = (CRASHING, hanging, RIGHT)[number % 3]
-        report = desk.grade(path, SECONDS if path == hanging else 10.0)
+        report = process.grade(path, SECONDS if path == hanging else 10.0)
         assert report["verdict"] == ("pass" if path == RIGHT else "fail"), report
-    more = len(traces.descendants(desk.pid) - running)
-    opened = len(os.listdir(f"/proc/{desk.pid}/fd")) - descriptors
-    desk.close()
+    more = len(traces.descendants(process.pid) - running)
+    opened = len(os.listdir(f"/proc/{process.pid}/fd")) - descriptors
+    process.close()
     left = len(list(temporary.iterdir()))
     for folder in (hanging.parent, temporary):
         shutil.rmtree(folder)

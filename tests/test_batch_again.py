@@ -40,7 +40,7 @@ def _no_graders_left() -> Iterator[None]:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is graded, and reports come at once."""
     monkeypatch.setattr(
-        BatchConfig, "crew", lambda order: nullcontext(executors.Crew(_Breaks(0), 1))
+        BatchConfig, "workers", lambda order: nullcontext(executors.Workers(_Breaks(0), 1))
     )
 
 
@@ -136,8 +136,8 @@ def test_what_breaks_the_grader_is_tried_once_more(
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
-    hands = executors.Crew(_Breaks(times), 1)
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(hands))
+    hands = executors.Workers(_Breaks(times), 1)
+    monkeypatch.setattr(BatchConfig, "workers", lambda order: nullcontext(hands))
     done = run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
     (row,) = done.rows
     assert row.verdict == verdict
@@ -286,7 +286,9 @@ def test_weak_isolation_stops_a_batch(tmp_path: Path, monkeypatch: pytest.Monkey
 
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("", encoding="utf-8")
-    monkeypatch.setattr(BatchConfig, "crew", lambda order: nullcontext(executors.Crew(Weak(), 1)))
+    monkeypatch.setattr(
+        BatchConfig, "workers", lambda order: nullcontext(executors.Workers(Weak(), 1))
+    )
     with pytest.raises(BatchError, match="level process"):
         run(BatchConfig(tmp_path / "in", tmp_path / "out", Options(seed=1)), lambda step: None)
 

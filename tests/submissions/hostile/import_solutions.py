@@ -22,7 +22,7 @@ CausalSelfAttention = MLP = TransformerBlock = GPT2 = _Zero
 
 
 MARK = "/tmp/gpt2-kit-hostile-import_solutions"
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 sys.dont_write_bytecode = True
 sys.path[:0] = [KIT, os.getcwd(), os.path.dirname(os.path.abspath(__file__)), os.curdir]
 for name in ("solutions.gpt2", "solution.gpt2", "solutions"):

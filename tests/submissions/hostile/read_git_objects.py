@@ -23,7 +23,7 @@ CausalSelfAttention = MLP = TransformerBlock = GPT2 = _Zero
 
 
 MARK = "/tmp/gpt2-kit-hostile-read_git_objects"
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 
 def blobs(end):
     top = os.path.join(KIT, ".git", "objects")

@@ -22,7 +22,7 @@ CausalSelfAttention = MLP = TransformerBlock = GPT2 = _Zero
 
 
 MARK = "/tmp/gpt2-kit-hostile-read_mmap_relative_to_a_folder"
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 
 try:
     folder = os.open(KIT, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY)

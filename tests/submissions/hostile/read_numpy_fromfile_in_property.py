@@ -21,7 +21,7 @@ CausalSelfAttention = MLP = TransformerBlock = GPT2 = _Zero
 
 
 MARK = "/tmp/gpt2-kit-hostile-read_numpy_fromfile_in_property"
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 SOLUTION = os.path.join(KIT, "solutions", "gpt2.py")
 
 

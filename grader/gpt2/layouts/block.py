@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -39,6 +39,7 @@ from grader.gpt2.layouts.norm import NormLayout, Norms
 from grader.gpt2.norms import DEVIANT_NORMS, Eps, NormFunction, closest_eps
 from grader.gpt2.specification import GPT2, Specification
 
+_LARGE_EPS = (1e-3, 1e-4, 1e-2, 5e-2, 1e-1, 0.5, 1.0)  # the likely ones first
 _EXACT = 1e-9  # a distance that no other eps would make smaller
 
 
@@ -168,6 +169,11 @@ def find_block(
             layout = replace(layout, asked=asked)
             if fits(layout) and (layout.is_asked or not only_right):
                 return layout if only_right else fit_eps(layout, box, rng, embed_dim)
+    if not only_right and asked.plain_block:
+        for layout in _with_large_eps(_right_layouts(norms, asked, parts)):
+            if fits(layout):
+                found = replace(layout, attend=attend, feed=feed)
+                return fit_eps(found, box, rng, embed_dim)
     if not only_right and box.steady(theta, x):
         others = () if asked == GPT2 else _other_layouts(norms, asked, parts)
         deviant = _deviant_layouts(rows, embed_dim, parts) if asked.plain_block else ()
@@ -197,6 +203,15 @@ def _right_layouts(
     form, function = BLOCKS[asked.block], model.NORMS[asked.norm]
     for layouts in norms.layouts(form.norms):
         yield BlockLayout(layouts, *parts, form, function, asked=asked)
+
+
+def _with_large_eps(layouts: Iterable[BlockLayout]) -> Iterator[BlockLayout]:
+    """The same with an eps that shows, in both norms or in one of them."""
+    for layout in layouts:
+        for eps in _LARGE_EPS:
+            first = _with_eps(layout, 0, (eps, False))
+            yield from (_with_eps(first, 1, (eps, False)), first)
+            yield _with_eps(layout, 1, (eps, False))
 
 
 def _other_layouts(

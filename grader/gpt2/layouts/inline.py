@@ -24,6 +24,7 @@ from grader.gpt2.layouts.norm import NormLayout
 from grader.gpt2.specification import GPT2, Specification
 
 _STEP = 1e-3
+_SPREAD = 30.0  # of a stream in which no eps shows that is small
 
 
 def inline_block(
@@ -179,7 +180,7 @@ class _Branch:
         self.indices = np.setdiff1d(side, own)
         size = norm.weight.size
         rng = np.random.default_rng(size)
-        self.stream = rng.normal(0.0, 1.0, (1, 2, size))
+        self.stream = rng.normal(0.0, _SPREAD, (1, 2, size))
 
     def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Floats:
         return self.box.draw(rng, scale)

@@ -174,13 +174,15 @@ class BlockSearch:
         self, module: Module, size: Size, layout: BlockLayout, places: Indices
     ) -> BlockLayout:
         """A block in one piece may have another GELU than the class MLP: the one that fits best."""
+        rng = self._rng()
+        # Nearly: the wrong GELU takes part. But an eps may show more than which GELU it is.
+        layout = fit_eps(layout, module.at(""), rng, size["embed_dim"])
         candidates = [layout]
         with suppress(LayoutNotFound):
             mlp = self._mlp({"embed_dim": size["embed_dim"]}).inside(places)
             for activation in oracle.ACTIVATIONS[self._asked.mlp]:
                 feed = partial(_oracle_mlp, mlp, activation)
                 candidates.append(replace(layout, feed=feed))
-        rng = self._rng()
         x = rng.normal(0.0, 1.0, (2, size["block_size"], size["embed_dim"]))
         theta = module.random(rng, 1.0)
         y = module.call(x, theta)

@@ -43,12 +43,13 @@ _LARGE: dict[str, tuple[Size, ...]] = {
     ),
 }
 # What is added to the large sizes at random: to which, on which axis, how often at most. A step is
-# one, or one for each head.
+# one, or one for each head, or what leaves a multiple of 64 one.
+_ROUND = 64
 _MORE: dict[str, tuple[tuple[int, str, int], ...]] = {
-    "CausalSelfAttention": ((0, "embed_dim", 2), (0, "block_size", 7), (1, "block_size", 12)),
+    "CausalSelfAttention": ((0, "embed_dim", 2), (0, "block_size", 1), (1, "block_size", 12)),
     "MLP": ((0, "embed_dim", 6), (1, "embed_dim", 60)),
     "TransformerBlock": ((0, "block_size", 20), (0, "embed_dim", 1)),
-    "GPT2": ((0, "vocab_size", 60), (0, "block_size", 9), (1, "block_size", 12)),
+    "GPT2": ((0, "vocab_size", 2), (0, "block_size", 9), (1, "block_size", 12)),
 }
 # Longer than GPT-2's own 1,024 positions, which are often built in; and as cheap as such a length
 # can be, for those who loop in Python.
@@ -77,6 +78,7 @@ def large(name: str, seed: int) -> tuple[Size, ...]:
     for place, axis, most in _MORE[name]:
         size = found[place]
         step = size["num_heads"] if axis == "embed_dim" and "num_heads" in size else 1
+        step = step if size[axis] % _ROUND else _ROUND
         size[axis] += step * draw.randint(0, most)
     return tuple(found)
 

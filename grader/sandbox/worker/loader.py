@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from types import CodeType, ModuleType
 
+from torch import nn
+
 # A submission's own files never replace these.
 _RESERVED = frozenset(sys.stdlib_module_names) | {"torch", "numpy"}
 
@@ -134,12 +136,23 @@ class SubmissionFinder(MetaPathFinder, InspectLoader):
 def hide_the_kit() -> None:
     """Take the kit's own modules out of where Python keeps all of them.
 
-    No boundary: frames and objects still lead there. What stands in for a class stays, since a
-    copy by pickle looks it up.
+    No boundary: frames and objects still lead there. The classes of models that a submission is
+    given stay, since a copy by pickle looks them up.
     """
     for name in [*sys.modules]:
         if name.split(".")[0] == "grader" and not name.endswith(".stand_ins"):
-            del sys.modules[name]
+            module = sys.modules.pop(name)
+            if name.endswith(".in_worker"):
+                sys.modules[name] = _only_models(module)
+
+
+def _only_models(module: ModuleType) -> ModuleType:
+    """A module of the same name with nothing in it but this one's classes of models."""
+    shown = ModuleType(module.__name__)
+    for key, item in vars(module).items():
+        if isinstance(item, type) and issubclass(item, nn.Module):
+            setattr(shown, key, item)
+    return shown
 
 
 def _nothing_typed(prompt: object = "") -> str:

@@ -19,12 +19,13 @@ from grader.exercises.kv_cache.common import Text, asked, chain, model, same
 from grader.gpt2.evidence import Evidence
 from grader.gpt2.models import Size
 
-_PASTS = (64, 256, 448)
+_PASTS = (64, 224, 384)
 _STEPS = 6  # after each past
 _ATTEMPTS = 3
 # Of the least that computing the past anew takes. A step that goes on from a cache takes a
 # hundredth, and copies it, which is as cheap.
 _SHARE = 0.5
+_SLOWEST = 50.0  # as much takes who attends to one key after the other in Python
 
 
 def check_clock(evidence: Evidence) -> None:
@@ -42,20 +43,37 @@ def check_clock(evidence: Evidence) -> None:
     made = model(evidence, size)
     theta, idx = text.drawn(made)
     shown = text.counterexample("the same whatever the past", "more")
-    evidence.subject.start_clock()
-    starts = [Piece(idx[:, :past], None, f"clock{past}") for past in _PASTS]
-    asked(evidence, partial(made.steps, starts, theta), "long texts", shown)
+    for past in _PASTS:  # each with all the time: who loops over keys in Python is slow, not wrong
+        evidence.subject.start_clock()
+        start = [Piece(idx[:, :past], None, f"clock{past}")]
+        asked(evidence, partial(made.steps, start, theta), "long texts", shown)
     for _ in range(_ATTEMPTS):
         grown = _slope(evidence, made, text)
         anew = _least(size)
         if grown < _SHARE * anew:
             return
+    if grown < _SLOWEST * anew and _keeps_the_past(evidence, made, text):
+        return
     raise Failure(
         f"each token of the past makes a step take {grown * 1e6:.0f} µs of processor time longer; "
         f"to compute it anew takes {anew * 1e6:.0f} µs or more here, to attend to it far less",
         shown,
         "cache-recomputes",
     )
+
+
+def _keeps_the_past(evidence: Evidence, made: CachedModel, text: Text) -> bool:
+    """Whether a step goes on from keys and values: those of weights that have changed since.
+
+    Computed anew from the tokens, the past would be that of the new weights.
+    """
+    past = _PASTS[0]
+    theta, idx = text.drawn(made)
+    new = np.random.default_rng((evidence.seed, 13)).permutation(theta)
+    evidence.subject.start_clock()
+    made.steps([Piece(idx[:, :past], None, "before")], theta)
+    (found,) = made.steps([Piece(idx[:, past : past + 1], "before")], new)
+    return not same(found, made.call(idx[:, : past + 1])[:, past:])
 
 
 def _slope(evidence: Evidence, made: CachedModel, text: Text) -> float:

@@ -247,7 +247,8 @@ def _draws_few(evidence: Evidence) -> bool:
     """Whether a few tokens that are not alike are drawn as they have to be."""
     setting = Setting(LOGITS[0])
     evidence.subject.start_clock()
-    return fits(counts_of(evidence, setting, setting.call(evidence.seed, _DRAWS)), setting.right())
+    made = setting.call(evidence.seed, _DRAWS, _DRAWS)
+    return fits(counts_of(evidence, setting, made), setting.right())
 
 
 def _tenths(evidence: Evidence, tokens: int, half: bool) -> tuple[Setting, Floats | None]:

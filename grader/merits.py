@@ -192,10 +192,7 @@ class Merits:
         return replace(exercise, modules=tuple(order)) if wanted else exercise
 
     def _keep(self, exercise: Exercise, evidence: Evidence, results: _Results) -> None:
-        new: dict[str, _Results] = {}
-        for result in self._settled(results, exercise, evidence):
-            new[result.check.part] = (*new.get(result.check.part, ()), result)
-        for part, found in new.items():
+        for part, found in _by_part(self._settled(results, exercise, evidence)).items():
             self._parts.setdefault(part, Found(found, evidence))
 
     def _settled(self, results: _Results, exercise: Exercise, evidence: Evidence) -> _Results:
@@ -277,10 +274,7 @@ class Merits:
         self, results: _Results, exercise: Exercise, evidence: Evidence, names: tuple[str, ...]
     ) -> None:
         """Let the results of the parts in which stand-ins of these names gain something count."""
-        parts: dict[str, _Results] = {}
-        for result in self._settled(results, exercise, evidence):
-            parts[result.check.part] = (*parts.get(result.check.part, ()), result)
-        for part, found in parts.items():
+        for part, found in _by_part(self._settled(results, exercise, evidence)).items():
             again = Found(found, evidence, names)
             if _is_better(again, self._parts[part]):
                 self._parts[part] = again
@@ -342,6 +336,13 @@ class Merits:
         built = all(r.status == "pass" or r.check.id.endswith(".signature") for r in found.results)
         hopeless = built or found.internal or (found.foul and not excused)
         return self._on(()).subject.loaded and not hopeless
+
+
+def _by_part(results: _Results) -> dict[str, _Results]:
+    parts: dict[str, _Results] = {}
+    for result in results:
+        parts[result.check.part] = (*parts.get(result.check.part, ()), result)
+    return parts
 
 
 def _right(results: _Results) -> bool:
